@@ -1,0 +1,35 @@
+//! Errors of the engine.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// What can go wrong while loading or running a model.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// The generation was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// A logit was NaN or infinite; no token was drawn from it.
+    #[error("the model produced {count} non-finite logits at step {step}; the request is dropped")]
+    NonFinite {
+        /// Decoding step.
+        step: usize,
+        /// How many logits.
+        count: usize,
+    },
+    /// A request that this model cannot serve.
+    #[error("request does not fit the model: {0}")]
+    Request(String),
+    /// A model folder that cannot be used.
+    #[error("model folder: {what} ({path})")]
+    Folder {
+        /// What is wrong and what is allowed.
+        what: String,
+        /// Where.
+        path: PathBuf,
+    },
+    /// A tensor operation failed.
+    #[error("tensor operation failed: {0}")]
+    Tensor(#[from] candle_core::Error),
+}

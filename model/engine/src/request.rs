@@ -1,0 +1,143 @@
+//! What can be asked of a model, and what it answers: plain values, shared by every engine.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rhea_picture::{Rgbd, Warp};
+
+use crate::error::EngineError;
+
+/// Which of the model's tasks a picture is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ViewTask {
+    /// The next view of a walk, from a command (task tag `explore`).
+    Explore,
+    /// A first view, from a caption (task tag `t2i`).
+    TextToImage,
+}
+
+/// How the picture tokens are decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decoding {
+    /// All cells at once, revised in a number of passes (1 to 64).
+    Parallel {
+        /// Passes over the canvas.
+        passes: u32,
+    },
+    /// One token after the other.
+    NextToken,
+}
+
+/// The filters applied to logits before a token is drawn, in the order temperature, top-k, top-p.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Filter {
+    /// Divides the logits; 0 takes the most likely token.
+    pub temperature: f32,
+    /// Keeps the k largest logits; 0 keeps all.
+    pub top_k: usize,
+    /// Keeps the smallest set of tokens whose probability reaches this share, (0, 1].
+    pub top_p: f32,
+}
+
+impl Filter {
+    /// Always the most likely token.
+    pub const GREEDY: Self = Self { temperature: 0.0, top_k: 0, top_p: 1.0 };
+}
+
+/// A request for one view.
+#[derive(Clone, Debug)]
+pub struct ViewRequest {
+    /// The task.
+    pub task: ViewTask,
+    /// A sentence about the world (its caption), kept for the whole walk; empty when there is none.
+    pub world: String,
+    /// The command of the walker, or the caption for [`ViewTask::TextToImage`]. User text: never read as control tokens.
+    pub prompt: String,
+    /// What memory knows about the view.
+    pub memory: Option<Warp>,
+    /// How to decode.
+    pub decoding: Decoding,
+    /// How to draw picture tokens.
+    pub picture: Filter,
+    /// Seed of the counter-based generator; the same request gives the same view.
+    pub seed: u64,
+}
+
+/// A finished view.
+#[derive(Clone, Debug)]
+pub struct Imagined {
+    /// The picture with depth.
+    pub view: Rgbd,
+    /// Its visual codes, row-major, `rows * cols`.
+    pub codes: Vec<u32>,
+    /// Rows of codes.
+    pub rows: usize,
+    /// Columns of codes.
+    pub cols: usize,
+    /// Forward passes of the transformer that drew it.
+    pub passes: u32,
+}
+
+/// A request for the words that go with a finished view.
+#[derive(Clone, Debug)]
+pub struct NarrationRequest {
+    /// As in [`ViewRequest`].
+    pub world: String,
+    /// As in [`ViewRequest`].
+    pub prompt: String,
+    /// Codes of the view to talk about.
+    pub codes: Vec<u32>,
+    /// How to draw text tokens.
+    pub text: Filter,
+    /// Seed.
+    pub seed: u64,
+}
+
+/// A flag that stops a generation between two forward passes.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Asks the running generation to stop.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Has somebody asked?
+    #[must_use]
+    pub fn cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Something that draws views and talks about them: the loaded model, or in tests a stand-in with known answers.
+pub trait Imagine: Send {
+    /// A word for the status line, such as the folder's name.
+    fn name(&self) -> &str;
+
+    /// Side of the square views, pixels.
+    fn side_px(&self) -> usize;
+
+    /// Draws one view.
+    ///
+    /// # Errors
+    /// [`EngineError::Cancelled`], non-finite logits, or a request that does not fit the model.
+    fn imagine(&mut self, request: &ViewRequest, cancel: &Cancel) -> Result<Imagined, EngineError>;
+
+    /// Talks about a view; `on_text` receives each new piece as it is decoded. Returns the whole text.
+    ///
+    /// # Errors
+    /// As [`Imagine::imagine`].
+    fn narrate(
+        &mut self,
+        request: &NarrationRequest,
+        cancel: &Cancel,
+        on_text: &mut dyn FnMut(&str),
+    ) -> Result<String, EngineError>;
+
+    /// Encodes a picture of any size: resized to the model's side, its codes and what they decode to without memory.
+    ///
+    /// # Errors
+    /// When the picture cannot be encoded.
+    fn round_trip(&mut self, view: &Rgbd) -> Result<Imagined, EngineError>;
+}

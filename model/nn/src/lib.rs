@@ -1,0 +1,14 @@
+//! The networks: kernels, differentiable operations over candle tensors, the vision tokenizer and the transformer.
+//!
+//! It knows tensors and weights files; it knows nothing of prompts, worlds or windows.
+//!
+//! Invariant: `unsafe` code stands only in `kernels` and in the weight mapping.
+
+mod error;
+pub mod kernels;
+pub mod ops;
+pub mod transformer;
+pub mod vision;
+pub mod weights;
+
+pub use error::NnError;

@@ -1,0 +1,253 @@
+//! Attention of one sequence: each row reads the keys of up to two ranges, so causal text, a canvas and the clean copy
+//! behind it share one pass.
+//!
+//! All query heads of one key head are stacked into one product; keys and values are packed once per key head.
+
+use multiversion::multiversion;
+
+use super::math::{add_scaled, dot, exp, max, sum};
+use crate::kernels::{Packed, Unit, product, product_tn};
+use crate::transformer::config::HeadShape;
+use crate::transformer::sequence::Visible;
+
+/// Keys and values `(kv_heads, capacity, head_dim)`, of which the first `len` rows of each head are meant.
+#[derive(Clone, Copy, Debug)]
+pub struct Keys<'a> {
+    /// Keys, normalised and turned.
+    pub k: &'a [f32],
+    /// Values.
+    pub v: &'a [f32],
+    /// Rows that each head has room for.
+    pub capacity: usize,
+    /// Rows in use.
+    pub len: usize,
+}
+
+impl<'a> Keys<'a> {
+    fn head(&self, head: usize, d: usize) -> (&'a [f32], &'a [f32]) {
+        let start = head * self.capacity * d;
+        (&self.k[start..start + self.len * d], &self.v[start..start + self.len * d])
+    }
+}
+
+/// `q` and `context` are `(heads, rows, head_dim)`; `probs` `(heads, rows, len)` receives the attention weights.
+///
+/// # Panics
+/// When a slice does not have its length, or a row's ranges reach past `keys.len`.
+pub fn forward(
+    unit: Unit,
+    shape: HeadShape,
+    q: &[f32],
+    keys: Keys<'_>,
+    visible: &[Visible],
+    probs: &mut [f32],
+    context: &mut [f32],
+) {
+    let (rows, d) = (visible.len(), shape.head_dim);
+    let stacked = shape.group() * rows;
+    let parts = q.chunks_exact(stacked * d).zip(probs.chunks_exact_mut(stacked * keys.len));
+    for (head, ((q, probs), context)) in parts.zip(context.chunks_exact_mut(stacked * d)).enumerate() {
+        let (k, v) = keys.head(head, d);
+        product(q, stacked, &Packed::from_nk(unit, k, keys.len, d), None, probs);
+        softmax(probs, keys.len, visible, 1.0 / (d as f32).sqrt());
+        product(probs, stacked, &Packed::from_kn(unit, v, keys.len, d), None, context);
+    }
+}
+
+/// Softmax of scaled scores over the visible keys; zero elsewhere.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+fn softmax(scores: &mut [f32], len: usize, visible: &[Visible], scale: f32) {
+    for stack in scores.chunks_exact_mut(len * visible.len()) {
+        for (row, seen) in stack.chunks_exact_mut(len).zip(visible) {
+            let (first, rest) = row.split_at_mut(seen.block_start as usize);
+            let (first, between) = first.split_at_mut(seen.causal as usize);
+            let (second, after) = rest.split_at_mut((seen.block_end - seen.block_start) as usize);
+            between.fill(0.0);
+            after.fill(0.0);
+            let (a, b) = (max(first), max(second));
+            let largest = if a > b { a } else { b };
+            for part in [&mut *first, &mut *second] {
+                for value in part.iter_mut() {
+                    *value = exp((*value - largest) * scale);
+                }
+            }
+            let share = 1.0 / (sum(first) + sum(second));
+            for part in [first, second] {
+                for value in part.iter_mut() {
+                    *value *= share;
+                }
+            }
+        }
+    }
+}
+
+/// Attention of a few rows without packing: for the single rows of next-token decoding.
+///
+/// Shapes as [`forward`]; `scores` is scratch of at least `len`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+pub fn forward_few<'a>(
+    shape: HeadShape,
+    q: &[f32],
+    keys: Keys<'a>,
+    visible: &[Visible],
+    scores: &mut [f32],
+    context: &mut [f32],
+) {
+    let (rows, d) = (visible.len(), shape.head_dim);
+    let scale = 1.0 / (d as f32).sqrt();
+    for (i, (q, context)) in q.chunks_exact(d).zip(context.chunks_exact_mut(d)).enumerate() {
+        let (head, row) = (i / rows, i % rows);
+        let (k, v) = keys.head(head / shape.group(), d);
+        let seen = visible[row];
+        let ranges = [0..seen.causal as usize, seen.block_start as usize..seen.block_end as usize];
+        let count: usize = ranges.iter().map(ExactSizeIterator::len).sum();
+        let scores = &mut scores[..count];
+        for (score, key) in scores.iter_mut().zip(ranges.clone().into_iter().flatten()) {
+            *score = dot(q, &k[key * d..key * d + d]) * scale;
+        }
+        let largest = max(scores);
+        for score in scores.iter_mut() {
+            *score = exp(*score - largest);
+        }
+        let share = 1.0 / sum(scores);
+        context.fill(0.0);
+        for (score, key) in scores.iter().zip(ranges.into_iter().flatten()) {
+            add_scaled(context, &v[key * d..key * d + d], *score * share);
+        }
+    }
+}
+
+/// Buffers of the backward pass, kept between calls.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    dscores: Vec<f32>,
+}
+
+/// Gradients of one sequence: `dcontext` and `dq` are `(heads, rows, head_dim)`, `dk` and `dv` `(kv_heads, len, head_dim)`.
+#[derive(Debug)]
+pub struct Gradients<'a> {
+    /// Of the context, given.
+    pub dcontext: &'a [f32],
+    /// Of the queries, overwritten.
+    pub dq: &'a mut [f32],
+    /// Of the keys, overwritten.
+    pub dk: &'a mut [f32],
+    /// Of the values, overwritten.
+    pub dv: &'a mut [f32],
+}
+
+/// The gradient of [`forward`]; `probs` is what it wrote. Shapes as there.
+pub fn backward(
+    unit: Unit,
+    shape: HeadShape,
+    q: &[f32],
+    keys: Keys<'_>,
+    probs: &[f32],
+    rows: usize,
+    grads: Gradients<'_>,
+    scratch: &mut Scratch,
+) {
+    let (len, d) = (keys.len, shape.head_dim);
+    let stacked = shape.group() * rows;
+    scratch.dscores.resize(stacked * len, 0.0);
+    let dscores = &mut scratch.dscores[..stacked * len];
+    for head in 0..shape.kv_heads {
+        let (k, v) = keys.head(head, d);
+        let q_range = head * stacked * d..(head + 1) * stacked * d;
+        let k_range = head * len * d..(head + 1) * len * d;
+        let probs = &probs[head * stacked * len..(head + 1) * stacked * len];
+        let dcontext = &grads.dcontext[q_range.clone()];
+        product(dcontext, stacked, &Packed::from_nk(unit, v, len, d), None, dscores);
+        product_tn(unit, probs, dcontext, stacked, len, d, &mut grads.dv[k_range.clone()]);
+        softmax_backward(probs, dscores, len, 1.0 / (d as f32).sqrt());
+        product(dscores, stacked, &Packed::from_kn(unit, k, len, d), None, &mut grads.dq[q_range.clone()]);
+        product_tn(unit, dscores, &q[q_range], stacked, len, d, &mut grads.dk[k_range]);
+    }
+}
+
+/// Turns the gradient of the probabilities into that of the unscaled scores.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+fn softmax_backward(probs: &[f32], grads: &mut [f32], len: usize, scale: f32) {
+    for (p, g) in probs.chunks_exact(len).zip(grads.chunks_exact_mut(len)) {
+        let mean = dot(p, g);
+        for (g, p) in g.iter_mut().zip(p) {
+            *g = *p * (*g - mean) * scale;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transformer::ops::check::{assert_close, assert_gradient, values};
+
+    const SHAPE: HeadShape = HeadShape { heads: 4, kv_heads: 2, head_dim: 8 };
+
+    /// A prefix of 3, a canvas of 4 that sees prefix and itself, a clean copy of 4 that sees prefix and its own past.
+    fn layout() -> Vec<Visible> {
+        let mut visible: Vec<Visible> = (0..3).map(Visible::causal).collect();
+        visible.extend((0..4).map(|_| Visible { causal: 3, block_start: 3, block_end: 7 }));
+        visible.extend((0..4).map(|i| Visible { causal: 3, block_start: 7, block_end: 8 + i }));
+        visible
+    }
+
+    fn plain(q: &[f32], k: &[f32], v: &[f32], visible: &[Visible]) -> Vec<f64> {
+        let (rows, d, len) = (visible.len(), SHAPE.head_dim, visible.len());
+        let mut out = vec![0.0; SHAPE.heads * rows * d];
+        for head in 0..SHAPE.heads {
+            for row in 0..rows {
+                let seen = |key: usize| {
+                    key < visible[row].causal as usize
+                        || (visible[row].block_start as usize..visible[row].block_end as usize).contains(&key)
+                };
+                let kv = head / 2 * len * d;
+                let score = |key: usize| -> f64 {
+                    (0..d).map(|i| f64::from(q[(head * rows + row) * d + i]) * f64::from(k[kv + key * d + i])).sum()
+                };
+                let weights: Vec<f64> =
+                    (0..len).map(|key| if seen(key) { (score(key) / (d as f64).sqrt()).exp() } else { 0.0 }).collect();
+                let total: f64 = weights.iter().sum();
+                for i in 0..d {
+                    out[(head * rows + row) * d + i] =
+                        (0..len).map(|key| weights[key] / total * f64::from(v[kv + key * d + i])).sum();
+                }
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn both_forms_agree_with_the_definition() {
+        let visible = layout();
+        let n = visible.len();
+        let (q, k, v) = (values(4 * n * 8, 1), values(2 * n * 8, 2), values(2 * n * 8, 3));
+        let want: Vec<f32> = plain(&q, &k, &v, &visible).iter().map(|v| *v as f32).collect();
+        let keys = Keys { k: &k, v: &v, capacity: n, len: n };
+        let (mut probs, mut context) = (vec![f32::NAN; 4 * n * n], vec![f32::NAN; 4 * n * 8]);
+        forward(Unit::F32, SHAPE, &q, keys, &visible, &mut probs, &mut context);
+        assert_close(&context, &want, 1e-5, "stacked");
+        context.fill(f32::NAN);
+        forward_few(SHAPE, &q, keys, &visible, &mut vec![0.0; n], &mut context);
+        assert_close(&context, &want, 1e-5, "few rows");
+    }
+
+    #[test]
+    fn gradients_are_those_of_finite_differences() {
+        let visible = layout();
+        let n = visible.len();
+        let (q, k, v) = (values(4 * n * 8, 1), values(2 * n * 8, 2), values(2 * n * 8, 3));
+        let dcontext = values(4 * n * 8, 4);
+        let (mut probs, mut context) = (vec![0.0; 4 * n * n], vec![0.0; 4 * n * 8]);
+        let keys = Keys { k: &k, v: &v, capacity: n, len: n };
+        forward(Unit::F32, SHAPE, &q, keys, &visible, &mut probs, &mut context);
+        let (mut dq, mut dk, mut dv) = (vec![f32::NAN; q.len()], vec![f32::NAN; k.len()], vec![f32::NAN; v.len()]);
+        let grads = Gradients { dcontext: &dcontext, dq: &mut dq, dk: &mut dk, dv: &mut dv };
+        backward(Unit::F32, SHAPE, &q, keys, &probs, n, grads, &mut Scratch::default());
+        let value = |q: &[f32], k: &[f32], v: &[f32]| {
+            plain(q, k, v, &visible).iter().zip(&dcontext).map(|(a, b)| a * f64::from(*b)).sum()
+        };
+        assert_gradient(&q, &dq, 1e-3, |q| value(q, &k, &v));
+        assert_gradient(&k, &dk, 1e-3, |k| value(&q, k, &v));
+        assert_gradient(&v, &dv, 1e-3, |v| value(&q, &k, v));
+    }
+}

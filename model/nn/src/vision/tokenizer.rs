@@ -1,0 +1,218 @@
+//! The vision tokenizer over pictures: a loaded folder that turns views into codes and codes into views.
+
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+use rhea_picture::{Rgbd, Warp, decode_depth, encode_depth};
+
+use super::config::VisionConfig;
+use super::layers::{Init, Parameters};
+use super::memory::MEMORY_CHANNELS;
+use super::net::VisionNet;
+use crate::error::NnError;
+use crate::kernels::{Packed, Unit, product};
+use crate::weights::Weights;
+
+/// A loaded vision tokenizer.
+pub struct VisionTokenizer {
+    net: VisionNet,
+    codebook: Vec<f32>,
+    packed_codebook: Packed,
+    side_px: usize,
+}
+
+struct FromFile(Weights);
+
+impl Parameters for FromFile {
+    fn conv(&self, name: &str, c_out: usize, c_in: usize, side: usize, _: Init) -> Result<Tensor, NnError> {
+        Ok(self.0.tensor_f32(name, &[c_out, c_in, side, side])?.permute((0, 2, 3, 1))?.contiguous()?)
+    }
+
+    fn plain(&self, name: &str, shape: &[usize], _: Init) -> Result<Tensor, NnError> {
+        self.0.tensor_f32(name, shape)
+    }
+
+    fn frozen(&self) -> bool {
+        true
+    }
+}
+
+impl VisionTokenizer {
+    /// Opens `config.json` and `model.safetensors` of a folder.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged, or tensors do not fit the configuration.
+    pub fn open(dir: &Path) -> Result<Self, NnError> {
+        let config = VisionConfig::open(&dir.join("config.json"))?;
+        let weights = FromFile(Weights::open(&dir.join("model.safetensors"))?);
+        let net = VisionNet::new(&config, &weights)?;
+        let codebook = net.codebook().flatten_all()?.to_vec1::<f32>()?;
+        // Scores in f32 whatever the unit: codes are an argmax over thousands of close values.
+        let packed_codebook = Packed::from_nk(Unit::F32, &codebook, config.codebook_size, config.embed_dim);
+        let side_px = config.resolution * config.patch_size;
+        Ok(Self { net, codebook, packed_codebook, side_px })
+    }
+
+    /// Side of the square views the model was trained on, pixels.
+    #[must_use]
+    pub fn side_px(&self) -> usize {
+        self.side_px
+    }
+
+    /// Rows and columns of codes of such a view.
+    #[must_use]
+    pub fn grid(&self) -> (usize, usize) {
+        let side = self.side_px / self.net.config().downsampling();
+        (side, side)
+    }
+
+    /// Number of codes.
+    #[must_use]
+    pub fn codebook_size(&self) -> usize {
+        self.net.config().codebook_size
+    }
+
+    /// Code vectors, row-major `(codebook_size, embed_dim)`.
+    #[must_use]
+    pub fn codebook(&self) -> &[f32] {
+        &self.codebook
+    }
+
+    /// The codes of a view, row-major.
+    ///
+    /// # Errors
+    /// When the view's side is not [`VisionTokenizer::side_px`].
+    pub fn encode(&self, view: &Rgbd) -> Result<Vec<u32>, NnError> {
+        self.encode_batch(&[view]).map(|mut codes| codes.pop().unwrap_or_default())
+    }
+
+    /// As [`VisionTokenizer::encode`] for several views at once.
+    ///
+    /// # Errors
+    /// As [`VisionTokenizer::encode`].
+    pub fn encode_batch(&self, views: &[&Rgbd]) -> Result<Vec<Vec<u32>>, NnError> {
+        let side = self.side_px;
+        let mut data = Vec::with_capacity(views.len() * side * side * 4);
+        for view in views {
+            self.check(view)?;
+            picture_values(view, &mut data);
+        }
+        let x = Tensor::from_vec(data, (views.len(), side, side, 4), &Device::Cpu)?;
+        let latents = self.net.encode(&x)?.flatten_all()?.to_vec1::<f32>()?;
+        let codes = nearest_codes(&latents, &self.packed_codebook);
+        let (rows, cols) = self.grid();
+        Ok(codes.chunks_exact(rows * cols).map(<[u32]>::to_vec).collect())
+    }
+
+    /// Codes to a view; what `memory` shows stays crisp.
+    ///
+    /// # Errors
+    /// When the number of codes is not that of a view, a code is out of range, or the memory has another size.
+    pub fn decode(&self, codes: &[u32], memory: Option<&Warp>) -> Result<Rgbd, NnError> {
+        let mut views = self.decode_batch(&[codes], &[memory])?;
+        views.pop().ok_or_else(|| NnError::Input("nothing was decoded".into()))
+    }
+
+    /// As [`VisionTokenizer::decode`] for several views at once; the two lists are equally long.
+    ///
+    /// # Errors
+    /// As [`VisionTokenizer::decode`].
+    pub fn decode_batch(&self, codes: &[&[u32]], memory: &[Option<&Warp>]) -> Result<Vec<Rgbd>, NnError> {
+        let config = self.net.config();
+        let (rows, cols) = self.grid();
+        let (side, dim) = (self.side_px, config.embed_dim);
+        let mut vectors = Vec::with_capacity(codes.len() * rows * cols * dim);
+        for codes in codes {
+            if codes.len() != rows * cols {
+                return Err(NnError::Input(format!("a view has {rows} x {cols} codes, got {}", codes.len())));
+            }
+            for code in *codes {
+                let at = *code as usize * dim;
+                let vector = self.codebook.get(at..at + dim).ok_or_else(|| {
+                    NnError::Input(format!("code {code} is outside the codebook of {}", config.codebook_size))
+                })?;
+                vectors.extend_from_slice(vector);
+            }
+        }
+        let z = Tensor::from_vec(vectors, (codes.len(), rows, cols, dim), &Device::Cpu)?;
+        let guide = if config.memory_skip && memory.iter().any(Option::is_some) {
+            let mut data = Vec::with_capacity(codes.len() * side * side * MEMORY_CHANNELS);
+            for warp in memory {
+                match warp {
+                    Some(warp) => {
+                        self.check(&warp.view)?;
+                        memory_values(warp, &mut data);
+                    }
+                    None => data.resize(data.len() + side * side * MEMORY_CHANNELS, 0.0),
+                }
+            }
+            Some(Tensor::from_vec(data, (codes.len(), side, side, MEMORY_CHANNELS), &Device::Cpu)?)
+        } else {
+            None
+        };
+        let out = self.net.decode(&z, guide.as_ref())?.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+        Ok(out.chunks_exact(side * side * 4).map(|values| picture_view(values, side)).collect())
+    }
+
+    fn check(&self, view: &Rgbd) -> Result<(), NnError> {
+        if view.width == self.side_px && view.height == self.side_px {
+            return Ok(());
+        }
+        Err(NnError::Input(format!(
+            "the model takes views of {0} x {0} px, got {1} x {2}",
+            self.side_px, view.width, view.height
+        )))
+    }
+}
+
+/// The best code of each latent: the first maximum of the dot products with all code vectors.
+#[must_use]
+pub fn nearest_codes(latents: &[f32], codebook: &Packed) -> Vec<u32> {
+    let (n, k) = (codebook.n(), codebook.k());
+    let mut codes = Vec::with_capacity(latents.len() / k);
+    let mut scores = Vec::new();
+    for part in latents.chunks(256 * k) {
+        let m = part.len() / k;
+        scores.resize(m * n, 0.0);
+        product(part, m, codebook, None, &mut scores);
+        for row in scores.chunks_exact(n) {
+            let best = row.iter().enumerate().fold((0, f32::NEG_INFINITY), |b, (i, s)| if *s > b.1 { (i, *s) } else { b });
+            codes.push(best.0 as u32);
+        }
+    }
+    codes
+}
+
+/// Appends a view's values as the network takes them: `(y, x, 4)`, colour `u8 / 127.5 - 1`, then encoded depth.
+pub fn picture_values(view: &Rgbd, to: &mut Vec<f32>) {
+    for (rgb, depth) in view.rgb.chunks_exact(3).zip(&view.depth_m) {
+        to.extend(rgb.iter().map(|v| f32::from(*v) / 127.5 - 1.0));
+        to.push(encode_depth(*depth));
+    }
+}
+
+/// The inverse of [`picture_values`] for a square view; colours are clamped and truncated as in the reference.
+#[must_use]
+pub fn picture_view(values: &[f32], side: usize) -> Rgbd {
+    let mut view = Rgbd::filled(side, side, [0; 3]);
+    for ((from, rgb), depth) in values.chunks_exact(4).zip(view.rgb.chunks_exact_mut(3)).zip(&mut view.depth_m) {
+        for (to, value) in rgb.iter_mut().zip(from) {
+            *to = ((value + 1.0) * 127.5 + 1e-3).clamp(0.0, 255.0) as u8;
+        }
+        *depth = if from[3].is_finite() { decode_depth(from[3]) } else { rhea_picture::FARTHEST_M };
+    }
+    view
+}
+
+/// Appends warped memory as the decoder takes it: `(y, x, 6)`, all zero where nothing was seen.
+pub fn memory_values(warp: &Warp, to: &mut Vec<f32>) {
+    let pixels = warp.view.rgb.chunks_exact(3).zip(&warp.view.depth_m).zip(&warp.valid).zip(&warp.magnification);
+    for (((rgb, depth), valid), magnification) in pixels {
+        if *valid {
+            to.extend(rgb.iter().map(|v| f32::from(*v) / 127.5 - 1.0));
+            to.extend([encode_depth(*depth), 1.0, magnification.max(1e-3).log2().clamp(-4.0, 4.0)]);
+        } else {
+            to.extend([0.0; MEMORY_CHANNELS]);
+        }
+    }
+}

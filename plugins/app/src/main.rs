@@ -1,0 +1,2 @@
+//! The `rhea` command.
+fn main() {}

@@ -1,0 +1,144 @@
+//! Where things are: the model folder, sample scenes and walks, and a fresh output folder.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::fault::{Fault, WithHint as _};
+
+/// Environment variable that names a model folder.
+pub const MODEL_VARIABLE: &str = "RHEA_MODEL";
+/// The shipped model, in the repository.
+const SHIPPED_MODEL: &str = "model/nano";
+/// Without `--out`, output goes to numbered folders in here, in the current folder.
+const OUTPUT_HOME: &str = "rhea-out";
+/// Numbered output folders in one place.
+const MAX_OUTPUT_FOLDERS: u32 = 99_999;
+
+/// The model folder: `named`, else `$RHEA_MODEL`, else the shipped one.
+///
+/// # Errors
+/// When none is there; names the places that were looked at.
+pub fn model_folder(named: Option<&Path>) -> Result<PathBuf> {
+    let from_variable = std::env::var_os(MODEL_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(folder) = named.map(Path::to_path_buf).or(from_variable) {
+        if folder.join("config.json").is_file() {
+            return Ok(folder);
+        }
+        let what = format!("{} is no model folder: it has no config.json", folder.display());
+        return Err(Fault::new(what, "Name a folder with --model DIR, or leave it out for the shipped model.").into());
+    }
+    let places = homes().into_iter().map(|home| home.join(SHIPPED_MODEL)).collect::<Vec<_>>();
+    places.iter().find(|folder| folder.join("config.json").is_file()).cloned().ok_or_else(|| {
+        let looked = places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ");
+        let hint = format!("Start Rhea inside the repository, name a folder with --model DIR, or set {MODEL_VARIABLE}.");
+        Fault::new(format!("the shipped model was not found; looked in {looked}"), hint).into()
+    })
+}
+
+/// A file that comes with the repository, such as `scenes/walks/square.ron`.
+///
+/// # Errors
+/// When it is not there.
+pub fn shipped(relative: &str) -> Result<PathBuf> {
+    homes().into_iter().map(|home| home.join(relative)).find(|path| path.exists()).ok_or_else(|| {
+        Fault::new(format!("{relative} was not found"), "Start Rhea inside the repository, or name a file of your own.")
+            .into()
+    })
+}
+
+/// The repository: the first home that has scenes, else the current folder.
+#[must_use]
+pub fn repository() -> PathBuf {
+    homes().into_iter().find(|home| home.join("scenes").is_dir()).unwrap_or_else(|| PathBuf::from("."))
+}
+
+/// Places where the repository may be: the current folder and the program's, with the folders above them, and where the
+/// program was built.
+fn homes() -> Vec<PathBuf> {
+    let mut homes = Vec::new();
+    let mut add = |path: &Path| {
+        if !homes.iter().any(|home| home == path) {
+            homes.push(path.to_path_buf());
+        }
+    };
+    let starts = [std::env::current_dir().ok(), std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_path_buf))];
+    for start in starts.iter().flatten() {
+        for folder in start.ancestors().filter(|folder| folder.join("scenes").is_dir() || folder.join("model").is_dir()) {
+            add(folder);
+        }
+    }
+    if let Some(built) = Path::new(env!("CARGO_MANIFEST_DIR")).parent().and_then(Path::parent) {
+        add(built);
+    }
+    homes
+}
+
+/// The output folder, created: `named`, else the next free number in `rhea-out`.
+///
+/// # Errors
+/// When it cannot be created or written to.
+pub fn output_folder(named: Option<&Path>) -> Result<PathBuf> {
+    output_folder_in(named, Path::new(OUTPUT_HOME))
+}
+
+fn output_folder_in(named: Option<&Path>, home: &Path) -> Result<PathBuf> {
+    let folder = match named {
+        Some(folder) => folder.to_path_buf(),
+        None => (1..=MAX_OUTPUT_FOLDERS)
+            .map(|number| home.join(format!("walk-{number:03}")))
+            .find(|folder| !folder.exists())
+            .ok_or_else(|| Fault::new(format!("{} is full", home.display()), "Remove old walks or use --out DIR."))?,
+    };
+    let probe = folder.join(".rhea-probe");
+    std::fs::create_dir_all(&folder)
+        .and_then(|()| std::fs::write(&probe, []))
+        .and_then(|()| std::fs::remove_file(&probe))
+        .map_err(|error| format!("cannot write to {}: {error}", folder.display()))
+        .hint("Choose a folder that you may write to with --out DIR.")?;
+    Ok(folder)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn scratch(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("rhea-place-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn output_folders_are_numbered_and_never_reused() {
+        let home = scratch("numbered");
+        let first = output_folder_in(None, &home).unwrap();
+        let second = output_folder_in(None, &home).unwrap();
+        assert!(first.ends_with("walk-001") && second.ends_with("walk-002"));
+        let named = output_folder_in(Some(&home.join("deep/mine")), &home).unwrap();
+        assert!(named.is_dir());
+        assert_eq!(std::fs::read_dir(&named).unwrap().count(), 0, "nothing is left behind");
+        std::fs::remove_dir_all(&home).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let home = scratch("unwritable");
+        let file = home.join("file");
+        std::fs::write(&file, "in the way").unwrap();
+        let error = output_folder_in(Some(&file.join("below")), &home).unwrap_err().to_string();
+        assert!(error.contains("cannot write") && error.contains("below"), "{error}");
+        std::fs::remove_dir_all(&home).unwrap();
+    }
+
+    #[test]
+    fn a_folder_without_a_config_is_no_model() {
+        let folder = scratch("model");
+        let error = model_folder(Some(&folder)).unwrap_err().to_string();
+        assert!(error.contains("config.json"), "{error}");
+        std::fs::write(folder.join("config.json"), "{}").unwrap();
+        assert_eq!(model_folder(Some(&folder)).unwrap(), folder);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -1,0 +1,41 @@
+//! The help page (F1), written from the action table.
+
+use bevy_egui::egui::{self, Align2, Grid, RichText, vec2};
+
+use crate::actions::{ACTIONS, key_names, pad_names};
+use crate::link::MOVE_QUEUE;
+use crate::theme;
+
+/// Draws the page over the window; `open` becomes false when it is closed.
+pub fn show(ctx: &egui::Context, open: &mut bool) {
+    egui::Window::new("Keys and gamepad")
+        .open(open)
+        .anchor(Align2::CENTER_CENTER, vec2(0.0, 0.0))
+        .collapsible(false)
+        .resizable(false)
+        .vscroll(true)
+        .show(ctx, |ui| {
+            Grid::new("actions").num_columns(4).spacing(vec2(18.0, 5.0)).striped(true).show(ui, |ui| {
+                for title in ["", "Keys", "Gamepad", ""] {
+                    ui.label(RichText::new(title).small().color(theme::DIM));
+                }
+                ui.end_row();
+                for row in &ACTIONS {
+                    ui.label(row.label);
+                    ui.label(RichText::new(key_names(row)).color(theme::ACCENT));
+                    ui.label(RichText::new(pad_names(row)).color(theme::NEWS));
+                    ui.label(RichText::new(row.help).color(theme::DIM));
+                    ui.end_row();
+                }
+            });
+            ui.add_space(6.0);
+            ui.label(
+                RichText::new(format!(
+                    "Hold a key to keep walking. Up to {MOVE_QUEUE} moves wait while a view is drawn; more are left out. \
+                     A new move cuts the narration short, never the view."
+                ))
+                .small()
+                .color(theme::DIM),
+            );
+        });
+}

@@ -1,0 +1,161 @@
+//! Everything around the view: narration, status line, side panel, banner. It reads [`Walk`] and changes nothing in it but
+//! the banner.
+
+use bevy_egui::egui::{self, Color32, CornerRadius, Frame, Margin, RichText, vec2};
+
+use crate::actions::{ActionId, action, key_names};
+use crate::link::MOVE_QUEUE;
+use crate::report::Failure;
+use crate::theme;
+use crate::walk::{Banner, Walk};
+
+/// Height kept for the narration, points; more scrolls.
+const NARRATION_HEIGHT: f32 = 76.0;
+/// The actions that the side panel reminds of.
+const REMINDERS: [ActionId; 9] = [
+    ActionId::Forward,
+    ActionId::Back,
+    ActionId::StepLeft,
+    ActionId::StepRight,
+    ActionId::TurnLeft,
+    ActionId::TurnRight,
+    ActionId::Undo,
+    ActionId::Text,
+    ActionId::Help,
+];
+
+/// The words about the view.
+pub fn narration(ui: &mut egui::Ui, walk: &Walk) {
+    ui.set_min_height(NARRATION_HEIGHT);
+    egui::ScrollArea::vertical().max_height(NARRATION_HEIGHT).stick_to_bottom(true).auto_shrink([false, false]).show(
+        ui,
+        |ui| {
+            let text = if walk.talking { format!("{} …", walk.narration) } else { walk.narration.clone() };
+            let colour = if walk.seen.is_some() { theme::TEXT } else { theme::DIM };
+            ui.label(RichText::new(text).size(theme::NARRATION_PT).color(colour));
+        },
+    );
+}
+
+/// What is being done, in one line.
+#[must_use]
+pub fn doing(walk: &Walk, waiting: usize) -> (String, Color32) {
+    match (&walk.running, walk.paused) {
+        (Some(command), _) => {
+            let part = match (walk.doing.as_str(), walk.talking) {
+                ("", true) => "telling",
+                ("", false) => "drawing",
+                (doing, _) => doing,
+            };
+            (format!("{part}: {command}"), theme::ACCENT)
+        }
+        (None, true) if waiting > 0 => (format!("paused, {waiting} moves waiting"), theme::WARN),
+        (None, true) => ("paused".to_owned(), theme::WARN),
+        (None, false) => ("ready".to_owned(), theme::NEWS),
+    }
+}
+
+/// The status line at the bottom.
+pub fn status(ui: &mut egui::Ui, walk: &Walk, waiting: usize) {
+    ui.horizontal(|ui| {
+        let (text, colour) = doing(walk, waiting);
+        ui.label(RichText::new(format!("step {}", walk.step())).strong());
+        separator(ui);
+        let rate = walk.views_per_sec().map_or_else(|| "– views/s".to_owned(), |rate| format!("{rate:.1} views/s"));
+        ui.label(rate);
+        if walk.last_view_ms > 0.0 {
+            separator(ui);
+            ui.label(format!("{:.0} ms", walk.last_view_ms));
+        }
+        separator(ui);
+        ui.add(egui::Label::new(RichText::new(text).color(colour)).truncate());
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            ui.label(RichText::new("F1 help").color(theme::DIM));
+            if walk.refused > 0 {
+                ui.label(RichText::new(format!("{} moves left out", walk.refused)).color(theme::WARN));
+            }
+            if waiting > 0 {
+                ui.label(RichText::new(format!("{waiting} of {MOVE_QUEUE} waiting")).color(theme::DIM));
+            }
+        });
+    });
+}
+
+fn separator(ui: &mut egui::Ui) {
+    ui.label(RichText::new("·").color(theme::DIM));
+}
+
+/// World, model, the last step's facts, and the keys one needs first.
+pub fn side(ui: &mut egui::Ui, walk: &Walk) {
+    ui.label(RichText::new(if walk.world.is_empty() { "Rhea" } else { &walk.world }).heading());
+    if !walk.model.is_empty() {
+        ui.label(RichText::new(format!("imagined by {}", walk.model)).color(theme::DIM));
+    }
+    if let Some(seen) = &walk.seen {
+        ui.add_space(4.0);
+        if let Some((share, verdict)) = seen.known {
+            let known = format!("{:.0} % of this view from memory: {}", share * 100.0, verdict.word());
+            ui.label(RichText::new(known).small().color(theme::DIM));
+        }
+        if !seen.remark.is_empty() {
+            ui.label(RichText::new(&seen.remark).color(theme::WARN));
+        }
+    }
+}
+
+/// The keys one needs first, at the foot of the side panel.
+pub fn reminders(ui: &mut egui::Ui) {
+    egui::Grid::new("reminders").num_columns(2).spacing(vec2(14.0, 3.0)).show(ui, |ui| {
+        for id in REMINDERS {
+            let row = action(id);
+            ui.label(RichText::new(key_names(row)).small().color(theme::ACCENT));
+            ui.label(RichText::new(row.label).small().color(theme::DIM));
+            ui.end_row();
+        }
+    });
+}
+
+/// The banner, if there is one; returns true when it was dismissed.
+pub fn banner(ui: &mut egui::Ui, banner: &Banner) -> bool {
+    let colour = if banner.error { theme::ERROR } else { theme::NEWS };
+    let frame =
+        Frame::NONE.fill(theme::CARD).inner_margin(Margin::symmetric(14, 9)).corner_radius(CornerRadius::same(8));
+    frame
+        .stroke(egui::Stroke::new(1.0_f32, colour))
+        .show(ui, |ui| {
+            ui.horizontal(|ui| {
+                let Failure { what, hint } = &banner.message;
+                ui.vertical(|ui| {
+                    ui.set_max_width((ui.available_width() - 40.0).max(80.0));
+                    ui.label(RichText::new(what).color(colour));
+                    if !hint.is_empty() {
+                        ui.label(hint);
+                    }
+                });
+                let cross = egui::Button::new(RichText::new("×").heading()).frame(false);
+                ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| ui.add(cross).clicked()).inner
+            })
+            .inner
+        })
+        .inner
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_names_what_is_being_done() {
+        let mut walk = Walk::default();
+        assert_eq!(doing(&walk, 0).0, "ready");
+        walk.running = Some("turn around".to_owned());
+        assert_eq!(doing(&walk, 0).0, "drawing: turn around");
+        walk.talking = true;
+        assert_eq!(doing(&walk, 0).0, "telling: turn around");
+        walk.doing = "loading the model".to_owned();
+        assert_eq!(doing(&walk, 0).0, "loading the model: turn around");
+        walk = Walk::default();
+        walk.paused = true;
+        assert_eq!(doing(&walk, 2).0, "paused, 2 moves waiting");
+    }
+}

@@ -1,0 +1,202 @@
+//! Keyboard and gamepad become actions, and actions become orders to the session.
+//!
+//! Both devices go through the same table ([`ACTIONS`]); nothing here knows a particular key.
+//!
+//! Invariant: an action fires when it begins to be held; while held it repeats only when nothing waits and the last view
+//! is on screen. A gamepad that is gone holds nothing.
+
+use std::time::Duration;
+
+use bevy::input::gamepad::{Gamepad, GamepadConnection, GamepadConnectionEvent};
+use bevy::prelude::*;
+
+use crate::actions::{ACTIONS, Action, ActionId, Chord, Effect, StickHalf, action, joined_command};
+use crate::link::{Refusal, SessionLink};
+use crate::report::Failure;
+use crate::walk::Walk;
+
+/// A stick counts as pushed from here on, 0 to 1.
+const STICK_PRESS: f32 = 0.55;
+/// A pushed stick counts as released below this; between the two it keeps its state, so that it cannot chatter.
+const STICK_RELEASE: f32 = 0.35;
+/// How long a key is held before it repeats: longer than a tap.
+const REPEAT_AFTER: Duration = Duration::from_millis(250);
+
+/// Order of the systems that turn devices into orders; all in `Update`.
+#[derive(SystemSet, Clone, Debug, PartialEq, Eq, Hash)]
+pub enum InputSystems {
+    /// Devices are read, [`Fired`] is written.
+    Read,
+    /// Step actions go to the session.
+    Send,
+}
+
+/// An action was asked for. Step actions are already on their way to the session; the others are for whoever handles them.
+#[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fired(pub ActionId);
+
+/// Is a text field taking the keys? Written by the window.
+#[derive(Resource, Default)]
+pub struct Typing(pub bool);
+
+/// Which actions are held, and since when (in [`Time<Real>`]).
+#[derive(Resource, Default)]
+pub struct Held {
+    since: [Option<Duration>; ACTIONS.len()],
+    stick: [bool; ACTIONS.len()],
+}
+
+impl Held {
+    /// Is the action held?
+    #[must_use]
+    pub fn is_held(&self, id: ActionId) -> bool {
+        self.since[id as usize].is_some()
+    }
+
+    /// Is any action held?
+    #[must_use]
+    pub fn any(&self) -> bool {
+        self.since.iter().any(Option::is_some)
+    }
+}
+
+/// Adds the input systems. Needs Bevy's `InputPlugin` and a [`SessionLink`].
+pub struct ActionPlugin;
+
+impl Plugin for ActionPlugin {
+    fn build(&self, app: &mut App) {
+        app.init_resource::<Typing>()
+            .init_resource::<Held>()
+            .init_resource::<Walk>()
+            .add_message::<Fired>()
+            .configure_sets(Update, (InputSystems::Read, InputSystems::Send).chain())
+            .add_systems(Update, (read_devices, announce_pads).in_set(InputSystems::Read))
+            .add_systems(Update, (send_steps, send_controls).chain().in_set(InputSystems::Send));
+    }
+}
+
+fn read_devices(
+    keys: Res<ButtonInput<KeyCode>>,
+    pads: Query<&Gamepad>,
+    typing: Res<Typing>,
+    time: Res<Time<Real>>,
+    mut held: ResMut<Held>,
+    mut fired: MessageWriter<Fired>,
+) {
+    let now = time.elapsed();
+    for row in &ACTIONS {
+        let index = row.id as usize;
+        let stick_was = held.stick[index];
+        let stick = row.sticks.iter().any(|half| stick_pushed(half, &pads, stick_was));
+        held.stick[index] = stick;
+        let tapped = row.keys.iter().any(|chord| chord_down(chord, &keys, typing.0, true))
+            || pads.iter().any(|pad| row.buttons.iter().any(|(button, _)| pad.just_pressed(*button)))
+            || (stick && !stick_was);
+        let down = row.keys.iter().any(|chord| chord_down(chord, &keys, typing.0, false))
+            || pads.iter().any(|pad| row.buttons.iter().any(|(button, _)| pad.pressed(*button)))
+            || stick;
+        if tapped {
+            fired.write(Fired(row.id));
+        }
+        // Only a fresh press begins to hold: the Enter that ends a text is still down when typing is over.
+        held.since[index] = match held.since[index] {
+            Some(since) if down => Some(since),
+            None if down && tapped => Some(now),
+            _ => None,
+        };
+    }
+}
+
+fn chord_down(chord: &Chord, keys: &ButtonInput<KeyCode>, typing: bool, just_now: bool) -> bool {
+    // A whole chord may come and go between two updates.
+    let touched = |key| keys.pressed(key) || keys.just_pressed(key) || keys.just_released(key);
+    let ctrl = touched(KeyCode::ControlLeft) || touched(KeyCode::ControlRight);
+    let alt = keys.any_pressed([KeyCode::AltLeft, KeyCode::AltRight, KeyCode::SuperLeft, KeyCode::SuperRight]);
+    // While somebody types, letters are text; chords and function keys still work, and Esc is the text field's own.
+    if alt || chord.ctrl != ctrl || (typing && !chord.ctrl && !is_function_key(chord.key)) {
+        return false;
+    }
+    if just_now { keys.just_pressed(chord.key) } else { keys.pressed(chord.key) }
+}
+
+fn is_function_key(key: KeyCode) -> bool {
+    matches!(key, KeyCode::F1 | KeyCode::F12)
+}
+
+fn stick_pushed(half: &StickHalf, pads: &Query<&Gamepad>, was: bool) -> bool {
+    let threshold = if was { STICK_RELEASE } else { STICK_PRESS };
+    pads.iter().any(|pad| pad.get(half.axis).is_some_and(|value| value * half.sign > threshold))
+}
+
+/// Fired and repeating step actions become one command.
+fn send_steps(
+    mut fired: MessageReader<Fired>,
+    held: Res<Held>,
+    time: Res<Time<Real>>,
+    link: Option<Res<SessionLink>>,
+    mut walk: ResMut<Walk>,
+) {
+    let is_step = |row: &Action| matches!(row.effect, Effect::Step { .. });
+    let mut wanted: Vec<ActionId> = fired.read().map(|fired| fired.0).filter(|id| is_step(action(*id))).collect();
+    let Some(link) = link else { return };
+    if wanted.is_empty() {
+        if walk.paused || !link.wants_more() {
+            return;
+        }
+        let repeating = |row: &&Action| {
+            let since = held.since[row.id as usize];
+            row.repeats && since.is_some_and(|since| time.elapsed().saturating_sub(since) >= REPEAT_AFTER)
+        };
+        wanted.extend(ACTIONS.iter().filter(repeating).map(|row| row.id));
+    }
+    if let Some(command) = joined_command(&wanted) {
+        submit(&link, &mut walk, command);
+    }
+}
+
+/// Sends a command, and says on screen when it is not taken.
+pub(crate) fn submit(link: &SessionLink, walk: &mut Walk, command: String) {
+    match link.submit(command) {
+        Ok(()) => {}
+        Err(Refusal::QueueFull) => walk.refused += 1,
+        Err(refusal @ Refusal::Ended) => ended(walk, refusal),
+    }
+}
+
+fn ended(walk: &mut Walk, refusal: Refusal) {
+    walk.fail(Failure::new(refusal.to_string(), "Close the window; everything walked so far is saved."));
+}
+
+fn send_controls(mut fired: MessageReader<Fired>, link: Option<Res<SessionLink>>, mut walk: ResMut<Walk>) {
+    let Some(link) = link else { return };
+    for Fired(id) in fired.read() {
+        let sent = match id {
+            ActionId::Undo => link.undo(),
+            ActionId::Stop => {
+                walk.banner = None;
+                link.stop();
+                Ok(())
+            }
+            ActionId::Pause => link.pause(!walk.paused).map(|()| walk.paused = !walk.paused),
+            _ => Ok(()),
+        };
+        match sent {
+            Ok(()) => {}
+            Err(Refusal::QueueFull) => walk.refused += 1,
+            Err(refusal @ Refusal::Ended) => ended(&mut walk, refusal),
+        }
+    }
+}
+
+fn announce_pads(mut events: MessageReader<GamepadConnectionEvent>, mut walk: ResMut<Walk>) {
+    for event in events.read() {
+        match &event.connection {
+            GamepadConnection::Connected { name, .. } => {
+                walk.inform(format!("Gamepad \"{name}\" is ready. F1 shows what its buttons do."));
+            }
+            GamepadConnection::Disconnected => {
+                walk.inform("The gamepad is gone; its sticks count as released. The keyboard works as before.");
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Walking through an imagined world in a window: input actions, the view, narration, a map, a text box.
+//!
+//! It is not the session (that is `rhea-session`) and draws nothing of a world by itself: it shows what the session thread
+//! reports, and sends it commands.
+//!
+//! Invariant: the window never waits for the model, and no way of closing it loses an acknowledged step.
+
+pub mod actions;
+pub mod display;
+mod help;
+mod hud;
+mod input;
+mod link;
+mod map;
+mod model;
+mod pacing;
+mod report;
+mod screenshot;
+mod text_box;
+mod theme;
+mod view;
+mod walk;
+mod window;
+mod worker;
+
+pub use input::{ActionPlugin, Fired, Held, InputSystems, Typing};
+pub use link::{MOVE_QUEUE, Phase, Refusal, SessionLink, SessionThread};
+pub use model::{ModelPlugin, ModelSystems};
+pub use report::{Ended, Failure, Opener, Report, Start, Summary, WalkEvent, Walker};
+pub use walk::{Banner, SeenView, Walk};
+pub use window::{WindowSettings, run as run_window};

@@ -1,0 +1,303 @@
+//! The walk as the window knows it: what to show, built from the session thread's reports.
+//!
+//! Plain state and one function per kind of change; it draws nothing and asks nothing of the session.
+//!
+//! Invariant: the trail has exactly one pose per view that is still part of the walk.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bevy::prelude::Resource;
+use rhea_picture::Rgbd;
+use rhea_scene::Pose;
+use rhea_session::{SessionEvent, Verdict, ViewReady};
+
+use crate::report::{Failure, Report, WalkEvent};
+
+/// Steps over which the rate of views is averaged.
+const RATE_STEPS: usize = 8;
+/// Poses kept for the map; older ones fall off.
+const MAX_TRAIL: usize = 100_000;
+
+/// A view as the window shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeenView {
+    /// Number of the step that drew it; the first view is step 0.
+    pub step: u64,
+    /// The picture.
+    pub view: Arc<Rgbd>,
+    /// Where it was drawn.
+    pub pose: Pose,
+    /// Share of the view that memory knew, 0 to 1, and how it stands to memory; `None` after an undo.
+    pub known: Option<(f32, Verdict)>,
+    /// A remark, such as that the way was blocked; empty when there is none.
+    pub remark: String,
+}
+
+/// A message above the view, until it is dismissed or replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Banner {
+    /// Is it an error or only news?
+    pub error: bool,
+    /// What happened and what to do.
+    pub message: Failure,
+}
+
+/// Everything about the walk that the window shows.
+#[derive(Resource, Default)]
+pub struct Walk {
+    /// Name of the model; empty until a world is open.
+    pub model: String,
+    /// Caption or scene name.
+    pub world: String,
+    /// The recording.
+    pub replay: Option<PathBuf>,
+    /// The last finished view.
+    pub seen: Option<SeenView>,
+    /// Changes whenever another view is to be shown.
+    pub view_serial: u64,
+    /// What is said about the view, so far.
+    pub narration: String,
+    /// Is more of it being written?
+    pub talking: bool,
+    /// The running command, and what is being done about it.
+    pub running: Option<String>,
+    /// A finer word about what is being done; empty when there is none.
+    pub doing: String,
+    /// Is the walk held?
+    pub paused: bool,
+    /// Poses of the views of the walk, oldest first.
+    pub trail: Vec<Pose>,
+    /// Changes when the trail no longer only grows (a new world, an undo).
+    pub trail_cuts: u64,
+    /// Moves that were refused because too many waited.
+    pub refused: u64,
+    /// Milliseconds from command to view, last step; 0 before the first.
+    pub last_view_ms: f32,
+    /// A message, if any.
+    pub banner: Option<Banner>,
+    /// What was said about each view of the trail.
+    told: Vec<String>,
+    view_secs: VecDeque<f32>,
+    remark: String,
+}
+
+impl Walk {
+    /// Views per second while drawing, averaged over the last steps; `None` before the first step.
+    #[must_use]
+    pub fn views_per_sec(&self) -> Option<f32> {
+        let total: f32 = self.view_secs.iter().sum();
+        (total > 0.0).then(|| self.view_secs.len() as f32 / total)
+    }
+
+    /// Number of the last step; 0 at the first view.
+    #[must_use]
+    pub fn step(&self) -> u64 {
+        self.seen.as_ref().map_or(0, |seen| seen.step)
+    }
+
+    /// Shows an error with what to do.
+    pub fn fail(&mut self, failure: Failure) {
+        self.banner = Some(Banner { error: true, message: failure });
+    }
+
+    /// Shows news.
+    pub fn inform(&mut self, what: impl Into<String>) {
+        self.banner = Some(Banner { error: false, message: Failure::new(what, "") });
+    }
+
+    /// Takes one report in.
+    pub fn apply(&mut self, report: Report) {
+        match report {
+            Report::Began { command } => {
+                self.running = Some(command);
+                self.doing.clear();
+            }
+            Report::Idle => {
+                self.running = None;
+                self.talking = false;
+                self.doing.clear();
+            }
+            Report::Failed(failure) => self.fail(failure),
+            Report::Cancelled => self.inform("Stopped; nothing changed."),
+            Report::Acknowledged(report) => {
+                if let Some(narration) = report.narration {
+                    self.tell(narration.text);
+                }
+            }
+            Report::Event { event, after_secs } => self.happened(event, after_secs),
+        }
+    }
+
+    fn happened(&mut self, event: WalkEvent, after_secs: f32) {
+        match event {
+            WalkEvent::Doing(doing) => self.doing = doing,
+            WalkEvent::Opened { model, world, replay } => {
+                *self = Self {
+                    model,
+                    world,
+                    replay,
+                    view_serial: self.view_serial + 1,
+                    trail_cuts: self.trail_cuts + 1,
+                    running: self.running.take(),
+                    ..Self::default()
+                };
+            }
+            WalkEvent::Session(event) => self.stepped(event, after_secs),
+        }
+    }
+
+    fn stepped(&mut self, event: SessionEvent, after_secs: f32) {
+        match event {
+            SessionEvent::StepStarted { .. } | SessionEvent::Saved { .. } => {}
+            SessionEvent::Clipped(clip) => {
+                self.remark = format!("Something is in the way: walked {:.2} of {:.2} m.", clip.walked_m, clip.asked_m);
+            }
+            SessionEvent::ViewReady(ready) => self.drawn(*ready, after_secs),
+            SessionEvent::NarrationText(piece) => self.narration.push_str(&piece),
+            SessionEvent::NarrationDone(note) => self.tell(note.text),
+            SessionEvent::Undone { step, pose, view } => {
+                // The pose of the view that is shown again is there already; `show` adds it.
+                self.trail.truncate(self.trail.len().saturating_sub(2));
+                self.told.pop();
+                self.narration = self.told.pop().unwrap_or_default();
+                let told = self.narration.clone();
+                self.trail_cuts += 1;
+                self.clear_news();
+                self.show(SeenView { step, view: Arc::new(*view), pose, known: None, remark: String::new() });
+                self.tell(told);
+            }
+            SessionEvent::Warning(what) => self.fail(Failure::new(what, "")),
+        }
+    }
+
+    fn drawn(&mut self, ready: ViewReady, after_secs: f32) {
+        if ready.step > 0 {
+            self.last_view_ms = after_secs * 1000.0;
+            self.view_secs.push_back(after_secs);
+            if self.view_secs.len() > RATE_STEPS {
+                self.view_secs.pop_front();
+            }
+        }
+        self.clear_news();
+        self.narration.clear();
+        self.talking = true;
+        self.doing.clear();
+        let known = (ready.step > 0).then_some((ready.recall.coverage, ready.verdict));
+        let remark = std::mem::take(&mut self.remark);
+        self.show(SeenView { step: ready.step, view: Arc::new(ready.view), pose: ready.pose, known, remark });
+    }
+
+    /// The whole narration of the view on screen.
+    fn tell(&mut self, text: String) {
+        if let Some(told) = self.told.last_mut() {
+            told.clone_from(&text);
+        }
+        self.narration = text;
+        self.talking = false;
+    }
+
+    fn show(&mut self, seen: SeenView) {
+        if self.trail.len() >= MAX_TRAIL {
+            self.trail.remove(0);
+            self.told.remove(0);
+            self.trail_cuts += 1;
+        }
+        self.trail.push(seen.pose);
+        self.told.push(String::new());
+        self.seen = Some(seen);
+        self.view_serial += 1;
+    }
+
+    /// News goes with the next view; an error stays until it is dismissed.
+    fn clear_news(&mut self) {
+        if self.banner.as_ref().is_some_and(|banner| !banner.error) {
+            self.banner = None;
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use rhea_session::{Clip, NarrationNote};
+
+    use super::*;
+
+    fn pose(step: u64) -> Pose {
+        Pose { position_m: [step as f32, 1.5, 0.0], yaw_rad: 0.0, pitch_rad: 0.0 }
+    }
+
+    fn event(event: SessionEvent, after_secs: f32) -> Report {
+        Report::Event { event: WalkEvent::Session(event), after_secs }
+    }
+
+    fn view(step: u64) -> Report {
+        let ready = ViewReady {
+            step,
+            pose: pose(step),
+            view: Rgbd::filled(1, 1, [0; 3]),
+            verdict: Verdict::New,
+            recall: Default::default(),
+            timings: Default::default(),
+        };
+        event(SessionEvent::ViewReady(Box::new(ready)), 0.5)
+    }
+
+    fn told(text: &str) -> Report {
+        event(SessionEvent::NarrationDone(NarrationNote { text: text.into(), cut: false }), 0.7)
+    }
+
+    #[test]
+    fn steps_grow_the_trail_and_undo_shortens_it() {
+        let mut walk = Walk::default();
+        let opened = WalkEvent::Opened { model: "m".into(), world: "w".into(), replay: None };
+        walk.apply(Report::Event { event: opened, after_secs: 0.0 });
+        for step in 0..4 {
+            walk.apply(view(step));
+            walk.apply(told(&format!("view {step}")));
+        }
+        assert_eq!(walk.trail.len(), 4);
+        assert_eq!(walk.views_per_sec(), Some(2.0), "the first view does not count");
+        for back in [2, 1] {
+            let view = Box::new(Rgbd::filled(1, 1, [0; 3]));
+            walk.apply(event(SessionEvent::Undone { step: back, pose: pose(back), view }, 0.1));
+            assert_eq!((walk.step(), walk.narration.clone()), (back, format!("view {back}")));
+        }
+        let xs: Vec<f32> = walk.trail.iter().map(|pose| pose.position_m[0]).collect();
+        assert_eq!(xs, [0.0, 1.0]);
+    }
+
+    #[test]
+    fn the_whole_narration_replaces_its_pieces() {
+        let mut walk = Walk::default();
+        walk.apply(view(1));
+        walk.apply(event(SessionEvent::NarrationText("a red ".into()), 0.6));
+        assert!(walk.talking);
+        walk.apply(told("a red box"));
+        assert_eq!((walk.narration.as_str(), walk.talking), ("a red box", false));
+    }
+
+    #[test]
+    fn a_blocked_way_is_remarked_on_its_own_view_only() {
+        let mut walk = Walk::default();
+        walk.apply(event(SessionEvent::Clipped(Clip { asked_m: 0.5, walked_m: 0.2 }), 0.0));
+        walk.apply(view(1));
+        assert!(walk.seen.as_ref().unwrap().remark.contains("0.20 of 0.50 m"));
+        walk.apply(view(2));
+        assert_eq!(walk.seen.as_ref().unwrap().remark, "");
+    }
+
+    #[test]
+    fn errors_stay_and_news_goes_with_the_next_view() {
+        let mut walk = Walk::default();
+        walk.apply(Report::Cancelled);
+        assert!(!walk.banner.as_ref().unwrap().error);
+        walk.apply(view(1));
+        assert_eq!(walk.banner, None);
+        walk.apply(Report::Failed(Failure::new("broken", "mend it")));
+        walk.apply(view(2));
+        assert_eq!(walk.banner.as_ref().unwrap().message.hint, "mend it");
+    }
+}

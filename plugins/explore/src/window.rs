@@ -1,0 +1,257 @@
+//! The window: puts the plugins together, lays the parts out, and runs until it is closed.
+//!
+//! Invariant: closing the window in any way ends [`run`], and the session goes on to its own orderly end.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bevy::app::AppExit;
+use bevy::log::LogPlugin;
+use bevy::prelude::*;
+use bevy::render::view::Msaa;
+use bevy::window::{ExitCondition, PresentMode, WindowResolution};
+use bevy::winit::{EventLoopProxyWrapper, WinitUserEvent};
+use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass, EguiUserTextures, egui};
+
+use crate::actions::ActionId;
+use crate::display::NoWindow;
+use crate::help;
+use crate::hud;
+use crate::input::{ActionPlugin, Fired, InputSystems, Typing, submit};
+use crate::link::SessionLink;
+use crate::map::{self, MapCanvas};
+use crate::model::ModelPlugin;
+use crate::pacing::PacingPlugin;
+use crate::report::Start;
+use crate::screenshot::{ScreenshotFolder, ScreenshotPlugin};
+use crate::text_box::{self, Entered, TextBox};
+use crate::theme;
+use crate::view::{Sampling, ViewOnScreen};
+use crate::walk::Walk;
+
+/// Size of a new window, logical pixels.
+const SIZE: (u32, u32) = (1280, 860);
+/// Smallest useful window, logical pixels.
+const MIN_SIZE: (f32, f32) = (720.0, 480.0);
+/// Width of the side panel, points.
+const SIDE_WIDTH: f32 = 300.0;
+
+/// What a window needs to know.
+pub struct WindowSettings {
+    /// Where screenshots go.
+    pub out: PathBuf,
+}
+
+/// What the window itself remembers.
+#[derive(Resource)]
+struct Desk {
+    help: bool,
+    map: bool,
+    sampling: Sampling,
+    text: TextBox,
+    view: ViewOnScreen,
+    canvas: MapCanvas,
+    themed: bool,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self {
+            help: false,
+            map: true,
+            sampling: Sampling::default(),
+            text: TextBox::default(),
+            view: ViewOnScreen::default(),
+            canvas: MapCanvas::default(),
+            themed: false,
+        }
+    }
+}
+
+/// Set once the first frame was laid out: from then on a failure is no reason to fall back to a walk without a window.
+#[derive(Resource, Clone, Default)]
+struct Shown(Arc<AtomicBool>);
+
+/// Opens the window and runs it until it is closed.
+///
+/// # Errors
+/// [`NoWindow::Failed`] when the windowing code gives up before the first frame. A failure later ends the window like
+/// closing it, with a line in the log.
+pub fn run(link: SessionLink, settings: WindowSettings) -> Result<(), NoWindow> {
+    let shown = Shown::default();
+    let shown_later = shown.clone();
+    let ran = catch_unwind(AssertUnwindSafe(move || {
+        let mut app = App::new();
+        build(&mut app);
+        app.insert_resource(link).insert_resource(shown_later).insert_resource(ScreenshotFolder(settings.out));
+        app.run()
+    }));
+    match ran {
+        Ok(_) => Ok(()),
+        Err(_) if shown.0.load(Ordering::Acquire) => {
+            bevy::log::error!("the window failed; the walk up to here is saved");
+            Ok(())
+        }
+        Err(panic) => {
+            let message = panic.downcast_ref::<String>().cloned();
+            let message = message.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            Err(NoWindow::Failed(message.unwrap_or_else(|| "no reason given".to_owned())))
+        }
+    }
+}
+
+fn build(app: &mut App) {
+    let window = Window {
+        title: "Rhea".to_owned(),
+        name: Some("rhea".to_owned()),
+        resolution: WindowResolution::new(SIZE.0, SIZE.1),
+        resize_constraints: bevy::window::WindowResizeConstraints {
+            min_width: MIN_SIZE.0,
+            min_height: MIN_SIZE.1,
+            ..default()
+        },
+        present_mode: PresentMode::AutoVsync,
+        ..default()
+    };
+    let window =
+        WindowPlugin { primary_window: Some(window), exit_condition: ExitCondition::OnPrimaryClosed, ..default() };
+    let log = LogPlugin { filter: LOG_FILTER.to_owned(), ..default() };
+    app.add_plugins(DefaultPlugins.set(window).set(log))
+        .add_plugins(EguiPlugin::default())
+        .add_plugins((ModelPlugin, ActionPlugin, ScreenshotPlugin, PacingPlugin))
+        .insert_resource(ClearColor(Color::srgb_u8(0x0e, 0x11, 0x16)))
+        .init_resource::<Desk>()
+        .add_systems(Startup, (spawn_camera, connect_waker))
+        .add_systems(Update, (desk_actions.after(InputSystems::Read), refresh_pictures).chain())
+        .add_systems(EguiPrimaryContextPass, lay_out);
+}
+
+/// Warnings of other crates that say nothing to a user: software drivers, missing desktop settings.
+const LOG_FILTER: &str = "error,rhea=info,rhea_explore=info,wgpu_hal=off,winit=off,calloop=off";
+
+fn spawn_camera(mut commands: Commands) {
+    commands.spawn((Camera2d, Msaa::Off));
+}
+
+fn connect_waker(link: Res<SessionLink>, proxy: Res<EventLoopProxyWrapper>) {
+    let proxy = proxy.clone();
+    // The event loop is gone while the window closes; nobody needs waking then.
+    link.set_waker(move || {
+        proxy.send_event(WinitUserEvent::WakeUp).ok();
+    });
+}
+
+fn desk_actions(mut fired: MessageReader<Fired>, mut desk: ResMut<Desk>, mut exit: MessageWriter<AppExit>) {
+    for Fired(id) in fired.read() {
+        match id {
+            ActionId::Help => desk.help = !desk.help,
+            ActionId::Map => desk.map = !desk.map,
+            ActionId::Sampling => desk.sampling = desk.sampling.other(),
+            ActionId::Text => desk.text.focus(),
+            ActionId::Stop => desk.help = false,
+            ActionId::Quit => {
+                exit.write(AppExit::Success);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Pictures are uploaded before the layout, so that a view is on screen in the frame in which it is reported.
+fn refresh_pictures(
+    mut desk: ResMut<Desk>,
+    walk: Res<Walk>,
+    mut images: ResMut<Assets<Image>>,
+    mut textures: ResMut<EguiUserTextures>,
+) {
+    let Some(seen) = &walk.seen else { return };
+    let Desk { view, canvas, sampling, .. } = &mut *desk;
+    view.refresh(&seen.view, walk.view_serial, *sampling, &mut images, &mut textures);
+    canvas.update(seen, walk.view_serial, walk.trail_cuts);
+    canvas.upload(&mut images, &mut textures);
+}
+
+fn lay_out(
+    mut contexts: EguiContexts,
+    mut desk: ResMut<Desk>,
+    mut walk: ResMut<Walk>,
+    mut typing: ResMut<Typing>,
+    link: Res<SessionLink>,
+    shown: Res<Shown>,
+) -> Result {
+    let ctx = contexts.ctx_mut()?.clone();
+    let desk = &mut *desk;
+    if !std::mem::replace(&mut desk.themed, true) {
+        theme::apply(&ctx);
+    }
+    let builder = egui::UiBuilder::new().layer_id(egui::LayerId::background()).max_rect(ctx.viewport_rect());
+    let mut root = egui::Ui::new(ctx.clone(), "window".into(), builder);
+    let waiting = link.waiting();
+
+    let bar = egui::Frame::NONE.fill(theme::PANEL).inner_margin(egui::Margin::symmetric(16, 6));
+    egui::Panel::bottom("status").frame(bar).show(&mut root, |ui| hud::status(ui, &walk, waiting));
+    side_panel(&mut root, &walk, desk);
+    let low = egui::Frame::NONE.fill(theme::BACKGROUND).inner_margin(egui::Margin::symmetric(24, 10));
+    let entered = egui::Panel::bottom("words")
+        .frame(low)
+        .show_separator_line(false)
+        .show(&mut root, |ui| {
+            hud::narration(ui, &walk);
+            let entered = desk.text.show(ui);
+            text_box::hint(ui);
+            entered
+        })
+        .inner;
+    let middle = egui::Frame::NONE.fill(theme::BACKGROUND).inner_margin(egui::Margin::same(16));
+    let dismissed = egui::CentralPanel::default().frame(middle).show(&mut root, |ui| central(ui, &walk, desk)).inner;
+    if desk.help {
+        help::show(&ctx, &mut desk.help);
+    }
+    if dismissed {
+        walk.banner = None;
+    }
+    typing.0 = ctx.egui_wants_keyboard_input();
+    match entered {
+        Some(Entered::Command(command)) => submit(&link, &mut walk, command),
+        Some(Entered::Caption(caption)) => {
+            if let Err(refusal) = link.open(Start::Caption(caption)) {
+                walk.fail(crate::report::Failure::new(refusal.to_string(), "Try again in a moment."));
+            }
+        }
+        None => {}
+    }
+    shown.0.store(true, Ordering::Release);
+    Ok(())
+}
+
+fn side_panel(root: &mut egui::Ui, walk: &Walk, desk: &Desk) {
+    let frame = egui::Frame::NONE.fill(theme::PANEL).inner_margin(egui::Margin::same(16));
+    egui::Panel::right("side").exact_size(SIDE_WIDTH).resizable(false).frame(frame).show(root, |ui| {
+        hud::side(ui, walk);
+        ui.add_space(10.0);
+        if desk.map {
+            map::show(ui, ui.available_width(), &walk.trail, &desk.canvas);
+        }
+        ui.add_space(12.0);
+        hud::reminders(ui);
+    });
+}
+
+/// The view and the banner over it; returns true when the banner was dismissed.
+fn central(ui: &mut egui::Ui, walk: &Walk, desk: &mut Desk) -> bool {
+    let space = ui.available_rect_before_wrap();
+    match &walk.seen {
+        Some(seen) => {
+            desk.view.show(ui, space, &seen.view, desk.sampling);
+        }
+        None => {
+            let (text, colour) = hud::doing(walk, 0);
+            let text = if walk.running.is_some() { format!("{text} …") } else { text };
+            let font = egui::FontId::proportional(theme::NARRATION_PT);
+            ui.painter().text(space.center(), egui::Align2::CENTER_CENTER, text, font, colour);
+        }
+    }
+    walk.banner.as_ref().is_some_and(|banner| hud::banner(ui, banner))
+}

@@ -1,0 +1,423 @@
+//! The input plugins without a window: faked devices in, commands and screen state out.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::time::{Duration, Instant};
+
+use bevy::input::ButtonState;
+use bevy::input::InputPlugin;
+use bevy::input::gamepad::{
+    GamepadAxis, GamepadConnection, GamepadConnectionEvent, RawGamepadAxisChangedEvent, RawGamepadEvent,
+};
+use bevy::input::keyboard::{Key, KeyboardInput};
+use bevy::prelude::*;
+use crossbeam::channel::{Receiver, Sender, bounded};
+use rhea_engine::Cancel;
+use rhea_explore::{
+    ActionPlugin, Ended, Failure, Held, MOVE_QUEUE, ModelPlugin, Opener, SessionLink, SessionThread, Start, Typing,
+    Walk, WalkEvent, Walker,
+};
+use rhea_picture::Rgbd;
+use rhea_scene::Pose;
+use rhea_session::{NarrationNote, RecallNote, SessionEvent, StepControl, StepReport, Timings, Verdict, ViewReady};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A walk that does what the test tells it to: each command is announced, and its view is drawn when the test says so.
+struct Puppet {
+    announced: Sender<String>,
+    go: Receiver<Go>,
+    steps: u64,
+}
+
+enum Go {
+    /// Draw the view and tell about it until cancelled or told to go on.
+    Draw,
+    /// Finish the narration.
+    Tell,
+    /// Panic in the middle.
+    Panic,
+    /// Refuse with an error.
+    Refuse,
+}
+
+struct PuppetOpener {
+    announced: Sender<String>,
+    go: Receiver<Go>,
+}
+
+fn pose(step: u64) -> Pose {
+    Pose { position_m: [0.0, 1.5, -(step as f32)], yaw_rad: 0.0, pitch_rad: 0.0 }
+}
+
+fn view_ready(step: u64) -> WalkEvent {
+    WalkEvent::Session(SessionEvent::ViewReady(Box::new(ViewReady {
+        step,
+        pose: pose(step),
+        view: Rgbd::filled(2, 2, [step as u8; 3]),
+        verdict: Verdict::Extended,
+        recall: RecallNote { coverage: 0.5, ..RecallNote::default() },
+        timings: Timings::default(),
+    })))
+}
+
+fn report(step: u64, command: &str, narration: &str) -> StepReport {
+    StepReport {
+        step,
+        command: command.to_owned(),
+        pose: pose(step),
+        clip: None,
+        recall: None,
+        narration: Some(NarrationNote { text: narration.to_owned(), cut: false }),
+        timings: Timings::default(),
+        recorded: true,
+    }
+}
+
+impl Opener for PuppetOpener {
+    fn open(
+        &mut self,
+        start: &Start,
+        _control: &StepControl,
+        tell: &mut dyn FnMut(WalkEvent),
+    ) -> Result<Box<dyn Walker>, Ended> {
+        let Start::Caption(world) = start else {
+            return Err(Ended::Failed(Failure::new("no such world", "write a caption")));
+        };
+        tell(WalkEvent::Opened { model: "puppet".into(), world: world.clone(), replay: None });
+        tell(view_ready(0));
+        let told = NarrationNote { text: "the beginning".into(), cut: false };
+        tell(WalkEvent::Session(SessionEvent::NarrationDone(told)));
+        Ok(Box::new(Puppet { announced: self.announced.clone(), go: self.go.clone(), steps: 0 }))
+    }
+}
+
+impl Puppet {
+    fn wait(&self, cancels: [&Cancel; 2]) -> Option<Go> {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE && !cancels.iter().any(|cancel| cancel.cancelled()) {
+            if let Ok(go) = self.go.recv_timeout(Duration::from_millis(1)) {
+                return Some(go);
+            }
+        }
+        None
+    }
+}
+
+impl Walker for Puppet {
+    fn step(
+        &mut self,
+        command: &str,
+        control: &StepControl,
+        tell: &mut dyn FnMut(WalkEvent),
+    ) -> Result<StepReport, Ended> {
+        self.announced.send(command.to_owned()).unwrap();
+        if command == "undo" {
+            self.steps = self.steps.checked_sub(1).unwrap();
+            let view = Box::new(Rgbd::filled(2, 2, [0; 3]));
+            tell(WalkEvent::Session(SessionEvent::Undone { step: self.steps, pose: pose(self.steps), view }));
+            return Ok(StepReport { narration: None, ..report(self.steps, command, "") });
+        }
+        match self.wait([&control.cancel, &control.cancel]) {
+            None => Err(Ended::Cancelled),
+            Some(Go::Panic) => panic!("the puppet fell"),
+            Some(Go::Refuse) => Err(Ended::Failed(Failure::new("not possible", "try something else"))),
+            Some(Go::Draw | Go::Tell) => {
+                self.steps += 1;
+                tell(view_ready(self.steps));
+                tell(WalkEvent::Session(SessionEvent::NarrationText("half of ".into())));
+                let all = self.wait([&control.cancel, &control.hush]).is_some();
+                Ok(report(self.steps, command, if all { "half of it and the rest" } else { "half of" }))
+            }
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Result<Option<std::path::PathBuf>, Failure> {
+        Ok(Some(format!("after {} steps", self.steps).into()))
+    }
+}
+
+/// An app without a window on a puppet's walk.
+struct Stage {
+    app: App,
+    announced: Receiver<String>,
+    go: Sender<Go>,
+    thread: Option<SessionThread>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let (announced_out, announced) = bounded(64);
+        let (go, go_in) = bounded(64);
+        let opener = PuppetOpener { announced: announced_out, go: go_in };
+        let (thread, link) = SessionThread::start(Box::new(opener), Start::Caption("a test".into())).unwrap();
+        let mut app = App::new();
+        app.add_plugins((MinimalPlugins, InputPlugin, ModelPlugin, ActionPlugin)).insert_resource(link);
+        let mut stage = Self { app, announced, go, thread: Some(thread) };
+        stage.until("the world is open", |walk| walk.narration == "the beginning" && walk.running.is_none());
+        stage
+    }
+
+    fn update(&mut self) {
+        self.app.update();
+    }
+
+    fn walk(&self) -> &Walk {
+        self.app.world().resource::<Walk>()
+    }
+
+    fn link(&self) -> &SessionLink {
+        self.app.world().resource::<SessionLink>()
+    }
+
+    fn until(&mut self, what: &str, reached: impl Fn(&Walk) -> bool) {
+        let began = Instant::now();
+        while !reached(self.walk()) {
+            assert!(began.elapsed() < PATIENCE, "waited in vain until {what}");
+            std::thread::sleep(Duration::from_millis(1));
+            self.update();
+        }
+    }
+
+    fn key(&mut self, key_code: KeyCode, state: ButtonState) {
+        let window = Entity::PLACEHOLDER;
+        let logical_key = Key::Unidentified(bevy::input::keyboard::NativeKey::Unidentified);
+        self.app.world_mut().write_message(KeyboardInput {
+            key_code,
+            logical_key,
+            state,
+            text: None,
+            repeat: false,
+            window,
+        });
+        self.update();
+    }
+
+    fn tap(&mut self, key_code: KeyCode) {
+        self.key(key_code, ButtonState::Pressed);
+        self.key(key_code, ButtonState::Released);
+    }
+
+    fn next_command(&self) -> String {
+        self.announced.recv_timeout(PATIENCE).unwrap()
+    }
+
+    fn silent(&self) -> bool {
+        self.announced.recv_timeout(Duration::from_millis(40)).is_err()
+    }
+
+    fn connect_pad(&mut self) -> Entity {
+        let pad = self.app.world_mut().spawn_empty().id();
+        let connection = GamepadConnection::Connected { name: "test pad".into(), vendor_id: None, product_id: None };
+        self.app.world_mut().write_message(GamepadConnectionEvent::new(pad, connection));
+        self.update();
+        pad
+    }
+
+    fn stick(&mut self, pad: Entity, axis: GamepadAxis, value: f32) {
+        let raw = RawGamepadEvent::from(RawGamepadAxisChangedEvent::new(pad, axis, value));
+        self.app.world_mut().write_message(raw);
+        self.update();
+    }
+}
+
+#[test]
+fn a_key_press_becomes_a_command_and_its_view_is_shown() {
+    let mut stage = Stage::new();
+    stage.tap(KeyCode::KeyW);
+    assert_eq!(stage.next_command(), "go forward 0.5 m");
+    stage.go.send(Go::Draw).unwrap();
+    stage.go.send(Go::Tell).unwrap();
+    stage.until("the step is done", |walk| walk.narration == "half of it and the rest");
+    let walk = stage.walk();
+    assert_eq!((walk.step(), walk.trail.len()), (1, 2));
+    assert!(walk.last_view_ms > 0.0);
+}
+
+#[test]
+fn letters_are_text_while_somebody_types() {
+    let mut stage = Stage::new();
+    stage.app.world_mut().resource_mut::<Typing>().0 = true;
+    stage.tap(KeyCode::KeyW);
+    assert!(stage.silent());
+    // The key that ends the typing is still down afterwards; it must not count as pressed.
+    stage.key(KeyCode::KeyX, ButtonState::Pressed);
+    stage.app.world_mut().resource_mut::<Typing>().0 = false;
+    stage.update();
+    assert!(stage.silent());
+    stage.tap(KeyCode::KeyA);
+    assert_eq!(stage.next_command(), "step left 0.25 m");
+}
+
+#[test]
+fn a_stick_past_its_dead_zone_becomes_a_command_and_a_small_push_does_not() {
+    let mut stage = Stage::new();
+    let pad = stage.connect_pad();
+    assert!(stage.walk().banner.as_ref().unwrap().message.what.contains("test pad"));
+    stage.stick(pad, GamepadAxis::LeftStickY, 0.3);
+    assert!(stage.silent());
+    stage.stick(pad, GamepadAxis::LeftStickY, 0.9);
+    assert_eq!(stage.next_command(), "go forward 0.5 m");
+    stage.stick(pad, GamepadAxis::LeftStickY, 0.45);
+    assert!(stage.app.world().resource::<Held>().any(), "between press and release it keeps its state");
+    stage.stick(pad, GamepadAxis::LeftStickY, 0.0);
+    assert!(!stage.app.world().resource::<Held>().any());
+}
+
+#[test]
+fn an_unplugged_pad_holds_nothing_and_says_so() {
+    let mut stage = Stage::new();
+    let pad = stage.connect_pad();
+    stage.stick(pad, GamepadAxis::RightStickX, -1.0);
+    assert_eq!(stage.next_command(), "turn left 15 degrees");
+    assert!(stage.app.world().resource::<Held>().any());
+    stage.app.world_mut().write_message(GamepadConnectionEvent::new(pad, GamepadConnection::Disconnected));
+    stage.update();
+    stage.update();
+    assert!(!stage.app.world().resource::<Held>().any());
+    assert!(stage.walk().banner.as_ref().unwrap().message.what.contains("gone"));
+}
+
+#[test]
+fn at_most_four_moves_wait_and_the_rest_is_counted() {
+    let mut stage = Stage::new();
+    stage.tap(KeyCode::KeyQ);
+    assert_eq!(stage.next_command(), "turn left 15 degrees");
+    for _ in 0..MOVE_QUEUE + 3 {
+        stage.tap(KeyCode::KeyE);
+    }
+    assert_eq!(stage.link().waiting(), MOVE_QUEUE);
+    assert_eq!(stage.walk().refused, 3);
+    stage.tap(KeyCode::Escape);
+    assert_eq!(stage.link().waiting(), 0);
+    stage.until("the running step is dropped", |walk| walk.running.is_none());
+    assert!(stage.silent(), "stop clears the queue");
+    assert_eq!(stage.walk().step(), 0, "a stopped step changes nothing");
+}
+
+#[test]
+fn a_held_key_repeats_only_after_its_view_is_shown() {
+    let mut stage = Stage::new();
+    stage.key(KeyCode::KeyW, ButtonState::Pressed);
+    assert_eq!(stage.next_command(), "go forward 0.5 m");
+    // Longer than the delay before repeating: nothing may queue up behind a view that is being drawn.
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(400) {
+        stage.update();
+    }
+    assert_eq!(stage.link().waiting(), 0);
+    stage.go.send(Go::Draw).unwrap();
+    stage.until("the view is shown", |walk| walk.step() == 1);
+    stage.update();
+    assert_eq!(stage.next_command(), "go forward 0.5 m", "the narration was cut for the next step");
+    stage.key(KeyCode::KeyW, ButtonState::Released);
+    stage.go.send(Go::Draw).unwrap();
+    stage.until("the second view is shown", |walk| walk.step() == 2);
+    assert!(stage.silent());
+}
+
+#[test]
+fn a_new_move_cuts_the_narration_but_keeps_the_view() {
+    let mut stage = Stage::new();
+    stage.tap(KeyCode::KeyX);
+    assert_eq!(stage.next_command(), "turn around");
+    stage.go.send(Go::Draw).unwrap();
+    stage.until("it is being told", |walk| walk.talking && walk.step() == 1);
+    stage.tap(KeyCode::KeyS);
+    assert_eq!(stage.next_command(), "go back 0.5 m");
+    assert_eq!(stage.walk().step(), 1);
+    stage.tap(KeyCode::Escape);
+    stage.until("all is quiet", |walk| walk.running.is_none());
+    assert_eq!((stage.walk().step(), stage.walk().trail.len()), (1, 2));
+}
+
+#[test]
+fn undo_drops_the_view_being_drawn_or_takes_the_last_one_back() {
+    let mut stage = Stage::new();
+    stage.tap(KeyCode::KeyW);
+    stage.next_command();
+    stage.go.send(Go::Draw).unwrap();
+    stage.go.send(Go::Tell).unwrap();
+    stage.until("one step is done", |walk| walk.step() == 1 && walk.running.is_none());
+    stage.tap(KeyCode::KeyW);
+    stage.next_command();
+    stage.tap(KeyCode::Backspace);
+    stage.until("the second step is dropped", |walk| walk.running.is_none());
+    assert_eq!(stage.walk().step(), 1);
+    stage.tap(KeyCode::KeyZ);
+    assert_eq!(stage.next_command(), "undo");
+    stage.until("the first step is undone", |walk| walk.step() == 0);
+    assert_eq!((stage.walk().trail.len(), stage.walk().narration.as_str()), (1, "the beginning"));
+}
+
+#[test]
+fn pause_holds_waiting_moves_until_it_is_lifted() {
+    let mut stage = Stage::new();
+    stage.tap(KeyCode::KeyP);
+    assert!(stage.walk().paused);
+    std::thread::sleep(Duration::from_millis(20));
+    stage.tap(KeyCode::KeyW);
+    assert!(stage.silent());
+    assert_eq!(stage.link().waiting(), 1);
+    stage.tap(KeyCode::Space);
+    assert_eq!(stage.next_command(), "go forward 0.5 m");
+}
+
+#[test]
+fn a_panic_becomes_a_banner_and_a_new_world_can_begin() {
+    let mut stage = Stage::new();
+    stage.tap(KeyCode::KeyW);
+    stage.next_command();
+    stage.go.send(Go::Panic).unwrap();
+    stage.until("the banner is up", |walk| walk.banner.as_ref().is_some_and(|banner| banner.error));
+    let banner = stage.walk().banner.clone().unwrap();
+    assert!(banner.message.what.contains("the puppet fell"), "{}", banner.message.what);
+    assert!(!banner.message.hint.is_empty());
+    stage.link().open(Start::Caption("another".into())).unwrap();
+    stage.until("another world is open", |walk| walk.world == "another" && walk.running.is_none());
+    stage.tap(KeyCode::KeyW);
+    assert_eq!(stage.next_command(), "go forward 0.5 m");
+}
+
+#[test]
+fn an_error_leaves_the_walk_where_it_was() {
+    let mut stage = Stage::new();
+    stage.tap(KeyCode::KeyW);
+    stage.next_command();
+    stage.go.send(Go::Refuse).unwrap();
+    stage.until("the banner is up", |walk| walk.banner.is_some() && walk.running.is_none());
+    assert_eq!(stage.walk().step(), 0);
+    stage.tap(KeyCode::KeyW);
+    assert_eq!(stage.next_command(), "go forward 0.5 m");
+}
+
+#[test]
+fn closing_ends_the_thread_and_tells_what_was_recorded() {
+    let mut stage = Stage::new();
+    stage.tap(KeyCode::KeyW);
+    stage.next_command();
+    stage.go.send(Go::Draw).unwrap();
+    stage.until("the view is there", |walk| walk.step() == 1);
+    let thread = stage.thread.take().unwrap();
+    drop(stage);
+    let summary = thread.finish(PATIENCE).unwrap();
+    assert_eq!(summary.steps, 1);
+    assert_eq!(summary.replays, [std::path::PathBuf::from("after 1 steps")]);
+    assert!(summary.problems.is_empty());
+}
+
+#[test]
+fn every_command_of_the_action_table_is_understood_by_the_walking_language() {
+    use rhea_explore::actions::{ACTIONS, ActionId, joined_command};
+    let pairs = ACTIONS.iter().flat_map(|a| ACTIONS.iter().map(move |b| [a.id, b.id]));
+    let mut understood = 0;
+    for ids in pairs {
+        if let Some(command) = joined_command(&ids) {
+            rhea_scene::Move::parse(&command).unwrap();
+            understood += 1;
+        }
+    }
+    assert!(understood > 60, "{understood}");
+    let both = joined_command(&[ActionId::Forward, ActionId::TurnLeft]).unwrap();
+    let step = rhea_scene::Move::parse(&both).unwrap();
+    assert!(step.forward_m == 0.5 && (step.turn_rad.to_degrees() - 15.0).abs() < 1e-3);
+}

@@ -1,0 +1,13 @@
+//! Scenes and walks as training documents, and the benchmarks whose truth is known exactly.
+//!
+//! It joins scenes and memory with the training loops; it draws no window and trains nothing itself.
+//!
+//! Invariant: no lesson is made from a scene seed outside the training range, and no score from one inside it.
+
+mod error;
+pub mod frames;
+pub mod pictures;
+pub mod stages;
+pub mod text;
+
+pub use error::LessonError;

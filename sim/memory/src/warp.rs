@@ -1,0 +1,246 @@
+//! Warps earlier views to a new pose: the part of Rhea that keeps a place the same when you come back.
+//!
+//! Each source is drawn into the target as depth only; colour is then fetched backwards with bilinear sampling, from
+//! the pixels of one surface only. Sources are composited **oldest first**: an older view keeps its pixels, because every later
+//! view was drawn from it and is a copy of a copy there.
+//!
+//! Invariant: the result depends on the arguments alone. A source at the target's own pose returns its pixels unchanged.
+
+use rhea_picture::{FARTHEST_M, Rgbd, Warp};
+use rhea_scene::{Camera, Pose};
+
+use crate::placement::{Lens, Motion, Placement};
+use crate::raster::{Cell, Layer, MAX_SOURCE_SIDE_PX, Splatter, high, low, round};
+use crate::surface::Surface;
+
+/// Most sources in one warp.
+pub const MAX_SOURCES: usize = 64;
+
+/// A newer view hides an older one where it is nearer by this factor of depth (12 %).
+const OCCLUDER: f32 = 0.88;
+/// A newer view replaces an older one where it is this much finer, linear.
+const FINER: f32 = 1.8;
+/// Value of all channels of target pixels that nothing sees.
+const UNKNOWN_GREY: u8 = 128;
+
+/// Warps views; keeps its buffers between calls, so keep one per thread.
+#[derive(Debug, Default)]
+pub struct Warper {
+    surface: Surface,
+    splatter: Splatter,
+    layer: Layer,
+    best: Layer,
+    best_source: Vec<u16>,
+    placements: Vec<Placement>,
+    taps: Taps,
+}
+
+/// Warps `sources`, given oldest first, to `target`. See [`Warper::warp`].
+#[must_use]
+pub fn warp(sources: &[(&Rgbd, &Pose)], camera: &Camera, target: &Pose) -> Warp {
+    Warper::default().warp(sources, camera, target)
+}
+
+impl Warper {
+    /// Warps `sources`, given oldest first, into a view of `camera` at `target`.
+    ///
+    /// Sources have the field of view of `camera` and may have any size. At most [`MAX_SOURCES`] are used, the oldest; a
+    /// picture without pixels or with a side over 8,190 px shows nothing. Depths of the result are planar depths in the target, [`FARTHEST_M`] for the sky.
+    #[must_use]
+    pub fn warp(&mut self, sources: &[(&Rgbd, &Pose)], camera: &Camera, target: &Pose) -> Warp {
+        let mut out = Warp::empty(camera.width, camera.height);
+        self.warp_into(sources, camera, target, &mut out);
+        out
+    }
+
+    /// As [`Warper::warp`], into an existing value, without allocating when the size is the same as before.
+    pub fn warp_into(&mut self, sources: &[(&Rgbd, &Pose)], camera: &Camera, target: &Pose, out: &mut Warp) {
+        let lens = Lens::new(camera, camera.width, camera.height);
+        let pixels = lens.width * lens.height;
+        let sources = &sources[..sources.len().min(MAX_SOURCES)];
+        self.best.clear(pixels);
+        self.best_source.clear();
+        self.best_source.resize(pixels, u16::MAX);
+        self.placements.clear();
+        let mut drawn = 0;
+        for (index, (view, pose)) in sources.iter().enumerate() {
+            let source = Lens::new(camera, view.width, view.height);
+            let placement = Placement::new(source, pose, lens, target);
+            self.placements.push(placement);
+            if !(1..=MAX_SOURCE_SIDE_PX).contains(&view.width) || !(1..=MAX_SOURCE_SIDE_PX).contains(&view.height) {
+                continue;
+            }
+            self.surface.read(view);
+            self.layer.clear(pixels);
+            self.splatter.draw(&self.surface, &placement, &mut self.layer);
+            if drawn == 0 {
+                std::mem::swap(&mut self.best, &mut self.layer);
+                for (source, inverse) in self.best_source.iter_mut().zip(&self.best.inverse) {
+                    *source = if *inverse > 0.0 { index as u16 } else { u16::MAX };
+                }
+            } else {
+                self.merge(index);
+            }
+            drawn += 1;
+        }
+        self.fetch(sources, lens, out);
+    }
+
+    /// Adds the layer of source `index` to the best so far.
+    fn merge(&mut self, index: usize) {
+        let here = self.placements[index].motion != Motion::Move;
+        let pixels = self.best_source.len();
+        let (layer, best) = (&self.layer, &mut self.best);
+        let (new_inverse, new_stretch2) = (&layer.inverse[..pixels], &layer.stretch2[..pixels]);
+        let (best_inverse, best_stretch2) = (&mut best.inverse[..pixels], &mut best.stretch2[..pixels]);
+        let (best_cell, best_source) = (&mut best.cell[..pixels], &mut self.best_source[..pixels]);
+        for i in 0..pixels {
+            let (new, old) = (new_inverse[i], best_inverse[i]);
+            if new <= 0.0 {
+                continue;
+            }
+            let nearer = new * OCCLUDER >= old;
+            let farther = old * OCCLUDER >= new;
+            let finer = new_stretch2[i] * (FINER * FINER) <= best_stretch2[i];
+            let take = if old == 0.0 {
+                true
+            } else if self.placements[usize::from(best_source[i])].motion != Motion::Move {
+                // A view from this very place knows what is visible from here: nothing from elsewhere hides its pixels.
+                false
+            } else {
+                // For the same reason it corrects whatever disagrees with it.
+                nearer | if here { farther | finer } else { finer & !farther }
+            };
+            if take {
+                best_inverse[i] = new;
+                best_stretch2[i] = new_stretch2[i];
+                best_cell[i] = layer.cell[i];
+                best_source[i] = index as u16;
+            }
+        }
+    }
+
+    /// Fetches colour and fills `out`.
+    fn fetch(&mut self, sources: &[(&Rgbd, &Pose)], lens: Lens, out: &mut Warp) {
+        let pixels = lens.width * lens.height;
+        (out.view.width, out.view.height) = (lens.width, lens.height);
+        out.view.rgb.resize(pixels * 3, 0);
+        out.view.depth_m.resize(pixels, FARTHEST_M);
+        out.valid.resize(pixels, false);
+        out.magnification.resize(pixels, 0.0);
+        out.source.resize(pixels, u16::MAX);
+        out.source.copy_from_slice(&self.best_source);
+        let best = self.best.inverse[..pixels].iter().zip(&self.best.stretch2[..pixels]);
+        let plain = out.view.depth_m.iter_mut().zip(out.valid.iter_mut().zip(&mut out.magnification));
+        for ((depth_m, (valid, magnification)), (inverse, stretch2)) in plain.zip(best) {
+            *valid = *inverse > 0.0;
+            let depth = 1.0 / if *valid { *inverse } else { 1.0 / FARTHEST_M };
+            *depth_m = if depth < FARTHEST_M { depth } else { FARTHEST_M };
+            *magnification = if *valid { *stretch2 } else { 0.0 }.sqrt();
+        }
+        for y in 0..lens.height {
+            let row = y * lens.width..(y + 1) * lens.width;
+            let mut present = 0_u64;
+            for source in &self.best_source[row.clone()] {
+                present |= if *source < MAX_SOURCES as u16 { 1 << *source } else { 0 };
+            }
+            let colours = &mut out.view.rgb[row.start * 3..row.end * 3];
+            colours.fill(UNKNOWN_GREY);
+            while present != 0 {
+                let index = present.trailing_zeros() as usize;
+                present &= present - 1;
+                let (Some((view, _)), Some(placement)) = (sources.get(index), self.placements.get(index)) else {
+                    continue;
+                };
+                let pixels = colours.chunks_exact_mut(3).zip(&self.best_source[row.clone()]).enumerate();
+                let pixels = pixels.filter(|(_, (_, source))| usize::from(**source) == index);
+                if placement.motion == Motion::Identity {
+                    for (x, (colour, _)) in pixels {
+                        out.view.depth_m[row.start + x] = view.depth_m[row.start + x];
+                        put(colour, view.pixel(x, y));
+                    }
+                } else {
+                    let cells = &self.best.cell[row.clone()];
+                    self.taps.locate(placement, y, cells, &self.best.inverse[row.clone()]);
+                    for (x, (colour, _)) in pixels {
+                        put(colour, sample(view, cells[x], self.taps.right[x], self.taps.low[x]));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where in its four source pixels each target pixel of a row lies, in 4,096ths of a pixel.
+#[derive(Debug, Default)]
+struct Taps {
+    right: Vec<i32>,
+    low: Vec<i32>,
+}
+
+impl Taps {
+    /// Fills a row as if every pixel came from the source of `placement`.
+    fn locate(&mut self, placement: &Placement, y: usize, cells: &[Cell], inverses: &[f32]) {
+        let width = placement.target.width;
+        self.right.resize(width, 0);
+        self.low.resize(width, 0);
+        let (rights, lows) = (&mut self.right[..width], &mut self.low[..width]);
+        let (cells, inverses) = (&cells[..width], &inverses[..width]);
+        let placement = *placement;
+        let ray_y = placement.target.ray(0.0, y as f32 + 0.5)[1];
+        for x in 0..width {
+            let inverse = inverses[x] * cells[x].solid();
+            let ray_x = placement.target.ray(x as u32 as f32 + 0.5, 0.0)[0];
+            let [u, v] = placement.source.point(placement.to_source([ray_x, ray_y], inverse));
+            let (corner_x, corner_y) = cells[x].corner();
+            rights[x] = in_4096ths(u + 0.5 - corner_x as i32 as f32);
+            lows[x] = in_4096ths(v + 0.5 - corner_y as i32 as f32);
+        }
+    }
+}
+
+/// A share, clamped to 0 to 1, in 4,096ths.
+#[inline]
+fn in_4096ths(share: f32) -> i32 {
+    round(low(high(share, 0.0), 1.0) * 4096.0)
+}
+
+fn put(to: &mut [u8], rgb: [u8; 3]) {
+    (to[0], to[1], to[2]) = (rgb[0], rgb[1], rgb[2]);
+}
+
+/// Bilinear colour from the pixels that belong to `cell`, `right` and `low` 4,096ths from the upper left one.
+#[inline]
+fn sample(view: &Rgbd, cell: Cell, right: i32, low: i32) -> [u8; 3] {
+    let (w, h) = (view.width, view.height);
+    let (x, y) = cell.corner();
+    let (x, y) = (x as usize, y as usize);
+    // Weights are whole numbers that add up to 2^24.
+    let (right, low) = (right as u32, low as u32);
+    let (left, up) = (4096 - right, 4096 - low);
+    let mut weights = [left * up, right * up, left * low, right * low];
+    if cell.mask() != Cell::ALL {
+        weights = masked(weights, cell.mask());
+    }
+    // The border repeats.
+    let (x0, x1) = (x.max(1) - 1, x.min(w - 1));
+    let (y0, y1) = (y.max(1) - 1, y.min(h - 1));
+    let pixel = |x: usize, y: usize| {
+        let i = (y * w + x) * 3;
+        &view.rgb[i..i + 3]
+    };
+    let (a, b, c, d) = (pixel(x0, y0), pixel(x1, y0), pixel(x0, y1), pixel(x1, y1));
+    let channel = |k: usize| {
+        let upper = weights[0] * u32::from(a[k]) + weights[1] * u32::from(b[k]);
+        let lower = weights[2] * u32::from(c[k]) + weights[3] * u32::from(d[k]);
+        ((upper + lower + (1 << 23)) >> 24) as u8
+    };
+    [channel(0), channel(1), channel(2)]
+}
+
+/// The weights of the pixels in `mask`, scaled so that they add up to `2^24` but for rounding down.
+fn masked(weights: [u32; 4], mask: u32) -> [u32; 4] {
+    let kept: [u64; 4] = std::array::from_fn(|k| if mask >> k & 1 == 1 { u64::from(weights[k]) + 1 } else { 0 });
+    let sum = kept.iter().sum::<u64>().max(1);
+    kept.map(|weight| ((weight << 24) / sum) as u32)
+}

@@ -1,0 +1,95 @@
+//! What can go wrong in a session.
+
+use std::path::PathBuf;
+
+use rhea_engine::EngineError;
+use rhea_picture::PictureError;
+use rhea_scene::SceneError;
+use thiserror::Error;
+
+use crate::command::CommandError;
+use crate::replay::ReplayError;
+use crate::script::ScriptError;
+
+/// Errors of sessions. After any of them the session is where it was before the call.
+#[derive(Debug, Error)]
+pub enum SessionError {
+    /// The step was cancelled; nothing changed.
+    #[error("cancelled")]
+    Cancelled,
+    /// The command is not understood.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// There is no step to take back.
+    #[error("nothing to undo: this is the first view")]
+    NothingToUndo,
+    /// The model could not draw the view.
+    #[error("the model could not draw this view: {0}")]
+    Engine(EngineError),
+    /// A text is empty or too long.
+    #[error("{what} of {bytes} bytes: allowed are 1 to {max}")]
+    Text {
+        /// Which text.
+        what: &'static str,
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// The model gave a view of the wrong size.
+    #[error("the model drew a view of {width} x {height} px with {codes} codes; expected {side} x {side} px")]
+    View {
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+        /// Number of codes.
+        codes: usize,
+        /// Expected side in pixels.
+        side: usize,
+    },
+    /// A file could not be read.
+    #[error("cannot read {what}: {source} ({path})")]
+    Read {
+        /// What was to be read.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A scene file has an error.
+    #[error("{path}: {source}")]
+    Scene {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what is allowed.
+        source: SceneError,
+    },
+    /// A picture cannot be used.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    /// A walk script has an error.
+    #[error(transparent)]
+    Script(#[from] ScriptError),
+    /// The replay could not be created or read back.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// A folder cannot be written.
+    #[error("cannot write to the output folder: {source}; choose another one ({path})")]
+    Output {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl From<EngineError> for SessionError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Cancelled => Self::Cancelled,
+            error => Self::Engine(error),
+        }
+    }
+}

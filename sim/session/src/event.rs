@@ -1,0 +1,148 @@
+//! What a session tells while it works: typed events for a window, a progress bar or a test.
+
+use rhea_engine::Cancel;
+use rhea_picture::Rgbd;
+use rhea_scene::Pose;
+
+use crate::replay::{NarrationNote, RecallNote, Timings};
+
+/// Something that happened in a session, in order.
+#[derive(Clone, Debug)]
+pub enum SessionEvent {
+    /// A step began.
+    StepStarted {
+        /// Number of the view that is being drawn: 0 for the first view.
+        step: u64,
+        /// The command in plain words.
+        command: String,
+    },
+    /// The move was shortened, because something stands in the way.
+    Clipped(Clip),
+    /// A view is there. The step is not yet acknowledged: that is when [`crate::ExploreSession::step`] returns.
+    ViewReady(Box<ViewReady>),
+    /// A piece of the narration of the last view.
+    NarrationText(String),
+    /// The narration ended.
+    NarrationDone(NarrationNote),
+    /// The last view was taken back; this is the one before.
+    Undone {
+        /// Number of the view the walker is back at.
+        step: u64,
+        /// Where the walker is again.
+        pose: Pose,
+        /// What the walker sees again.
+        view: Box<Rgbd>,
+    },
+    /// The step is on the disk.
+    Saved {
+        /// Records in the replay.
+        records: u64,
+        /// Length of the replay, bytes.
+        bytes: u64,
+    },
+    /// Something went wrong that does not end the session; says what to do.
+    Warning(String),
+}
+
+/// A new view and what is known about it.
+#[derive(Clone, Debug)]
+pub struct ViewReady {
+    /// Number of the view: 0 for the first.
+    pub step: u64,
+    /// Where it was drawn.
+    pub pose: Pose,
+    /// The picture.
+    pub view: Rgbd,
+    /// How much of it memory knew.
+    pub verdict: Verdict,
+    /// What memory knew.
+    pub recall: RecallNote,
+    /// Where the time went so far.
+    pub timings: Timings,
+}
+
+/// How a view stands to memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Memory knew less than a quarter of it.
+    New,
+    /// Partly known, and the known part agrees.
+    Extended,
+    /// Memory knew at least 85 % of it, and it agrees.
+    Revisited,
+    /// What was drawn differs visibly from what memory knew.
+    Doubtful,
+}
+
+impl Verdict {
+    /// Below this coverage a view is new.
+    pub const NEW_BELOW: f32 = 0.25;
+    /// From this coverage on a view is a revisit.
+    pub const REVISITED_FROM: f32 = 0.85;
+    /// Below this agreement with memory a view is doubtful, dB. A view redrawn from its codes alone has 26 dB.
+    pub const DOUBTFUL_BELOW_DB: f32 = 20.0;
+
+    /// The verdict that follows from what memory knew.
+    #[must_use]
+    pub fn of(recall: &RecallNote) -> Self {
+        if recall.coverage < Self::NEW_BELOW {
+            Self::New
+        } else if recall.agreement_db.is_some_and(|db| db < Self::DOUBTFUL_BELOW_DB) {
+            Self::Doubtful
+        } else if recall.coverage < Self::REVISITED_FROM {
+            Self::Extended
+        } else {
+            Self::Revisited
+        }
+    }
+
+    /// One word for the status line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Extended => "extended",
+            Self::Revisited => "revisited",
+            Self::Doubtful => "doubtful",
+        }
+    }
+}
+
+/// A move that was shortened.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Clip {
+    /// Length that was asked for, metres.
+    pub asked_m: f32,
+    /// Length that was walked, metres.
+    pub walked_m: f32,
+}
+
+/// The end of a step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepReport {
+    /// Number of the view the walker is at: 0 for the first.
+    pub step: u64,
+    /// The command in plain words.
+    pub command: String,
+    /// Where the walker is.
+    pub pose: Pose,
+    /// The shortened move, if it was shortened.
+    pub clip: Option<Clip>,
+    /// What memory knew; `None` after an undo.
+    pub recall: Option<RecallNote>,
+    /// Words about the view; `None` when narration is off, and after an undo.
+    pub narration: Option<NarrationNote>,
+    /// Where the time went.
+    pub timings: Timings,
+    /// Is the step on the disk? False without a replay and while the disk refuses.
+    pub recorded: bool,
+}
+
+/// The two ways to hurry a running step. Make a new one for every step.
+#[derive(Clone, Debug, Default)]
+pub struct StepControl {
+    /// Drops the step while its view is being drawn: nothing changes. Later it only cuts the narration.
+    pub cancel: Cancel,
+    /// Cuts the narration short; the step stays.
+    pub hush: Cancel,
+}

@@ -1,0 +1,5 @@
+//! rhea-session.
+
+pub mod clock;
+pub mod limits;
+pub mod replay;

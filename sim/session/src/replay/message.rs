@@ -1,0 +1,153 @@
+//! What stands in a replay: one typed value per channel, written and read as JSON.
+//!
+//! Everything but the clock times is a function of the walk, so two runs of the same script give the same payloads and
+//! therefore the same state hashes. Clock times are in the MCAP records and in [`Timings`], which no hash covers.
+
+use std::borrow::Cow;
+
+use rhea_scene::{Camera, Pose};
+use serde::{Deserialize, Serialize};
+
+/// Version of the layout described here; a reader refuses newer ones by name.
+pub const FORMAT_VERSION: u32 = 1;
+/// Profile of the MCAP file header.
+pub const PROFILE: &str = "rhea";
+
+/// The first message of a replay, on `/session`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// Version of Rhea that wrote the file.
+    pub rhea: String,
+    /// Layout version, [`FORMAT_VERSION`].
+    pub format: u32,
+    /// Name of the model.
+    pub model: String,
+    /// Hash of the model's weights, when the caller knows it.
+    pub model_hash: Option<String>,
+    /// The camera of all views.
+    pub camera: Camera,
+    /// Seed of the session.
+    pub seed: u64,
+    /// How the session began, in words.
+    pub start: String,
+    /// A sentence about the world; empty when there is none.
+    pub world: String,
+}
+
+/// What a record of a replay tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordKind {
+    /// The first view.
+    Start,
+    /// A step with its view.
+    Step,
+    /// The last view was taken back.
+    Undo,
+    /// A step that was cancelled; nothing changed.
+    Cancelled,
+    /// A move that something stands in the way of; nothing changed.
+    Blocked,
+    /// A step that the model could not do; nothing changed.
+    Failed,
+}
+
+/// What was asked, on `/command`: the first message of every record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandNote {
+    /// Number of the record in the file, from 0.
+    pub record: u64,
+    /// What this record tells.
+    pub kind: RecordKind,
+    /// Views on the walk after this record, not counting the first: where the walker is.
+    pub step: u64,
+    /// The command in plain words, as the model read it.
+    pub text: String,
+    /// What else there is to say: a clipped move, an error.
+    pub note: Option<String>,
+}
+
+/// What memory knew, on `/recall`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RecallNote {
+    /// Numbers of the earlier views that were used, in the order of warping.
+    pub sources: Vec<u64>,
+    /// Share of the view that they cover, 0 to 1.
+    pub coverage: f32,
+    /// 1 + the largest lineage of the sources; 0 for a first view.
+    pub lineage: u32,
+    /// PSNR in dB of the drawn view against memory where memory knows, when it knows anything.
+    pub agreement_db: Option<f32>,
+}
+
+/// Words about a view, on `/narration`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NarrationNote {
+    /// The text.
+    pub text: String,
+    /// Was it cut before its end?
+    pub cut: bool,
+}
+
+/// Visual codes of a view, on `/tokens`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Codes {
+    /// Rows of codes.
+    pub rows: usize,
+    /// Columns of codes.
+    pub cols: usize,
+    /// `rows * cols` codes, row-major.
+    pub codes: Vec<u32>,
+}
+
+/// Where the time of a step went, seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timings {
+    /// Looking up and warping earlier views.
+    pub recall_secs: f64,
+    /// Drawing the view.
+    pub imagine_secs: f64,
+    /// Talking about it.
+    pub narrate_secs: f64,
+}
+
+impl Timings {
+    /// All parts together, seconds.
+    #[must_use]
+    pub fn total_secs(&self) -> f64 {
+        self.recall_secs + self.imagine_secs + self.narrate_secs
+    }
+}
+
+/// The end of a record, on `/step`: it is whole when this is there and the hash is right.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    /// As in [`CommandNote`].
+    pub record: u64,
+    /// State hash: FNV-1a 64 over the previous state hash and all messages of this record before this one, 16 hex digits.
+    pub state: String,
+    /// Where the time went.
+    pub timings: Timings,
+}
+
+/// Walk time: one second a step, so that pictures have a stable time; the wall clock is in the MCAP record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct WalkTime {
+    pub sec: u64,
+    pub nsec: u32,
+}
+
+/// A picture, on `/view` and `/depth`, in Foxglove's `foxglove.CompressedImage` layout.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct CompressedImage<'a> {
+    pub timestamp: WalkTime,
+    #[serde(borrow)]
+    pub frame_id: Cow<'a, str>,
+    #[serde(borrow)]
+    pub data: Cow<'a, str>,
+    #[serde(borrow)]
+    pub format: Cow<'a, str>,
+}
+
+/// The pose on `/pose`; the same value as [`Pose`], named so that its schema is in one place.
+pub(super) type PoseNote = Pose;
