@@ -1,1 +1,1 @@
-//! rhea-tests.
+//! Whole-program tests; this crate holds no product code.

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use rhea_nn::NnError;
+use rhea_nn::transformer::TransformerError;
+use rhea_tokens::TokensError;
 use thiserror::Error;
 
 /// What can go wrong while loading or running a model.
@@ -29,7 +32,19 @@ pub enum EngineError {
         /// Where.
         path: PathBuf,
     },
+    /// The network refused an input or failed.
+    #[error("network: {0}")]
+    Network(#[from] NnError),
+    /// Text, pictures and ids do not fit each other.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
     /// A tensor operation failed.
     #[error("tensor operation failed: {0}")]
     Tensor(#[from] candle_core::Error),
+}
+
+impl From<TransformerError> for EngineError {
+    fn from(error: TransformerError) -> Self {
+        Self::Network(error.into())
+    }
 }

@@ -1,1 +1,55 @@
-//! rhea-app.
+//! The program `rhea`: command line, jobs, exit codes.
+//!
+//! It decides which plugins a window has and what a headless run does; what a walk is stands in `rhea-session`.
+//!
+//! Invariant: every error ends in one line that says what is wrong and one that says what to do, never in a panic.
+
+mod bench;
+mod cli;
+mod doctor;
+mod eval;
+mod explore;
+mod fault;
+mod headless;
+mod machine;
+mod opener;
+mod place;
+mod progress;
+mod review;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{BenchWhat, Cli, ExploreArgs, Job};
+
+/// Runs the program with the process's arguments.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; everything else exits with 2, as clap does by itself.
+            let code = u8::try_from(error.exit_code()).unwrap_or(2);
+            return if error.print().is_ok() { ExitCode::from(code) } else { ExitCode::from(2) };
+        }
+    };
+    let done = match cli.job.unwrap_or_else(|| Job::Explore(ExploreArgs::default())) {
+        Job::Explore(args) => explore::run(&args),
+        Job::Review(args) => review::run(&args),
+        Job::Bench { what: BenchWhat::Explore(args) } => bench::run(&args),
+        Job::Eval { what: eval::EvalWhat::Walks(args) } => eval::run(&args),
+        Job::Train { stage } => train::run(&stage),
+        Job::Doctor(args) => doctor::run(&args),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            for line in fault::lines(&error) {
+                eprintln!("{line}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

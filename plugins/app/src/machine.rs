@@ -42,7 +42,13 @@ fn processor_in(cpuinfo: &str) -> (String, Vec<&'static str>) {
     let name = value("model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned());
     let flags = value("flags").unwrap_or_default();
     let has = |flag: &str| flags.split_whitespace().any(|known| known == flag);
-    let known = [("avx2", "AVX2"), ("avx512f", "AVX-512"), ("avx512_vnni", "VNNI"), ("amx_bf16", "AMX bf16"), ("amx_int8", "AMX int8")];
+    let known = [
+        ("avx2", "AVX2"),
+        ("avx512f", "AVX-512"),
+        ("avx512_vnni", "VNNI"),
+        ("amx_bf16", "AMX bf16"),
+        ("amx_int8", "AMX int8"),
+    ];
     (name, known.into_iter().filter(|(flag, _)| has(flag)).map(|(_, label)| label).collect())
 }
 

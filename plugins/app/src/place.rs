@@ -31,7 +31,8 @@ pub fn model_folder(named: Option<&Path>) -> Result<PathBuf> {
     let places = homes().into_iter().map(|home| home.join(SHIPPED_MODEL)).collect::<Vec<_>>();
     places.iter().find(|folder| folder.join("config.json").is_file()).cloned().ok_or_else(|| {
         let looked = places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ");
-        let hint = format!("Start Rhea inside the repository, name a folder with --model DIR, or set {MODEL_VARIABLE}.");
+        let hint =
+            format!("Start Rhea inside the repository, name a folder with --model DIR, or set {MODEL_VARIABLE}.");
         Fault::new(format!("the shipped model was not found; looked in {looked}"), hint).into()
     })
 }
@@ -62,9 +63,13 @@ fn homes() -> Vec<PathBuf> {
             homes.push(path.to_path_buf());
         }
     };
-    let starts = [std::env::current_dir().ok(), std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_path_buf))];
+    let starts = [
+        std::env::current_dir().ok(),
+        std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_path_buf)),
+    ];
     for start in starts.iter().flatten() {
-        for folder in start.ancestors().filter(|folder| folder.join("scenes").is_dir() || folder.join("model").is_dir()) {
+        for folder in start.ancestors().filter(|folder| folder.join("scenes").is_dir() || folder.join("model").is_dir())
+        {
             add(folder);
         }
     }

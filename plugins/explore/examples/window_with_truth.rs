@@ -6,16 +6,14 @@
 //! `cargo run --release -p rhea-explore --example window_with_truth -- [SEED]`
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use rhea_explore::{
-    Ended, Failure, Opener, SessionThread, Start, WalkEvent, Walker, WindowSettings, display, run_window,
-};
+use rhea_explore::{Ended, Failure, Opener, SessionThread, WalkEvent, Walker, WindowSettings, display, run_window};
 use rhea_picture::Rgbd;
 use rhea_scene::{Camera, Move, Pose, Renderer, Scene, Threads, generate_any};
-use rhea_session::{
-    Clip, NarrationNote, RecallNote, SessionEvent, StepControl, StepReport, Timings, Verdict, ViewReady,
-};
+use rhea_session::replay::{NarrationNote, RecallNote, Timings};
+use rhea_session::{Clip, ScriptStart, SessionEvent, StepControl, StepReport, Verdict, ViewReady};
 
 const SIDE_PX: usize = 128;
 /// About as long as a model takes for a view.
@@ -44,7 +42,7 @@ impl Truth {
         WalkEvent::Session(SessionEvent::ViewReady(Box::new(ViewReady {
             step: self.poses.len() as u64 - 1,
             pose,
-            view: self.view(&pose),
+            view: Arc::new(self.view(&pose)),
             verdict: Verdict::of(&recall),
             recall,
             timings: Timings::default(),
@@ -55,18 +53,18 @@ impl Truth {
 impl Opener for TruthOpener {
     fn open(
         &mut self,
-        start: &Start,
+        start: &ScriptStart,
         _control: &StepControl,
         tell: &mut dyn FnMut(WalkEvent),
     ) -> Result<Box<dyn Walker>, Ended> {
         tell(WalkEvent::Doing("pretending to load a model".to_owned()));
         std::thread::sleep(DRAWING);
         let scene = match start {
-            Start::World(path) => std::fs::read_to_string(path)
+            ScriptStart::Scene(path) => std::fs::read_to_string(path)
                 .map_err(|error| error.to_string())
                 .and_then(|text| Scene::from_ron(&text).map_err(|error| error.to_string()))
                 .map_err(|why| Ended::Failed(Failure::new(why, "Choose another scene.")))?,
-            Start::Caption(_) | Start::Picture(_) => generate_any(self.seed),
+            ScriptStart::Caption(_) | ScriptStart::Picture(_) => generate_any(self.seed),
         };
         self.seed += 1;
         tell(WalkEvent::Opened { model: "no model (truth)".to_owned(), world: scene.name().to_owned(), replay: None });
@@ -103,7 +101,7 @@ impl Walker for Truth {
             self.poses.pop();
             report.step = self.poses.len() as u64 - 1;
             report.pose = self.poses[self.poses.len() - 1];
-            let view = Box::new(self.view(&report.pose));
+            let view = Arc::new(self.view(&report.pose));
             tell(WalkEvent::Session(SessionEvent::Undone { step: report.step, pose: report.pose, view }));
             return Ok(report);
         }
@@ -143,13 +141,12 @@ impl Walker for Truth {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "an example talks to its terminal")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     display::check()?;
     let seed = std::env::args().nth(1).map_or(Ok(1), |text| text.parse())?;
     let out = std::env::temp_dir().join("rhea-window-with-truth");
     std::fs::create_dir_all(&out)?;
-    let (thread, link) = SessionThread::start(Box::new(TruthOpener { seed }), Start::Caption(String::new()))?;
+    let (thread, link) = SessionThread::start(Box::new(TruthOpener { seed }), ScriptStart::Caption(String::new()))?;
     run_window(link, WindowSettings { out })?;
     println!("{:?}", thread.finish(Duration::from_secs(5)));
     Ok(())

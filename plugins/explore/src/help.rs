@@ -6,17 +6,22 @@ use crate::actions::{ACTIONS, key_names, pad_names};
 use crate::link::MOVE_QUEUE;
 use crate::theme;
 
+/// In windows narrower than this the explanations are left out, points.
+const WIDE: f32 = 1080.0;
+
 /// Draws the page over the window; `open` becomes false when it is closed.
 pub fn show(ctx: &egui::Context, open: &mut bool) {
+    let wide = ctx.content_rect().width() >= WIDE;
     egui::Window::new("Keys and gamepad")
         .open(open)
         .anchor(Align2::CENTER_CENTER, vec2(0.0, 0.0))
         .collapsible(false)
         .resizable(false)
         .vscroll(true)
+        .min_height((ctx.content_rect().height() - 140.0).clamp(120.0, 540.0))
         .show(ctx, |ui| {
             Grid::new("actions").num_columns(4).spacing(vec2(18.0, 5.0)).striped(true).show(ui, |ui| {
-                for title in ["", "Keys", "Gamepad", ""] {
+                for title in ["", "Keys", "Gamepad"] {
                     ui.label(RichText::new(title).small().color(theme::DIM));
                 }
                 ui.end_row();
@@ -24,7 +29,9 @@ pub fn show(ctx: &egui::Context, open: &mut bool) {
                     ui.label(row.label);
                     ui.label(RichText::new(key_names(row)).color(theme::ACCENT));
                     ui.label(RichText::new(pad_names(row)).color(theme::NEWS));
-                    ui.label(RichText::new(row.help).color(theme::DIM));
+                    if wide {
+                        ui.label(RichText::new(row.help).color(theme::DIM));
+                    }
                     ui.end_row();
                 }
             });

@@ -7,7 +7,7 @@ use crate::actions::{ActionId, action, key_names};
 use crate::link::MOVE_QUEUE;
 use crate::report::Failure;
 use crate::theme;
-use crate::walk::{Banner, Walk};
+use crate::walk::{Banner, Walk, Weight};
 
 /// Height kept for the narration, points; more scrolls.
 const NARRATION_HEIGHT: f32 = 76.0;
@@ -117,7 +117,11 @@ pub fn reminders(ui: &mut egui::Ui) {
 
 /// The banner, if there is one; returns true when it was dismissed.
 pub fn banner(ui: &mut egui::Ui, banner: &Banner) -> bool {
-    let colour = if banner.error { theme::ERROR } else { theme::NEWS };
+    let colour = match banner.weight {
+        Weight::News => theme::NEWS,
+        Weight::Warning => theme::WARN,
+        Weight::Error => theme::ERROR,
+    };
     let frame =
         Frame::NONE.fill(theme::CARD).inner_margin(Margin::symmetric(14, 9)).corner_radius(CornerRadius::same(8));
     frame

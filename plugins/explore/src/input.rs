@@ -108,15 +108,19 @@ fn read_devices(
 }
 
 fn chord_down(chord: &Chord, keys: &ButtonInput<KeyCode>, typing: bool, just_now: bool) -> bool {
-    // A whole chord may come and go between two updates.
-    let touched = |key| keys.pressed(key) || keys.just_pressed(key) || keys.just_released(key);
-    let ctrl = touched(KeyCode::ControlLeft) || touched(KeyCode::ControlRight);
+    let ctrl = ctrl_touched(keys);
     let alt = keys.any_pressed([KeyCode::AltLeft, KeyCode::AltRight, KeyCode::SuperLeft, KeyCode::SuperRight]);
     // While somebody types, letters are text; chords and function keys still work, and Esc is the text field's own.
     if alt || chord.ctrl != ctrl || (typing && !chord.ctrl && !is_function_key(chord.key)) {
         return false;
     }
     if just_now { keys.just_pressed(chord.key) } else { keys.pressed(chord.key) }
+}
+
+/// Was Ctrl down at any time since the last update? A whole chord may come and go in between.
+pub(crate) fn ctrl_touched(keys: &ButtonInput<KeyCode>) -> bool {
+    let touched = |key| keys.pressed(key) || keys.just_pressed(key) || keys.just_released(key);
+    touched(KeyCode::ControlLeft) || touched(KeyCode::ControlRight)
 }
 
 fn is_function_key(key: KeyCode) -> bool {

@@ -26,6 +26,6 @@ mod worker;
 pub use input::{ActionPlugin, Fired, Held, InputSystems, Typing};
 pub use link::{MOVE_QUEUE, Phase, Refusal, SessionLink, SessionThread};
 pub use model::{ModelPlugin, ModelSystems};
-pub use report::{Ended, Failure, Opener, Report, Start, Summary, WalkEvent, Walker};
-pub use walk::{Banner, SeenView, Walk};
+pub use report::{Ended, Failure, Opener, Report, Summary, WalkEvent, Walker};
+pub use walk::{Banner, SeenView, Walk, Weight};
 pub use window::{WindowSettings, run as run_window};

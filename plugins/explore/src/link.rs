@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use bevy::prelude::Resource;
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
-use rhea_session::StepControl;
+use rhea_session::{ScriptStart, StepControl};
 use thiserror::Error;
 
-use crate::report::{Opener, Report, Start, Summary};
+use crate::report::{Opener, Report, Summary};
 use crate::worker;
 
 /// Commands that may wait while one is running.
@@ -42,7 +42,7 @@ pub enum Refusal {
 pub(crate) enum Control {
     Undo,
     Pause(bool),
-    Open(Start),
+    Open(ScriptStart),
     Shutdown,
 }
 
@@ -189,7 +189,7 @@ impl SessionLink {
     ///
     /// # Errors
     /// When the control queue is full or the session has ended.
-    pub fn open(&self, start: Start) -> Result<(), Refusal> {
+    pub fn open(&self, start: ScriptStart) -> Result<(), Refusal> {
         self.stop();
         self.order(Control::Open(start))
     }
@@ -220,7 +220,7 @@ impl SessionThread {
     ///
     /// # Errors
     /// When the operating system gives no thread.
-    pub fn start(opener: Box<dyn Opener>, start: Start) -> std::io::Result<(Self, SessionLink)> {
+    pub fn start(opener: Box<dyn Opener>, start: ScriptStart) -> std::io::Result<(Self, SessionLink)> {
         let (link, ends) = SessionLink::new();
         let (summary_out, summary) = bounded(1);
         let shared = Arc::clone(&link.shared);

@@ -73,19 +73,20 @@ fn something_changed(
     mut rescaled: MessageReader<WindowScaleFactorChanged>,
     screenshots: Query<(), With<Screenshot>>,
     outputs: Query<&EguiRenderOutput>,
-    mut new_glyphs: Local<bool>,
+    mut asks_again: Local<bool>,
     mut redraw: MessageWriter<RequestRedraw>,
 ) -> bool {
     let acted = fired.read().count() > 0;
     let reshaped = resized.read().count() + rescaled.read().count() > 0;
     let egui_wants = contexts.ctx_mut().is_ok_and(|ctx| ctx.has_requested_repaint());
-    // Letters that were never shown before reach the graphics card one frame late, so that frame is drawn as well.
-    let glyphs_arrived =
-        std::mem::replace(&mut *new_glyphs, outputs.iter().any(|out| !out.textures_delta.set.is_empty()));
-    if *new_glyphs {
+    // egui lays a new window out in two passes, and letters that were never shown before reach the graphics card one frame
+    // late: after a frame that asked for another, the other one is drawn as well.
+    let new_glyphs = outputs.iter().any(|output| !output.textures_delta.set.is_empty());
+    if new_glyphs {
         redraw.write(RequestRedraw);
     }
-    walk.is_changed() || acted || reshaped || egui_wants || glyphs_arrived || !screenshots.is_empty()
+    let asked_before = std::mem::replace(&mut *asks_again, egui_wants || new_glyphs);
+    walk.is_changed() || acted || reshaped || *asks_again || asked_before || !screenshots.is_empty()
 }
 
 /// Draws this update or leaves the last frame on screen. Two changes in quick succession wait for each other, so that a moving

@@ -4,18 +4,7 @@
 
 use std::path::PathBuf;
 
-use rhea_session::{SessionEvent, StepControl, StepReport};
-
-/// How a world begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// From the first view of a scene file.
-    World(PathBuf),
-    /// From a caption that the model turns into a first view.
-    Caption(String),
-    /// From a picture file.
-    Picture(PathBuf),
-}
+use rhea_session::{ScriptStart, SessionEvent, StepControl, StepReport};
 
 /// Something that happened in a walk.
 #[derive(Clone, Debug)]
@@ -124,7 +113,7 @@ pub trait Opener: Send {
     /// When the model or the world cannot be used, with what to do about it.
     fn open(
         &mut self,
-        start: &Start,
+        start: &ScriptStart,
         control: &StepControl,
         tell: &mut dyn FnMut(WalkEvent),
     ) -> Result<Box<dyn Walker>, Ended>;

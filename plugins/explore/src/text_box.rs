@@ -1,6 +1,6 @@
 //! The text box: a command of the walking language, or the caption of a new world.
 
-use bevy_egui::egui::{self, Key, Modifiers, TextEdit, vec2};
+use bevy_egui::egui::{self, Key, TextEdit, vec2};
 
 use crate::theme;
 
@@ -30,8 +30,9 @@ impl TextBox {
         self.wants_focus = true;
     }
 
-    /// Draws the box; returns what was entered in this frame.
-    pub fn show(&mut self, ui: &mut egui::Ui) -> Option<Entered> {
+    /// Draws the box; returns what was entered in this frame. `ctrl` tells whether Ctrl was down at any time since the last
+    /// frame, which egui does not know of a short press.
+    pub fn show(&mut self, ui: &mut egui::Ui, ctrl: bool) -> Option<Entered> {
         ui.horizontal(|ui| {
             let buttons = 210.0;
             let edit = TextEdit::singleline(&mut self.text)
@@ -48,12 +49,11 @@ impl TextBox {
             }
             let ended = response.lost_focus();
             let entered = ended && ui.input(|input| input.key_pressed(Key::Enter));
-            let with_ctrl = ui.input(|input| input.modifiers.matches_logically(Modifiers::CTRL));
             let some_text = !self.text.trim().is_empty();
             let go = ui.add_enabled(some_text, egui::Button::new("Go")).on_hover_text("Enter").clicked();
             let world = egui::Button::new("New world");
             let world = ui.add_enabled(some_text, world).on_hover_text("Ctrl+Enter").clicked();
-            if world || (entered && with_ctrl) {
+            if world || (entered && ctrl) {
                 self.take().map(Entered::Caption)
             } else if go || entered {
                 self.take().map(Entered::Command)

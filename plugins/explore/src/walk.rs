@@ -35,11 +35,22 @@ pub struct SeenView {
     pub remark: String,
 }
 
-/// A message above the view, until it is dismissed or replaced.
+/// How much a message matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// Goes with the next view.
+    News,
+    /// Stays until it is dismissed or replaced; the walk goes on.
+    Warning,
+    /// As a warning; something was not done.
+    Error,
+}
+
+/// A message above the view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Banner {
-    /// Is it an error or only news?
-    pub error: bool,
+    /// How much it matters.
+    pub weight: Weight,
     /// What happened and what to do.
     pub message: Failure,
 }
@@ -99,12 +110,12 @@ impl Walk {
 
     /// Shows an error with what to do.
     pub fn fail(&mut self, failure: Failure) {
-        self.banner = Some(Banner { error: true, message: failure });
+        self.banner = Some(Banner { weight: Weight::Error, message: failure });
     }
 
     /// Shows news.
     pub fn inform(&mut self, what: impl Into<String>) {
-        self.banner = Some(Banner { error: false, message: Failure::new(what, "") });
+        self.banner = Some(Banner { weight: Weight::News, message: Failure::new(what, "") });
     }
 
     /// Takes one report in.
@@ -124,6 +135,11 @@ impl Walk {
             Report::Acknowledged(report) => {
                 if let Some(narration) = report.narration {
                     self.tell(narration.text);
+                }
+                // A move that got nowhere draws no view that could carry the remark.
+                let remark = std::mem::take(&mut self.remark);
+                if !remark.is_empty() {
+                    self.inform(remark);
                 }
             }
             Report::Event { event, after_secs } => self.happened(event, after_secs),
@@ -165,10 +181,12 @@ impl Walk {
                 let told = self.narration.clone();
                 self.trail_cuts += 1;
                 self.clear_news();
-                self.show(SeenView { step, view: Arc::new(*view), pose, known: None, remark: String::new() });
+                self.show(SeenView { step, view, pose, known: None, remark: String::new() });
                 self.tell(told);
             }
-            SessionEvent::Warning(what) => self.fail(Failure::new(what, "")),
+            SessionEvent::Warning(what) => {
+                self.banner = Some(Banner { weight: Weight::Warning, message: Failure::new(what, "") });
+            }
         }
     }
 
@@ -186,7 +204,7 @@ impl Walk {
         self.doing.clear();
         let known = (ready.step > 0).then_some((ready.recall.coverage, ready.verdict));
         let remark = std::mem::take(&mut self.remark);
-        self.show(SeenView { step: ready.step, view: Arc::new(ready.view), pose: ready.pose, known, remark });
+        self.show(SeenView { step: ready.step, view: ready.view, pose: ready.pose, known, remark });
     }
 
     /// The whole narration of the view on screen.
@@ -210,9 +228,9 @@ impl Walk {
         self.view_serial += 1;
     }
 
-    /// News goes with the next view; an error stays until it is dismissed.
+    /// News goes with the next view; anything else stays until it is dismissed.
     fn clear_news(&mut self) {
-        if self.banner.as_ref().is_some_and(|banner| !banner.error) {
+        if self.banner.as_ref().is_some_and(|banner| banner.weight == Weight::News) {
             self.banner = None;
         }
     }
@@ -221,7 +239,8 @@ impl Walk {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use rhea_session::{Clip, NarrationNote};
+    use rhea_session::replay::NarrationNote;
+    use rhea_session::{Clip, StepReport};
 
     use super::*;
 
@@ -237,7 +256,7 @@ mod tests {
         let ready = ViewReady {
             step,
             pose: pose(step),
-            view: Rgbd::filled(1, 1, [0; 3]),
+            view: Arc::new(Rgbd::filled(1, 1, [0; 3])),
             verdict: Verdict::New,
             recall: Default::default(),
             timings: Default::default(),
@@ -261,7 +280,7 @@ mod tests {
         assert_eq!(walk.trail.len(), 4);
         assert_eq!(walk.views_per_sec(), Some(2.0), "the first view does not count");
         for back in [2, 1] {
-            let view = Box::new(Rgbd::filled(1, 1, [0; 3]));
+            let view = Arc::new(Rgbd::filled(1, 1, [0; 3]));
             walk.apply(event(SessionEvent::Undone { step: back, pose: pose(back), view }, 0.1));
             assert_eq!((walk.step(), walk.narration.clone()), (back, format!("view {back}")));
         }
@@ -290,10 +309,32 @@ mod tests {
     }
 
     #[test]
+    fn a_move_that_gets_nowhere_says_so_without_a_view() {
+        let mut walk = Walk::default();
+        walk.apply(view(1));
+        walk.apply(event(SessionEvent::Clipped(Clip { asked_m: 0.5, walked_m: 0.0 }), 0.0));
+        let blocked = StepReport {
+            step: 1,
+            command: "go forward 0.5 m".into(),
+            pose: pose(1),
+            clip: Some(Clip { asked_m: 0.5, walked_m: 0.0 }),
+            recall: None,
+            narration: None,
+            timings: Default::default(),
+            recorded: true,
+        };
+        walk.apply(Report::Acknowledged(blocked));
+        assert!(walk.banner.as_ref().unwrap().message.what.contains("0.00 of 0.50 m"));
+        assert_eq!(walk.trail.len(), 1);
+        walk.apply(view(2));
+        assert_eq!(walk.seen.as_ref().unwrap().remark, "");
+    }
+
+    #[test]
     fn errors_stay_and_news_goes_with_the_next_view() {
         let mut walk = Walk::default();
         walk.apply(Report::Cancelled);
-        assert!(!walk.banner.as_ref().unwrap().error);
+        assert_eq!(walk.banner.as_ref().unwrap().weight, Weight::News);
         walk.apply(view(1));
         assert_eq!(walk.banner, None);
         walk.apply(Report::Failed(Failure::new("broken", "mend it")));

@@ -14,17 +14,17 @@ use bevy::render::view::Msaa;
 use bevy::window::{ExitCondition, PresentMode, WindowResolution};
 use bevy::winit::{EventLoopProxyWrapper, WinitUserEvent};
 use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass, EguiUserTextures, egui};
+use rhea_session::ScriptStart;
 
 use crate::actions::ActionId;
 use crate::display::NoWindow;
 use crate::help;
 use crate::hud;
-use crate::input::{ActionPlugin, Fired, InputSystems, Typing, submit};
+use crate::input::{ActionPlugin, Fired, InputSystems, Typing, ctrl_touched, submit};
 use crate::link::SessionLink;
 use crate::map::{self, MapCanvas};
 use crate::model::ModelPlugin;
 use crate::pacing::PacingPlugin;
-use crate::report::Start;
 use crate::screenshot::{ScreenshotFolder, ScreenshotPlugin};
 use crate::text_box::{self, Entered, TextBox};
 use crate::theme;
@@ -178,6 +178,7 @@ fn lay_out(
     mut desk: ResMut<Desk>,
     mut walk: ResMut<Walk>,
     mut typing: ResMut<Typing>,
+    keys: Res<ButtonInput<KeyCode>>,
     link: Res<SessionLink>,
     shown: Res<Shown>,
 ) -> Result {
@@ -199,7 +200,7 @@ fn lay_out(
         .show_separator_line(false)
         .show(&mut root, |ui| {
             hud::narration(ui, &walk);
-            let entered = desk.text.show(ui);
+            let entered = desk.text.show(ui, ctrl_touched(&keys));
             text_box::hint(ui);
             entered
         })
@@ -216,7 +217,7 @@ fn lay_out(
     match entered {
         Some(Entered::Command(command)) => submit(&link, &mut walk, command),
         Some(Entered::Caption(caption)) => {
-            if let Err(refusal) = link.open(Start::Caption(caption)) {
+            if let Err(refusal) = link.open(ScriptStart::Caption(caption)) {
                 walk.fail(crate::report::Failure::new(refusal.to_string(), "Try again in a moment."));
             }
         }

@@ -11,10 +11,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{never, select_biased};
-use rhea_session::{SessionEvent, StepControl};
+use rhea_session::{ScriptStart, SessionEvent, StepControl};
 
 use crate::link::{Control, Phase, WorkerEnds};
-use crate::report::{Ended, Failure, Opener, Report, Start, Summary, WalkEvent, Walker};
+use crate::report::{Ended, Failure, Opener, Report, Summary, WalkEvent, Walker};
 
 const RESTART_HINT: &str =
     "Your walk so far is saved. Press Enter and start a new world, or close the window and start again.";
@@ -23,7 +23,7 @@ const RESTART_HINT: &str =
 const TEXT_WAKE: Duration = Duration::from_millis(250);
 
 /// Runs until the window hangs up or asks for the end.
-pub(crate) fn run(opener: Box<dyn Opener>, start: Start, ends: &WorkerEnds) -> Summary {
+pub(crate) fn run(opener: Box<dyn Opener>, start: ScriptStart, ends: &WorkerEnds) -> Summary {
     let mut worker = Worker { opener, walker: None, ends, summary: Summary::default() };
     worker.open(&start);
     let mut paused = false;
@@ -59,11 +59,11 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    fn open(&mut self, start: &Start) {
+    fn open(&mut self, start: &ScriptStart) {
         self.close();
         let what = match start {
-            Start::World(path) | Start::Picture(path) => format!("open {}", path.display()),
-            Start::Caption(text) => format!("imagine \"{text}\""),
+            ScriptStart::Scene(path) | ScriptStart::Picture(path) => format!("open {}", path.display()),
+            ScriptStart::Caption(text) => format!("imagine \"{text}\""),
         };
         let control = self.begin(what, Phase::Drawing);
         let mut teller = Teller::new(self.ends);
@@ -88,7 +88,8 @@ impl Worker<'_> {
                 let call = || walker.step(command, &control, &mut |event| teller.tell(event));
                 match catch_unwind(AssertUnwindSafe(call)) {
                     Ok(Ok(report)) => {
-                        self.summary.steps += 1;
+                        // An undo and a blocked move recall nothing and draw nothing.
+                        self.summary.steps += u64::from(report.recall.is_some());
                         self.report(Report::Acknowledged(report));
                     }
                     Ok(Err(ended)) => self.ended(ended),

@@ -1,6 +1,7 @@
 //! The input plugins without a window: faked devices in, commands and screen state out.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bevy::input::ButtonState;
@@ -13,12 +14,13 @@ use bevy::prelude::*;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use rhea_engine::Cancel;
 use rhea_explore::{
-    ActionPlugin, Ended, Failure, Held, MOVE_QUEUE, ModelPlugin, Opener, SessionLink, SessionThread, Start, Typing,
-    Walk, WalkEvent, Walker,
+    ActionPlugin, Ended, Failure, Held, MOVE_QUEUE, ModelPlugin, Opener, SessionLink, SessionThread, Typing, Walk,
+    WalkEvent, Walker, Weight,
 };
 use rhea_picture::Rgbd;
 use rhea_scene::Pose;
-use rhea_session::{NarrationNote, RecallNote, SessionEvent, StepControl, StepReport, Timings, Verdict, ViewReady};
+use rhea_session::replay::{NarrationNote, RecallNote, Timings};
+use rhea_session::{ScriptStart, SessionEvent, StepControl, StepReport, Verdict, ViewReady};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -53,7 +55,7 @@ fn view_ready(step: u64) -> WalkEvent {
     WalkEvent::Session(SessionEvent::ViewReady(Box::new(ViewReady {
         step,
         pose: pose(step),
-        view: Rgbd::filled(2, 2, [step as u8; 3]),
+        view: Arc::new(Rgbd::filled(2, 2, [step as u8; 3])),
         verdict: Verdict::Extended,
         recall: RecallNote { coverage: 0.5, ..RecallNote::default() },
         timings: Timings::default(),
@@ -66,7 +68,7 @@ fn report(step: u64, command: &str, narration: &str) -> StepReport {
         command: command.to_owned(),
         pose: pose(step),
         clip: None,
-        recall: None,
+        recall: Some(RecallNote::default()),
         narration: Some(NarrationNote { text: narration.to_owned(), cut: false }),
         timings: Timings::default(),
         recorded: true,
@@ -76,11 +78,11 @@ fn report(step: u64, command: &str, narration: &str) -> StepReport {
 impl Opener for PuppetOpener {
     fn open(
         &mut self,
-        start: &Start,
+        start: &ScriptStart,
         _control: &StepControl,
         tell: &mut dyn FnMut(WalkEvent),
     ) -> Result<Box<dyn Walker>, Ended> {
-        let Start::Caption(world) = start else {
+        let ScriptStart::Caption(world) = start else {
             return Err(Ended::Failed(Failure::new("no such world", "write a caption")));
         };
         tell(WalkEvent::Opened { model: "puppet".into(), world: world.clone(), replay: None });
@@ -113,9 +115,9 @@ impl Walker for Puppet {
         self.announced.send(command.to_owned()).unwrap();
         if command == "undo" {
             self.steps = self.steps.checked_sub(1).unwrap();
-            let view = Box::new(Rgbd::filled(2, 2, [0; 3]));
+            let view = Arc::new(Rgbd::filled(2, 2, [0; 3]));
             tell(WalkEvent::Session(SessionEvent::Undone { step: self.steps, pose: pose(self.steps), view }));
-            return Ok(StepReport { narration: None, ..report(self.steps, command, "") });
+            return Ok(StepReport { narration: None, recall: None, ..report(self.steps, command, "") });
         }
         match self.wait([&control.cancel, &control.cancel]) {
             None => Err(Ended::Cancelled),
@@ -149,7 +151,7 @@ impl Stage {
         let (announced_out, announced) = bounded(64);
         let (go, go_in) = bounded(64);
         let opener = PuppetOpener { announced: announced_out, go: go_in };
-        let (thread, link) = SessionThread::start(Box::new(opener), Start::Caption("a test".into())).unwrap();
+        let (thread, link) = SessionThread::start(Box::new(opener), ScriptStart::Caption("a test".into())).unwrap();
         let mut app = App::new();
         app.add_plugins((MinimalPlugins, InputPlugin, ModelPlugin, ActionPlugin)).insert_resource(link);
         let mut stage = Self { app, announced, go, thread: Some(thread) };
@@ -368,11 +370,11 @@ fn a_panic_becomes_a_banner_and_a_new_world_can_begin() {
     stage.tap(KeyCode::KeyW);
     stage.next_command();
     stage.go.send(Go::Panic).unwrap();
-    stage.until("the banner is up", |walk| walk.banner.as_ref().is_some_and(|banner| banner.error));
+    stage.until("the banner is up", |walk| walk.banner.as_ref().is_some_and(|banner| banner.weight == Weight::Error));
     let banner = stage.walk().banner.clone().unwrap();
     assert!(banner.message.what.contains("the puppet fell"), "{}", banner.message.what);
     assert!(!banner.message.hint.is_empty());
-    stage.link().open(Start::Caption("another".into())).unwrap();
+    stage.link().open(ScriptStart::Caption("another".into())).unwrap();
     stage.until("another world is open", |walk| walk.world == "another" && walk.running.is_none());
     stage.tap(KeyCode::KeyW);
     assert_eq!(stage.next_command(), "go forward 0.5 m");

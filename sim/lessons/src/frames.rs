@@ -32,12 +32,15 @@ const RECORD: usize = PIXELS * (3 + 2 + 1);
 struct Line {
     seed: u64,
     poses: Vec<Pose>,
+    /// The scene itself as RON, so that words stay true when a generator changes later.
+    scene: String,
 }
 
 /// The cache: a folder with `frames.bin` and `scenes.jsonl`.
 pub struct FrameStore {
     file: Mutex<File>,
     lines: Vec<Line>,
+    scenes: Vec<Scene>,
 }
 
 /// A walk through a scene that keeps to free ground, as training sees it.
@@ -68,7 +71,7 @@ pub fn training_walk(scene: &Scene, views: usize, rng: &mut ChaCha8Rng) -> Vec<P
     poses
 }
 
-fn render_scene(seed: u64) -> (Line, Vec<u8>) {
+fn render_scene(seed: u64) -> Result<(Line, Vec<u8>), LessonError> {
     let scene = generate_any(seed);
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x77a1_6b00);
     let poses = training_walk(&scene, VIEWS, &mut rng);
@@ -84,7 +87,8 @@ fn render_scene(seed: u64) -> (Line, Vec<u8>) {
         }
         data.extend(view.ids.iter().map(|id| u8::try_from(*id).unwrap_or(u8::MAX)));
     }
-    (Line { seed, poses }, data)
+    let ron = scene.to_ron().map_err(|e| LessonError::Text(e.to_string()))?;
+    Ok((Line { seed, poses, scene: ron }, data))
 }
 
 impl FrameStore {
@@ -124,8 +128,9 @@ impl FrameStore {
         while lines.len() < scenes {
             let from = first_seed + lines.len() as u64;
             let n = (scenes - lines.len()).min(16) as u64;
-            let rendered: Vec<(Line, Vec<u8>)> = (from..from + n).into_par_iter().map(render_scene).collect();
-            for (line, frames) in rendered {
+            let rendered: Vec<Result<(Line, Vec<u8>), LessonError>> = (from..from + n).into_par_iter().map(render_scene).collect();
+            for rendered in rendered {
+                let (line, frames) = rendered?;
                 data.write_all(&frames).map_err(failed(data_path.clone()))?;
                 let text = serde_json::to_string(&line).unwrap_or_default() + "\n";
                 list.write_all(text.as_bytes()).map_err(failed(list_path.clone()))?;
@@ -133,7 +138,12 @@ impl FrameStore {
             }
             on_scene(lines.len());
         }
-        Ok(Self { file: Mutex::new(data), lines })
+        let parse = |line: &Line| {
+            Scene::from_ron(&line.scene)
+                .map_err(|e| LessonError::Cache { path: dir.into(), what: format!("scene {}: {e}", line.seed) })
+        };
+        let scenes = lines.par_iter().map(parse).collect::<Result<_, _>>()?;
+        Ok(Self { file: Mutex::new(data), lines, scenes })
     }
 
     /// Scenes in the cache.
@@ -142,10 +152,10 @@ impl FrameStore {
         self.lines.len()
     }
 
-    /// Seed of a scene.
+    /// A scene as it was rendered.
     #[must_use]
-    pub fn seed(&self, scene: usize) -> u64 {
-        self.lines[scene].seed
+    pub fn scene(&self, scene: usize) -> &Scene {
+        &self.scenes[scene]
     }
 
     /// Poses of a scene's views.

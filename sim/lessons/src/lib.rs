@@ -5,9 +5,12 @@
 //! Invariant: no lesson is made from a scene seed outside the training range, and no score from one inside it.
 
 mod error;
+pub mod eval;
 pub mod frames;
+pub mod own;
 pub mod pictures;
 pub mod stages;
 pub mod text;
+pub mod worlds;
 
 pub use error::LessonError;

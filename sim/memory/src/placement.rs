@@ -10,6 +10,9 @@ use rhea_scene::{Camera, Pose};
 /// the shipped model by less than 0.1 px.
 const SAME_PLACE_M: f32 = 1e-4;
 
+/// Smallest forward component of a projected direction.
+pub(crate) const MIN_FORWARD: f32 = 1e-3;
+
 /// Depths from here on count as sky, metres.
 const SKY_FROM_M: f32 = FARTHEST_M * 0.999;
 

@@ -5,7 +5,7 @@
 
 use rhea_picture::{FARTHEST_M, NEAREST_M};
 
-use crate::placement::{Motion, Placement};
+use crate::placement::{MIN_FORWARD, Motion, Placement};
 use crate::surface::Surface;
 
 /// Surfaces stretched more than this are dropped: too blurred to be worth keeping, target px per source px.
@@ -16,8 +16,6 @@ pub(crate) const MAX_SOURCE_SIDE_PX: usize = 8190;
 const EDGE_SLACK: f32 = 1e-4;
 /// Half a pixel beyond its last centre a surface keeps at least this share of its inverse depth.
 const STEEPEST_QUARTER: f32 = 0.3;
-/// Smallest forward component of a projected direction.
-const MIN_FORWARD: f32 = 1e-3;
 /// Smallest forward component in the source of a direction that a turned view is looked up along.
 const MIN_TURN_FORWARD: f32 = 0.05;
 const FARTHEST_INVERSE: f32 = 1.0 / FARTHEST_M;

@@ -1,7 +1,6 @@
 //! Warps earlier views to a new pose: the part of Rhea that keeps a place the same when you come back.
 //!
-//! Each source is drawn into the target as depth only; colour is then fetched backwards with bilinear sampling, from
-//! the pixels of one surface only. Sources are composited **oldest first**: an older view keeps its pixels, because every later
+//! Each source is drawn into the target as depth only; colour is then fetched backwards, from the pixels of one surface. Sources are composited **oldest first**: an older view keeps its pixels, because every later
 //! view was drawn from it and is a copy of a copy there.
 //!
 //! Invariant: the result depends on the arguments alone. A source at the target's own pose returns its pixels unchanged.
@@ -10,7 +9,8 @@ use rhea_picture::{FARTHEST_M, Rgbd, Warp};
 use rhea_scene::{Camera, Pose};
 
 use crate::placement::{Lens, Motion, Placement};
-use crate::raster::{Cell, Layer, MAX_SOURCE_SIDE_PX, Splatter, high, low, round};
+use crate::raster::{Layer, MAX_SOURCE_SIDE_PX, Splatter};
+use crate::sample::{Taps, sample};
 use crate::surface::Surface;
 
 /// Most sources in one warp.
@@ -19,7 +19,7 @@ pub const MAX_SOURCES: usize = 64;
 /// A newer view hides an older one where it is nearer by this factor of depth (12 %).
 const OCCLUDER: f32 = 0.88;
 /// A newer view replaces an older one where it is this much finer, linear.
-const FINER: f32 = 1.8;
+pub(crate) const FINER: f32 = 1.8;
 /// Value of all channels of target pixels that nothing sees.
 const UNKNOWN_GREY: u8 = 128;
 
@@ -163,7 +163,7 @@ impl Warper {
                     let cells = &self.best.cell[row.clone()];
                     self.taps.locate(placement, y, cells, &self.best.inverse[row.clone()]);
                     for (x, (colour, _)) in pixels {
-                        put(colour, sample(view, cells[x], self.taps.right[x], self.taps.low[x]));
+                        put(colour, sample(view, cells[x], self.taps.right[x], self.taps.down[x]));
                     }
                 }
             }
@@ -171,76 +171,6 @@ impl Warper {
     }
 }
 
-/// Where in its four source pixels each target pixel of a row lies, in 4,096ths of a pixel.
-#[derive(Debug, Default)]
-struct Taps {
-    right: Vec<i32>,
-    low: Vec<i32>,
-}
-
-impl Taps {
-    /// Fills a row as if every pixel came from the source of `placement`.
-    fn locate(&mut self, placement: &Placement, y: usize, cells: &[Cell], inverses: &[f32]) {
-        let width = placement.target.width;
-        self.right.resize(width, 0);
-        self.low.resize(width, 0);
-        let (rights, lows) = (&mut self.right[..width], &mut self.low[..width]);
-        let (cells, inverses) = (&cells[..width], &inverses[..width]);
-        let placement = *placement;
-        let ray_y = placement.target.ray(0.0, y as f32 + 0.5)[1];
-        for x in 0..width {
-            let inverse = inverses[x] * cells[x].solid();
-            let ray_x = placement.target.ray(x as u32 as f32 + 0.5, 0.0)[0];
-            let [u, v] = placement.source.point(placement.to_source([ray_x, ray_y], inverse));
-            let (corner_x, corner_y) = cells[x].corner();
-            rights[x] = in_4096ths(u + 0.5 - corner_x as i32 as f32);
-            lows[x] = in_4096ths(v + 0.5 - corner_y as i32 as f32);
-        }
-    }
-}
-
-/// A share, clamped to 0 to 1, in 4,096ths.
-#[inline]
-fn in_4096ths(share: f32) -> i32 {
-    round(low(high(share, 0.0), 1.0) * 4096.0)
-}
-
 fn put(to: &mut [u8], rgb: [u8; 3]) {
     (to[0], to[1], to[2]) = (rgb[0], rgb[1], rgb[2]);
-}
-
-/// Bilinear colour from the pixels that belong to `cell`, `right` and `low` 4,096ths from the upper left one.
-#[inline]
-fn sample(view: &Rgbd, cell: Cell, right: i32, low: i32) -> [u8; 3] {
-    let (w, h) = (view.width, view.height);
-    let (x, y) = cell.corner();
-    let (x, y) = (x as usize, y as usize);
-    // Weights are whole numbers that add up to 2^24.
-    let (right, low) = (right as u32, low as u32);
-    let (left, up) = (4096 - right, 4096 - low);
-    let mut weights = [left * up, right * up, left * low, right * low];
-    if cell.mask() != Cell::ALL {
-        weights = masked(weights, cell.mask());
-    }
-    // The border repeats.
-    let (x0, x1) = (x.max(1) - 1, x.min(w - 1));
-    let (y0, y1) = (y.max(1) - 1, y.min(h - 1));
-    let pixel = |x: usize, y: usize| {
-        let i = (y * w + x) * 3;
-        &view.rgb[i..i + 3]
-    };
-    let (a, b, c, d) = (pixel(x0, y0), pixel(x1, y0), pixel(x0, y1), pixel(x1, y1));
-    let channel = |k: usize| {
-        let upper = weights[0] * u32::from(a[k]) + weights[1] * u32::from(b[k]);
-        let lower = weights[2] * u32::from(c[k]) + weights[3] * u32::from(d[k]);
-        ((upper + lower + (1 << 23)) >> 24) as u8
-    };
-    [channel(0), channel(1), channel(2)]
-}
-
-/// The weights of the pixels in `mask`, scaled so that they add up to `2^24` but for rounding down.
-fn masked(weights: [u32; 4], mask: u32) -> [u32; 4] {
-    let kept: [u64; 4] = std::array::from_fn(|k| if mask >> k & 1 == 1 { u64::from(weights[k]) + 1 } else { 0 });
-    let sum = kept.iter().sum::<u64>().max(1);
-    kept.map(|weight| ((weight << 24) / sum) as u32)
 }

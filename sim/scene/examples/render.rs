@@ -45,7 +45,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 views += 1;
                 for y in 0..side {
                     for x in 0..side {
-                        sheet.put_pixel(column * px + 2 + x as u32, row * px + 2 + y as u32, Rgb(view.rgbd.pixel(x, y)));
+                        sheet.put_pixel(
+                            column * px + 2 + x as u32,
+                            row * px + 2 + y as u32,
+                            Rgb(view.rgbd.pixel(x, y)),
+                        );
                     }
                 }
             }

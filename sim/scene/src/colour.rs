@@ -79,30 +79,38 @@ impl Colour {
     }
 }
 
-/// Words for the large surfaces of a scene, used in captions only.
-const SURFACE_WORDS: [(&str, [u8; 3]); 22] = [
-    ("red", [196, 62, 54]),
+/// Words for the large surfaces of a scene, used in captions and as paint names; the first entry of a word is its paint.
+const SURFACE_WORDS: [(&str, [u8; 3]); 30] = [
+    ("red", [200, 60, 52]),
     ("orange", [236, 140, 60]),
-    ("peach", [246, 202, 170]),
-    ("yellow", [244, 214, 104]),
-    ("cream", [246, 236, 210]),
-    ("sand", [222, 200, 160]),
-    ("green", [98, 158, 88]),
-    ("sage", [176, 196, 164]),
-    ("mint", [190, 228, 206]),
-    ("teal", [48, 148, 150]),
-    ("light blue", [176, 210, 234]),
-    ("blue", [70, 116, 190]),
-    ("navy", [44, 62, 104]),
-    ("purple", [126, 88, 164]),
-    ("lilac", [210, 196, 230]),
-    ("pink", [240, 184, 196]),
-    ("white", [246, 246, 244]),
-    ("grey", [168, 170, 176]),
-    ("dark grey", [88, 92, 100]),
+    ("peach", [246, 204, 178]),
+    ("yellow", [240, 204, 90]),
+    ("pale yellow", [246, 226, 158]),
+    ("cream", [244, 232, 208]),
+    ("sand", [226, 204, 164]),
+    ("tan", [196, 146, 92]),
     ("brown", [140, 96, 62]),
-    ("terracotta", [204, 116, 84]),
+    ("dark brown", [96, 64, 44]),
+    ("terracotta", [204, 112, 80]),
+    ("rose", [212, 128, 128]),
+    ("pink", [242, 186, 196]),
+    ("green", [98, 158, 88]),
+    ("sage", [178, 198, 166]),
+    ("mint", [190, 228, 206]),
+    ("sea green", [84, 164, 124]),
+    ("teal", [48, 148, 150]),
+    ("light blue", [178, 212, 236]),
+    ("blue", [78, 130, 196]),
+    ("navy", [50, 76, 124]),
+    ("purple", [130, 96, 170]),
+    ("lilac", [210, 196, 230]),
+    ("white", [248, 246, 240]),
+    ("light grey", [210, 210, 210]),
+    ("grey", [164, 166, 172]),
+    ("dark grey", [86, 92, 102]),
     ("black", [40, 40, 46]),
+    ("green", [140, 182, 92]),
+    ("teal", [96, 176, 172]),
 ];
 
 /// An 8 bit sRGB colour; in a file a string, `"#e8d4b0"` or a colour name such as `"teal"`.
@@ -114,9 +122,16 @@ impl Paint {
     /// The nearest word for a wall or floor of this colour, for captions.
     #[must_use]
     pub fn surface_word(self) -> &'static str {
+        // Lightness and two opponent hues, so that a shade keeps its hue's word.
+        let opponent = |rgb: [u8; 3]| {
+            let [r, g, b] = rgb.map(i32::from);
+            [2 * (r + g + b) / 3, 2 * (r - g), r + g - 2 * b]
+        };
+        let here = opponent(self.0);
         let distance = |other: [u8; 3]| -> i32 {
-            let d: [i32; 3] = std::array::from_fn(|i| i32::from(self.0[i]) - i32::from(other[i]));
-            3 * d[0] * d[0] + 5 * d[1] * d[1] + 2 * d[2] * d[2]
+            let there = opponent(other);
+            let [l, a, b] = std::array::from_fn(|i| (here[i] - there[i]) * (here[i] - there[i]));
+            l + 2 * a + b
         };
         SURFACE_WORDS.iter().min_by_key(|(_, rgb)| distance(*rgb)).map_or("grey", |(word, _)| word)
     }
@@ -128,6 +143,11 @@ impl Paint {
             let (a, b) = (f32::from(self.0[i]), f32::from(other.0[i]));
             (a + (b - a) * share + 0.5).clamp(0.0, 255.0) as u8
         }))
+    }
+
+    /// Do two paints look alike at a glance?
+    pub(crate) fn is_close(self, other: Self) -> bool {
+        (0..3).map(|i| self.0[i].abs_diff(other.0[i])).map(u32::from).sum::<u32>() < 90
     }
 
     /// A darker shade; `share` of black, 0 to 1.

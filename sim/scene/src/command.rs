@@ -200,7 +200,8 @@ impl Clause {
         };
         let angular = matches!(self.unit, Some(Unit::Degree));
         let turns = match (self.verb, way) {
-            (_, Way::Up | Way::Down | Way::Around) | (Some(Verb::Turn | Verb::Look), Way::Left | Way::Right | Way::Back) => true,
+            (_, Way::Up | Way::Down | Way::Around)
+            | (Some(Verb::Turn | Verb::Look), Way::Left | Way::Right | Way::Back) => true,
             (None, Way::Left | Way::Right) => self.unit.is_none() || angular,
             _ => false,
         };
@@ -297,7 +298,10 @@ impl Sum {
         let step = Move { forward_m, right_m, turn_rad: self.turn_rad, look_rad: self.look_rad };
         let most = MAX_TURN_DEG.to_radians() * 1.001;
         let wild = |value: f32, max: f32| value.is_nan() || value.abs() > max;
-        if wild(forward_m, MAX_STEP_M) || wild(right_m, MAX_STEP_M) || wild(step.turn_rad, most) || wild(step.look_rad, most)
+        if wild(forward_m, MAX_STEP_M)
+            || wild(right_m, MAX_STEP_M)
+            || wild(step.turn_rad, most)
+            || wild(step.look_rad, most)
         {
             return Err(MoveError::Number { clause: text.trim().chars().take(80).collect(), value: "the sum".into() });
         }

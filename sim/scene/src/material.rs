@@ -23,8 +23,7 @@ pub enum ArtStyle {
 
 impl ArtStyle {
     /// All styles, in a fixed order.
-    pub const ALL: [Self; 6] =
-        [Self::Bars, Self::Disc, Self::Quarters, Self::Landscape, Self::Peak, Self::Diagonal];
+    pub const ALL: [Self; 6] = [Self::Bars, Self::Disc, Self::Quarters, Self::Landscape, Self::Peak, Self::Diagonal];
 }
 
 /// The look of a surface. Pattern sizes are metres.
@@ -132,6 +131,7 @@ impl Material {
         match self {
             Self::Flat(paint) | Self::Glow(paint) => paint.surface_word().into(),
             Self::Check { .. } => "checked".into(),
+            Self::Planks { a, b, .. } if a.is_close(*b) => format!("{} plank", a.surface_word()),
             Self::Planks { .. } | Self::Stripes { .. } => "striped".into(),
             Self::Blocks { a, .. } => format!("{} block", a.surface_word()),
             Self::Wainscot { lower, upper, .. } => {

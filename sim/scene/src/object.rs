@@ -222,7 +222,10 @@ impl Object {
     pub(crate) fn check(&self) -> Result<(), SceneError> {
         let place = format!("object {} ({})", self.id, self.phrase());
         if self.id == 0 {
-            return Err(SceneError::ObjectId { id: 0, reason: "0 is reserved for walls and floor, allowed are 1 to 65535" });
+            return Err(SceneError::ObjectId {
+                id: 0,
+                reason: "0 is reserved for walls and floor, allowed are 1 to 65535",
+            });
         }
         for value in self.position_m {
             in_range(&place, "position_m", value, [-MAX_COORDINATE_M, MAX_COORDINATE_M])?;

@@ -1,10 +1,10 @@
 //! A checked scene, ready to be drawn and walked in.
 
+use crate::Pose;
 use crate::built::Built;
 use crate::limits::{MAX_FILE_BYTES, WALKER_RADIUS_M};
 use crate::object::Object;
 use crate::spec::{Above, SceneFile, SceneKind, SceneSpec};
-use crate::Pose;
 use ron::extensions::Extensions;
 use ron::ser::PrettyConfig;
 use std::sync::Arc;
@@ -177,8 +177,8 @@ impl Scene {
     /// # Errors
     /// When the writer fails; it does not for a valid scene.
     pub fn to_ron(&self) -> Result<String, SceneError> {
-        let pretty = PrettyConfig::new().depth_limit(3).indentor("  ").compact_arrays(true);
-        Ok(ron_options().to_string_pretty(&SceneFile::Scene(self.spec.clone()), pretty)?)
+        let pretty = PrettyConfig::new().depth_limit(2).indentor("  ");
+        Ok(ron_options().to_string_pretty(&SceneFile::Scene(Box::new(self.spec.clone())), pretty)?)
     }
 
     /// The plain data of the scene; change a copy and call [`Scene::new`] for an edited scene.

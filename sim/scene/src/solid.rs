@@ -98,13 +98,13 @@ impl Solid {
 
     /// World vector to the shape's own frame.
     #[inline]
-    fn to_own(&self, v: Vec3) -> Vec3 {
+    fn own_from_world(&self, v: Vec3) -> Vec3 {
         Vec3::new(self.cos * v.x - self.sin * v.z, v.y, self.sin * v.x + self.cos * v.z)
     }
 
     /// Vector in the shape's own frame to the world.
     #[inline]
-    fn to_world(&self, v: Vec3) -> Vec3 {
+    fn world_from_own(&self, v: Vec3) -> Vec3 {
         Vec3::new(self.cos * v.x + self.sin * v.z, v.y, self.cos * v.z - self.sin * v.x)
     }
 
@@ -130,7 +130,7 @@ impl Solid {
         }
         let dir = ray.dir;
         match self.form {
-            Form::Box { half } => slabs(self.to_own(o), reciprocal(self.to_own(dir)), half, max),
+            Form::Box { half } => slabs(self.own_from_world(o), reciprocal(self.own_from_world(dir)), half, max),
             Form::Sphere { radius } => {
                 let a = dir.dot(dir);
                 let b = o.dot(dir);
@@ -167,7 +167,7 @@ impl Solid {
 
     /// The surface at a point on it.
     pub(crate) fn touch(&self, point: Vec3) -> Touch {
-        let p = self.to_own(point - self.centre);
+        let p = self.own_from_world(point - self.centre);
         let curved = |normal: Vec3, u: f32, v: f32| Touch {
             normal,
             u,
@@ -188,21 +188,21 @@ impl Solid {
                     (Vec3::Z * p.z.signum(), p.x, p.y, Vec3::X, Vec3::Y, [half.x, half.y])
                 };
                 Touch {
-                    normal: self.to_world(normal),
+                    normal: self.world_from_own(normal),
                     u,
                     v,
-                    u_axis: self.to_world(u_axis),
-                    v_axis: self.to_world(v_axis),
+                    u_axis: self.world_from_own(u_axis),
+                    v_axis: self.world_from_own(v_axis),
                     half: size,
                     front: normal.z > 0.5,
                 }
             }
-            Form::Sphere { radius } => curved(self.to_world(p) / radius, p.x, p.y),
+            Form::Sphere { radius } => curved(self.world_from_own(p) / radius, p.x, p.y),
             Form::Cylinder { radius, half_height } => {
                 let flat = (p.x * p.x + p.z * p.z).sqrt();
                 if flat - radius > p.y.abs() - half_height {
                     let normal = Vec3::new(p.x, 0.0, p.z) / flat.max(1e-6);
-                    curved(self.to_world(normal), p.x, p.y)
+                    curved(self.world_from_own(normal), p.x, p.y)
                 } else {
                     curved(Vec3::Y * p.y.signum(), p.x, p.z)
                 }
@@ -215,7 +215,7 @@ impl Solid {
         let o = point - self.centre;
         match self.form {
             Form::Box { half } => {
-                let over = self.to_own(o).abs() - half;
+                let over = self.own_from_world(o).abs() - half;
                 let out = Vec3::new(high(over.x, 0.0), high(over.y, 0.0), high(over.z, 0.0));
                 out.length() + low(high(high(over.x, over.y), over.z), 0.0)
             }
@@ -234,7 +234,7 @@ impl Solid {
         let o = Vec3::new(x - self.centre.x, 0.0, z - self.centre.z);
         match self.form {
             Form::Box { half } => {
-                let p = self.to_own(o).abs();
+                let p = self.own_from_world(o).abs();
                 let (a, b) = (p.x - half.x, p.z - half.z);
                 let out = a.max(0.0) * a.max(0.0) + b.max(0.0) * b.max(0.0);
                 out.sqrt() + a.max(b).min(0.0)

@@ -167,28 +167,21 @@ impl Start {
     /// The pose of the walker's eye.
     #[must_use]
     pub fn pose(&self) -> Pose {
-        Pose {
-            position_m: [self.x_m, EYE_HEIGHT_M, self.z_m],
-            yaw_rad: self.yaw_deg.to_radians(),
-            pitch_rad: 0.0,
-        }
+        Pose { position_m: [self.x_m, EYE_HEIGHT_M, self.z_m], yaw_rad: self.yaw_deg.to_radians(), pitch_rad: 0.0 }
     }
 }
 
 /// A scene file: a scene, or the seed of a generated one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum SceneFile {
-    Scene(SceneSpec),
-    Generated {
-        kind: SceneKind,
-        seed: u64,
-    },
+    Scene(Box<SceneSpec>),
+    Generated { kind: SceneKind, seed: u64 },
 }
 
 impl SceneFile {
     pub(crate) fn into_spec(self) -> SceneSpec {
         match self {
-            Self::Scene(spec) => spec,
+            Self::Scene(spec) => *spec,
             Self::Generated { kind, seed } => generate::spec(kind, seed),
         }
     }

@@ -36,7 +36,7 @@ impl Scene {
             // Far from everything the free distance itself is a safe stride; close by, feel ahead step by step.
             let stride = (gap - SKIN_M).clamp(STRIDE_M, LOOK_AHEAD_M).min(length - way);
             let next = free(way + stride);
-            if next < SKIN_M && next < gap {
+            if next < SKIN_M * 0.5 && next < gap {
                 return (Pose { position_m: [x0 + ux * way, y1, z0 + uz * way], ..*to }, true);
             }
             (way, gap) = (way + stride, next);

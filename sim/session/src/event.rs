@@ -1,5 +1,7 @@
 //! What a session tells while it works: typed events for a window, a progress bar or a test.
 
+use std::sync::Arc;
+
 use rhea_engine::Cancel;
 use rhea_picture::Rgbd;
 use rhea_scene::Pose;
@@ -31,7 +33,7 @@ pub enum SessionEvent {
         /// Where the walker is again.
         pose: Pose,
         /// What the walker sees again.
-        view: Box<Rgbd>,
+        view: Arc<Rgbd>,
     },
     /// The step is on the disk.
     Saved {
@@ -52,7 +54,7 @@ pub struct ViewReady {
     /// Where it was drawn.
     pub pose: Pose,
     /// The picture.
-    pub view: Rgbd,
+    pub view: Arc<Rgbd>,
     /// How much of it memory knew.
     pub verdict: Verdict,
     /// What memory knew.

@@ -1,5 +1,35 @@
-//! rhea-session.
+//! Walks as sessions: the join of memory, model and replay, and everything that runs a walk without a window.
+//!
+//! * [`ExploreSession`] is the walk itself: one command in, one view out, everything recorded before it returns;
+//! * [`replay`] is the file it leaves behind, and how to read that however it ended;
+//! * [`Script`] is a walk written down, [`run_script`] walks it.
+//!
+//! This crate has no threads, no window and no clock of its own. It knows the model only as
+//! [`rhea_engine::Imagine`].
+//!
+//! Invariant: a step that was acknowledged is in the replay, and a step that failed or was cancelled changed nothing.
 
-pub mod clock;
+mod clip;
+mod clock;
+mod command;
+mod error;
+mod event;
+mod explore;
+mod headless;
 pub mod limits;
+mod narrate;
+mod options;
+mod recorder;
 pub mod replay;
+mod script;
+mod start;
+
+pub use clock::{Clock, FixedClock, SystemClock};
+pub use command::{Command, CommandError};
+pub use error::SessionError;
+pub use event::{Clip, SessionEvent, StepControl, StepReport, Verdict, ViewReady};
+pub use explore::ExploreSession;
+pub use headless::{HeadlessOptions, Progress, Summary, run_script};
+pub use options::{Options, Setup};
+pub use script::{Script, ScriptError, ScriptStart};
+pub use start::{FAR_FROM_TRAINING_DB, Start};

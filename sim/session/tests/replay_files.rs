@@ -53,7 +53,8 @@ fn the_mcap_crate_reads_it_too() {
 
 #[test]
 fn the_same_walk_has_the_same_state_and_another_has_not() {
-    let states = |records| read(&small_replay(records).0).unwrap().steps.iter().map(|s| s.state.clone()).collect::<Vec<_>>();
+    let states =
+        |records| read(&small_replay(records).0).unwrap().steps.iter().map(|s| s.state.clone()).collect::<Vec<_>>();
     let (first, second) = (states(6), states(6));
     assert_eq!(first, second);
     assert_eq!(first.iter().collect::<std::collections::BTreeSet<_>>().len(), 6, "no two states agree");

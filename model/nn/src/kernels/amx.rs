@@ -19,6 +19,24 @@ pub struct Step {
     pub b: usize,
 }
 
+/// Steps of even strides, with how far they reach.
+#[derive(Clone, Debug)]
+pub struct Path {
+    steps: Vec<Step>,
+    reach_a: usize,
+    reach_b: usize,
+}
+
+impl Path {
+    /// `count` steps, each `stride` bytes after the one before.
+    #[must_use]
+    pub fn even(count: usize, stride: Step) -> Self {
+        let steps = (0..count).map(|i| Step { a: i * stride.a, b: i * stride.b }).collect();
+        let last = count.saturating_sub(1);
+        Self { steps, reach_a: last * stride.a, reach_b: last * stride.b }
+    }
+}
+
 /// Where the two row tiles and the two column tiles of a block begin, in elements, and their row pitch in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Operand<'a> {
@@ -37,7 +55,7 @@ mod imp {
     use std::arch::asm;
     use std::arch::x86_64::__cpuid_count;
 
-    use super::{BLOCK, Operand, Step};
+    use super::{BLOCK, Operand, Path, Step};
 
     /// Does the CPU have AMX bf16 and AVX-512, and does the kernel let this process use the tile registers?
     pub fn available() -> bool {
@@ -110,8 +128,6 @@ mod imp {
             // slices and the four 1 KiB stores inside `c`; tile registers are configured by construction of `self`.
             unsafe {
                 let c = c.as_mut_ptr();
-                let (a0, a1) = (a.data.as_ptr().add(a.first), a.data.as_ptr().add(a.second));
-                let (b0, b1) = (b.data.as_ptr().add(b.first), b.data.as_ptr().add(b.second));
                 if accumulate {
                     asm!("tileloadd tmm0, [{c} + {s}]", "tileloadd tmm1, [{c} + {s} + 1024]",
                         "tileloadd tmm2, [{c} + {s} + 2048]", "tileloadd tmm3, [{c} + {s} + 3072]",
@@ -119,36 +135,86 @@ mod imp {
                 } else {
                     asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", options(nostack, nomem));
                 }
-                asm!(
-                    "2:",
-                    "mov {t}, [{tab}]",
-                    "lea {u}, [{a0} + {t}]",
-                    "tileloadd tmm4, [{u} + {sa}]",
-                    "lea {u}, [{a1} + {t}]",
-                    "mov {t}, [{tab} + 8]",
-                    "tileloadd tmm5, [{u} + {sa}]",
-                    "lea {u}, [{b0} + {t}]",
-                    "tileloadd tmm6, [{u} + {sb}]",
-                    "tdpbf16ps tmm0, tmm4, tmm6",
-                    "lea {u}, [{b1} + {t}]",
-                    "tdpbf16ps tmm2, tmm5, tmm6",
-                    "tileloadd tmm7, [{u} + {sb}]",
-                    "add {tab}, 16",
-                    "tdpbf16ps tmm1, tmm4, tmm7",
-                    "tdpbf16ps tmm3, tmm5, tmm7",
-                    "dec {n}",
-                    "jnz 2b",
-                    tab = inout(reg) steps.as_ptr() => _, n = inout(reg) steps.len() => _,
-                    t = out(reg) _, u = out(reg) _,
-                    a0 = in(reg) a0, a1 = in(reg) a1, b0 = in(reg) b0, b1 = in(reg) b1,
-                    sa = in(reg) a.pitch, sb = in(reg) b.pitch,
-                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-                    options(nostack, readonly));
+                walk(steps, a, b);
                 asm!("tilestored [{c} + {s}], tmm0", "tilestored [{c} + {s} + 1024], tmm1",
                     "tilestored [{c} + {s} + 2048], tmm2", "tilestored [{c} + {s} + 3072], tmm3",
                     c = in(reg) c, s = in(reg) 64usize, out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                     options(nostack));
             }
+        }
+
+        /// As [`Tiles::block`], with the 32 x 32 outputs at row pitch `pitch` (elements) from `first` on in `out`.
+        #[allow(clippy::too_many_arguments, reason = "two operands and a strided output")]
+        pub fn block_to(
+            &self,
+            path: &Path,
+            a: Operand<'_>,
+            b: Operand<'_>,
+            out: &mut [f32],
+            first: usize,
+            pitch: usize,
+            accumulate: bool,
+        ) {
+            let inside = |o: Operand<'_>, reach: usize| {
+                o.first.max(o.second) * 2 + reach + 15 * o.pitch + 64 <= o.data.len() * 2
+            };
+            assert!(inside(a, path.reach_a) && inside(b, path.reach_b), "tile operand out of range");
+            assert!(!path.steps.is_empty() && first + 31 * pitch + 32 <= out.len(), "tile output out of range");
+            // SAFETY: the assertions above keep every tile row inside the operands and the 32 rows of 32 outputs inside `out`.
+            unsafe {
+                let upper = out.as_mut_ptr().add(first);
+                let lower = upper.add(16 * pitch);
+                if accumulate {
+                    asm!("tileloadd tmm0, [{u} + {s}]", "tileloadd tmm1, [{u} + {s} + 64]",
+                        "tileloadd tmm2, [{l} + {s}]", "tileloadd tmm3, [{l} + {s} + 64]",
+                        u = in(reg) upper, l = in(reg) lower, s = in(reg) pitch * 4, options(nostack, readonly));
+                } else {
+                    asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", options(nostack, nomem));
+                }
+                walk(&path.steps, a, b);
+                asm!("tilestored [{u} + {s}], tmm0", "tilestored [{u} + {s} + 64], tmm1",
+                    "tilestored [{l} + {s}], tmm2", "tilestored [{l} + {s} + 64], tmm3",
+                    u = in(reg) upper, l = in(reg) lower, s = in(reg) pitch * 4,
+                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _, options(nostack));
+            }
+        }
+    }
+
+    /// Adds the products of all steps to the four accumulator tiles.
+    ///
+    /// # Safety
+    /// Tiles are configured, and every tile row that the steps address lies inside its operand.
+    #[inline(always)]
+    unsafe fn walk(steps: &[Step], a: Operand<'_>, b: Operand<'_>) {
+        // SAFETY: the caller keeps all addresses inside the operands; the loop runs at least once because `steps` is not empty.
+        unsafe {
+            let (a0, a1) = (a.data.as_ptr().add(a.first), a.data.as_ptr().add(a.second));
+            let (b0, b1) = (b.data.as_ptr().add(b.first), b.data.as_ptr().add(b.second));
+            asm!(
+                "2:",
+                "mov {t}, [{tab}]",
+                "lea {u}, [{a0} + {t}]",
+                "tileloadd tmm4, [{u} + {sa}]",
+                "lea {u}, [{a1} + {t}]",
+                "mov {t}, [{tab} + 8]",
+                "tileloadd tmm5, [{u} + {sa}]",
+                "lea {u}, [{b0} + {t}]",
+                "tileloadd tmm6, [{u} + {sb}]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "lea {u}, [{b1} + {t}]",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tileloadd tmm7, [{u} + {sb}]",
+                "add {tab}, 16",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "dec {n}",
+                "jnz 2b",
+                tab = inout(reg) steps.as_ptr() => _, n = inout(reg) steps.len() => _,
+                t = out(reg) _, u = out(reg) _,
+                a0 = in(reg) a0, a1 = in(reg) a1, b0 = in(reg) b0, b1 = in(reg) b1,
+                sa = in(reg) a.pitch, sb = in(reg) b.pitch,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                options(nostack, readonly));
         }
     }
 
@@ -213,7 +279,7 @@ mod imp {
 
 #[cfg(not(target_arch = "x86_64"))]
 mod imp {
-    use super::{Operand, Step};
+    use super::{Operand, Path, Step};
 
     pub fn available() -> bool {
         false
@@ -227,6 +293,9 @@ mod imp {
         }
 
         pub fn block(&self, _: &[Step], _: Operand<'_>, _: Operand<'_>, _: &mut [f32], _: bool) {}
+
+        #[allow(clippy::too_many_arguments, reason = "the signature of the other architecture")]
+        pub fn block_to(&self, _: &Path, _: Operand<'_>, _: Operand<'_>, _: &mut [f32], _: usize, _: usize, _: bool) {}
     }
 
     pub fn transpose16(from: &[u32; 256], to: &mut [u32; 256]) {

@@ -240,6 +240,18 @@ impl Transformer {
         logits
     }
 
+    /// Logits of the last row of the last forward pass.
+    ///
+    /// # Errors
+    /// When there was no pass.
+    pub fn last_logits<'s>(&self, store: &'s mut KvStore, half: Half) -> Result<&'s [f32], TransformerError> {
+        let rows = store.work.positions.len();
+        if rows == 0 {
+            return Err(TransformerError::Input("logits of a memory that has read nothing".to_owned()));
+        }
+        Ok(self.logits(store, rows - 1..rows, half))
+    }
+
     /// The layers over `tokens`, whose keys are written behind the committed rows.
     fn rows(&self, store: &mut KvStore, tokens: &[Token]) -> Result<(), TransformerError> {
         let n = tokens.len();

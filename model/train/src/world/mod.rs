@@ -60,7 +60,8 @@ pub struct WorldSample {
     pub canvas: Vec<CanvasCell>,
     /// Text after the picture, with ESS and EOS; may be empty.
     pub narration_ids: Vec<u32>,
-    /// The same lesson as one causal stream, when it should be learned that way too.
+    /// The same lesson as one causal stream: then training takes this form instead (evaluation takes both). About one
+    /// sample in five should have one.
     pub next_token_form: Option<NextTokenForm>,
 }
 

@@ -48,13 +48,14 @@ pub struct WorldRun {
     pub stop_after_secs: Option<f64>,
 }
 
+/// Longest warm-up in steps; short runs warm up over a tenth.
 const WARM_UP: u64 = 200;
 /// Share of the peak rate that the cosine ends at.
 const LAST_RATE: f64 = 0.05;
 
 /// Warm-up, then a cosine: the learning rate as a share of its peak.
 fn cosine(step: u64, total: u64) -> f32 {
-    let warm = (step + 1) as f64 / WARM_UP as f64;
+    let warm = (step + 1) as f64 / WARM_UP.min(total / 10).max(1) as f64;
     let done = step as f64 / total.max(1) as f64;
     let wave = 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
     warm.min(LAST_RATE + (1.0 - LAST_RATE) * wave) as f32

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rhea_nn::NnError;
 use rhea_nn::kernels::unit;
@@ -87,7 +87,6 @@ pub struct WorldTrainer {
     parameters: Parameters,
     ids: WorldIds,
     weights: LossWeights,
-    next_token_share: f32,
     seed: u64,
     rope: Arc<rhea_nn::transformer::ops::rope::Rope>,
     workers: Vec<Mutex<Worker>>,
@@ -105,7 +104,6 @@ impl WorldTrainer {
             parameters,
             ids,
             weights,
-            next_token_share: NEXT_TOKEN_SHARE,
             seed,
         }
     }
@@ -120,13 +118,12 @@ impl WorldTrainer {
         Ok(Weights::pack(&self.parameters, unit(), self.ids.visual_base as usize, &self.rope)?)
     }
 
-    /// Sample `index` as a training sequence: which form and which noise depends on seed and index alone.
+    /// Sample `index` as a training sequence: in its next-token form where it has one, else with noise that depends on seed
+    /// and index alone.
     fn training_sequence(&self, sample: &WorldSample, index: u64) -> Result<Laid, String> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(index);
-        if rng.random::<f32>() < self.next_token_share
-            && let Some(laid) = lay_out_next_token(sample, &self.ids, &self.weights)?
-        {
+        if let Some(laid) = lay_out_next_token(sample, &self.ids, &self.weights)? {
             return Ok(laid);
         }
         lay_out(sample, &self.ids, Noise::TRAINING, &self.weights, &mut rng)
@@ -207,9 +204,6 @@ impl WorldTrainer {
         Ok(scores)
     }
 }
-
-/// Share of samples with a next-token form that are trained in it.
-const NEXT_TOKEN_SHARE: f32 = 0.2;
 
 /// The sequences of a shard, as many at a time as fit a pass.
 fn run(

@@ -17,6 +17,9 @@ const GAP_M: f32 = 0.12;
 /// Things at least this high hide what hangs on the wall behind them, metres.
 const TALL_M: f32 = 1.05;
 
+/// Things higher than the first number keep the second away from lamps, metres.
+const LAMP_FREE_M: [f32; 2] = [2.0, 1.7];
+
 /// Colours for furniture and things on the floor.
 pub(super) const BRIGHT: [Colour; 8] = [
     Colour::Red,
@@ -37,7 +40,7 @@ pub(super) const SOLID: [Colour; 8] = [
     Colour::Blue,
     Colour::White,
     Colour::Brown,
-    Colour::Grey,
+    Colour::Orange,
 ];
 
 /// A scene being furnished.
@@ -48,6 +51,8 @@ pub(super) struct Draft<'a> {
     pub(super) objects: Vec<Object>,
     /// What stands on the floor or must stay free.
     pub(super) standing: Vec<Footprint>,
+    /// Lamps on the plan; tall things keep away from them, for their shadows would fill the room.
+    pub(super) lamps: Vec<[f32; 2]>,
     names: BTreeSet<(Noun, Colour)>,
 }
 
@@ -56,7 +61,15 @@ impl<'a> Draft<'a> {
     pub(super) fn new(rng: &'a mut ChaCha8Rng, outline: Vec<[f32; 2]>) -> Self {
         let ends = outline.iter().copied().cycle().skip(1);
         let sides = outline.iter().copied().zip(ends).map(|(a, b)| Side::new(a, b)).collect();
-        Self { rng, outline, sides, objects: Vec::new(), standing: Vec::new(), names: BTreeSet::new() }
+        Self {
+            rng,
+            outline,
+            sides,
+            objects: Vec::new(),
+            standing: Vec::new(),
+            lamps: Vec::new(),
+            names: BTreeSet::new(),
+        }
     }
 
     /// Makes both sides of partitions usable and keeps their place free.
@@ -97,13 +110,14 @@ impl<'a> Draft<'a> {
     fn add(&mut self, noun: Noun, colour: Colour, at: [f32; 3], yaw_deg: f32, size_m: [f32; 3]) {
         self.names.insert((noun, colour));
         let id = u16::try_from(self.objects.len() + 1).unwrap_or(u16::MAX);
-        let tidy = |v: f32| (v * 1000.0).round() / 1000.0;
+        // Adding zero turns -0 into 0.
+        let tidy = |v: f32| (v * 1000.0).round() / 1000.0 + 0.0;
         self.objects.push(Object {
             id,
             noun,
             colour,
             position_m: at.map(tidy),
-            yaw_deg: (yaw_deg * 10.0).round() / 10.0,
+            yaw_deg: (yaw_deg * 10.0).round() / 10.0 + 0.0,
             size_m: size_m.map(tidy),
             material: None,
             parts: Vec::new(),
@@ -139,8 +153,10 @@ impl<'a> Draft<'a> {
     pub(super) fn hang(&mut self, noun: Noun, choice: &[Colour], size: [f32; 3], base: f32) -> bool {
         let Some(colour) = self.colour(noun, choice) else { return false };
         let [w, h, d] = size;
+        // Windows look out, so they need an outer wall.
+        let sides = if noun == Noun::Window { self.outline.len() } else { self.sides.len() };
         for _ in 0..TRIES {
-            let index = self.rng.random_range(0..self.sides.len());
+            let index = self.rng.random_range(0..sides);
             let room = self.sides[index].length - w - 0.5;
             if room < 0.0 {
                 continue;
@@ -150,8 +166,11 @@ impl<'a> Draft<'a> {
             let yaw_deg = side.yaw_deg();
             let centre = side.point(at, d * 0.5);
             let depth = if noun == Noun::Door { 0.9 } else { 0.12 };
-            let keep =
-                Footprint { centre: side.point(at, depth * 0.5), half: [w * 0.5, depth * 0.5], yaw_rad: yaw_deg.to_radians() };
+            let keep = Footprint {
+                centre: side.point(at, depth * 0.5),
+                half: [w * 0.5, depth * 0.5],
+                yaw_rad: yaw_deg.to_radians(),
+            };
             let hidden = noun == Noun::Door && self.standing.iter().any(|other| keep.meets(other, 0.05));
             if !side.is_free(at - w * 0.5 - 0.2, at + w * 0.5 + 0.2) || hidden {
                 continue;
@@ -228,10 +247,15 @@ impl<'a> Draft<'a> {
         for _ in 0..TRIES {
             let centre = [self.rng.random_range(xs[0]..xs[1]), self.rng.random_range(zs[0]..zs[1])];
             let yaw_deg = yaw_deg.unwrap_or_else(|| f32::from(self.rng.random_range(-17_i8..=18)) * 10.0);
-            let footprint =
-                Footprint { centre, half: [size[0] * 0.5, size[2] * 0.5], yaw_rad: yaw_deg.to_radians() };
+            let footprint = Footprint { centre, half: [size[0] * 0.5, size[2] * 0.5], yaw_rad: yaw_deg.to_radians() };
             let wide = Footprint { half: footprint.half.map(|h| h + gap), ..footprint };
-            if self.is_clear(&wide, 0.0) {
+            let [x, z] = centre;
+            let shades = size[1] > LAMP_FREE_M[0]
+                && self
+                    .lamps
+                    .iter()
+                    .any(|[lx, lz]| (lx - x) * (lx - x) + (lz - z) * (lz - z) < LAMP_FREE_M[1] * LAMP_FREE_M[1]);
+            if !shades && self.is_clear(&wide, 0.0) {
                 // Rugs lie under things.
                 if noun != Noun::Rug {
                     self.standing.push(footprint);

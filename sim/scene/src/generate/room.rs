@@ -33,6 +33,7 @@ pub(super) fn draft(rng: &mut ChaCha8Rng) -> SceneSpec {
     });
     let lamps = lamps.collect();
     let mut draft = Draft::new(rng, plan.outline.clone());
+    draft.lamps.clone_from(&plan.lamps);
     draft.add_partitions(&plan.partitions);
     for wall in plan.partitions.iter().filter(|wall| wall.base_m > 0.0) {
         keep_doorway_free(&mut draft, wall);
@@ -67,7 +68,7 @@ fn plan(rng: &mut ChaCha8Rng) -> Plan {
         0..2 if w >= 6.0 && d >= 6.0 => {
             let (cx, cz) = (x - metres(rng, 9, 12), z - metres(rng, 9, 12));
             let mut outline = vec![[-x, -z], [x, -z], [x, cz], [cx, cz], [cx, z], [-x, z]];
-            let lamps = vec![[(cx - x) * 0.5, 0.0], [x * 0.5 + cx * 0.5, (cz - z) * 0.5]];
+            let lamps = [[(cx - x) * 0.5, 0.0], [x * 0.5 + cx * 0.5, (cz - z) * 0.5]];
             let (mx, mz) = ([1.0, -1.0][rng.random_range(0..2)], [1.0, -1.0][rng.random_range(0..2)]);
             for corner in &mut outline {
                 *corner = [corner[0] * mx, corner[1] * mz];
@@ -80,7 +81,7 @@ fn plan(rng: &mut ChaCha8Rng) -> Plan {
         }
         // Two rooms with a doorway.
         2..4 if w >= 7.0 => {
-            let at = w * (rng.random_range(44..=56) as f32 * 0.01) - x;
+            let at = (rng.random_range(-3..=3) as f32) * 0.15;
             let door = rng.random_range(-1..=1) as f32 * (z - 1.4);
             let wall = |from: f32, to: f32, base_m: f32| Partition {
                 from_m: [at, from],
@@ -196,7 +197,7 @@ fn extra(draft: &mut Draft<'_>) {
         2 => ball(draft),
         3 => crate_box(draft),
         4 => plant(draft),
-        5 => lamp(draft),
+        5 if draft.objects.iter().filter(|object| object.noun == Noun::Lamp).count() < 2 => lamp(draft),
         6 => cabinet(draft),
         7 => {
             draft.hang(Noun::Door, &SOLID, [1.1, 2.1, 0.1], 0.0);

@@ -26,29 +26,101 @@ struct Indoor {
 
 const INDOOR: [Indoor; 12] = [
     // Teal and cream over light oak.
-    Indoor { wall: p(0xf3e7cd), lower: p(0x3a9293), skirting: WHITE, floor: [p(0xcf9d68), p(0xbd8852)], ceiling: p(0xfaf7ef) },
+    Indoor {
+        wall: p(0xf3e7cd),
+        lower: p(0x3a9293),
+        skirting: WHITE,
+        floor: [p(0xcf9d68), p(0xbd8852)],
+        ceiling: p(0xfaf7ef),
+    },
     // Sage with terracotta tiles.
-    Indoor { wall: p(0xb4c8a8), lower: p(0x7d9a76), skirting: WHITE, floor: [p(0xcd7a58), p(0xe3a582)], ceiling: p(0xfbf8f0) },
+    Indoor {
+        wall: p(0xb4c8a8),
+        lower: p(0x7d9a76),
+        skirting: WHITE,
+        floor: [p(0xcd7a58), p(0xe3a582)],
+        ceiling: p(0xfbf8f0),
+    },
     // Light blue with black and white tiles.
-    Indoor { wall: p(0xb2d3ea), lower: p(0x5b8fbf), skirting: WHITE, floor: [p(0xf0ece2), p(0x54606e)], ceiling: p(0xfafafa) },
+    Indoor {
+        wall: p(0xb2d3ea),
+        lower: p(0x5b8fbf),
+        skirting: WHITE,
+        floor: [p(0xf0ece2), p(0x54606e)],
+        ceiling: p(0xfafafa),
+    },
     // Peach and rose over walnut.
-    Indoor { wall: p(0xf6cdb0), lower: p(0xd98772), skirting: WHITE, floor: [p(0x9a6843), p(0x875835)], ceiling: p(0xfff8ee) },
+    Indoor {
+        wall: p(0xf6cdb0),
+        lower: p(0xd98772),
+        skirting: WHITE,
+        floor: [p(0x9a6843), p(0x875835)],
+        ceiling: p(0xfff8ee),
+    },
     // Lilac with pale tiles.
-    Indoor { wall: p(0xd3c4e6), lower: p(0x8d74b4), skirting: WHITE, floor: [p(0xf2ead8), p(0xcdbfa6)], ceiling: p(0xfbf9fd) },
+    Indoor {
+        wall: p(0xd3c4e6),
+        lower: p(0x8d74b4),
+        skirting: WHITE,
+        floor: [p(0xf2ead8), p(0xcdbfa6)],
+        ceiling: p(0xfbf9fd),
+    },
     // Butter yellow with blue tiles.
-    Indoor { wall: p(0xf5de96), lower: p(0xe3b24f), skirting: WHITE, floor: [p(0x6f9cc4), p(0xe9eef0)], ceiling: p(0xfffbf0) },
+    Indoor {
+        wall: p(0xf5de96),
+        lower: p(0xe3b24f),
+        skirting: WHITE,
+        floor: [p(0x6f9cc4), p(0xe9eef0)],
+        ceiling: p(0xfffbf0),
+    },
     // Mint over honey wood.
-    Indoor { wall: p(0xbfe4d0), lower: p(0x57a68c), skirting: WHITE, floor: [p(0xd9a95f), p(0xc8954c)], ceiling: p(0xfafdf9) },
+    Indoor {
+        wall: p(0xbfe4d0),
+        lower: p(0x57a68c),
+        skirting: WHITE,
+        floor: [p(0xd9a95f), p(0xc8954c)],
+        ceiling: p(0xfafdf9),
+    },
     // Terracotta and sand.
-    Indoor { wall: p(0xe6c9a0), lower: p(0xc56f4e), skirting: p(0x8c4f38), floor: [p(0xe2cfae), p(0xb98e66)], ceiling: p(0xfcf5e8) },
+    Indoor {
+        wall: p(0xe6c9a0),
+        lower: p(0xc56f4e),
+        skirting: p(0x8c4f38),
+        floor: [p(0xe2cfae), p(0xb98e66)],
+        ceiling: p(0xfcf5e8),
+    },
     // Deep blue panels, warm oak.
-    Indoor { wall: p(0xe9e4d8), lower: p(0x35527f), skirting: WHITE, floor: [p(0xc08a52), p(0xac7742)], ceiling: p(0xfaf8f2) },
+    Indoor {
+        wall: p(0xe9e4d8),
+        lower: p(0x35527f),
+        skirting: WHITE,
+        floor: [p(0xc08a52), p(0xac7742)],
+        ceiling: p(0xfaf8f2),
+    },
     // Pink with grey tiles.
-    Indoor { wall: p(0xf2bcc4), lower: p(0xcf7f92), skirting: WHITE, floor: [p(0xdcdbd8), p(0x9b9ca2)], ceiling: p(0xfdf8f8) },
+    Indoor {
+        wall: p(0xf2bcc4),
+        lower: p(0xcf7f92),
+        skirting: WHITE,
+        floor: [p(0xdcdbd8), p(0x9b9ca2)],
+        ceiling: p(0xfdf8f8),
+    },
     // White with green tiles.
-    Indoor { wall: p(0xf4f1e8), lower: p(0x6d9f71), skirting: p(0x5d8a60), floor: [p(0xf1eddf), p(0x5f9a68)], ceiling: p(0xfdfcf8) },
+    Indoor {
+        wall: p(0xf4f1e8),
+        lower: p(0x6d9f71),
+        skirting: p(0x5d8a60),
+        floor: [p(0xf1eddf), p(0x5f9a68)],
+        ceiling: p(0xfdfcf8),
+    },
     // Teal all over, red-brown floor.
-    Indoor { wall: p(0x5fb0ad), lower: p(0x2f7f83), skirting: WHITE, floor: [p(0xb0674a), p(0x9c573d)], ceiling: p(0xf6fbf8) },
+    Indoor {
+        wall: p(0x5fb0ad),
+        lower: p(0x2f7f83),
+        skirting: WHITE,
+        floor: [p(0xb0674a), p(0x9c573d)],
+        ceiling: p(0xf6fbf8),
+    },
 ];
 
 /// Walls, floor and ceiling of an indoor place.

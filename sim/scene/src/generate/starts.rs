@@ -14,6 +14,8 @@ const STARTS: usize = 4;
 const PLACES: usize = 60;
 /// Headings looked at from each place.
 const HEADINGS: usize = 12;
+/// Starts keep this distance from each other, metres.
+const APART_M: f32 = 1.2;
 /// Side of a cell of the reachability grid, metres.
 const CELL_M: f32 = 0.25;
 /// Share of the free floor that must hang together.
@@ -42,11 +44,17 @@ pub(super) fn find(spec: &SceneSpec, rng: &mut ChaCha8Rng) -> Option<Vec<Start>>
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
     let mut starts: Vec<Start> = Vec::new();
     for (_, start) in found {
-        if starts.len() < STARTS && starts.iter().all(|s| (s.x_m - start.x_m).hypot(s.z_m - start.z_m) > 1.2) {
+        if starts.len() < STARTS && starts.iter().all(|other| apart(other, &start) > APART_M) {
             starts.push(start);
         }
     }
     (!starts.is_empty()).then_some(starts)
+}
+
+/// Distance between two starts, metres.
+fn apart(a: &Start, b: &Start) -> f32 {
+    let (x, z) = (a.x_m - b.x_m, a.z_m - b.z_m);
+    (x * x + z * z).sqrt()
 }
 
 /// How good the view is: things in sight, and room to walk ahead.

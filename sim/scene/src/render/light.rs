@@ -17,19 +17,13 @@ const SUN_CELLS: usize = 96;
 const SUN_CELL_M: f32 = 0.25;
 /// Radius of a lamp's disc, metres.
 const LAMP_RADIUS_M: f32 = 0.28;
+/// Sunlight against a full light of 1.
+const SUN_STRENGTH: f32 = 0.82;
 /// Radius of the sun as a tangent; larger than the real one (0.0047) for soft edges.
 const SUN_RADIUS: f32 = 0.022;
 /// Shadow samples on the unit disc. The first four are spread wide: where they agree, the rest is skipped.
-const SAMPLES: [[f32; 2]; 8] = [
-    [0.92, 0.0],
-    [-0.92, 0.0],
-    [0.0, 0.92],
-    [0.0, -0.92],
-    [0.46, 0.46],
-    [-0.46, -0.46],
-    [0.46, -0.46],
-    [-0.46, 0.46],
-];
+const SAMPLES: [[f32; 2]; 8] =
+    [[0.92, 0.0], [-0.92, 0.0], [0.0, 0.92], [0.0, -0.92], [0.46, 0.46], [-0.46, -0.46], [0.46, -0.46], [-0.46, 0.46]];
 /// Share of a lamp's light that is too little to see.
 const FAINT: f32 = 0.004;
 /// Shadow rays start this far above the surface, metres.
@@ -112,7 +106,8 @@ impl Shining {
         } else {
             (4 + usize::from(dir.z < 0.0), a.z, dir.x, dir.y)
         };
-        let index = |w: f32| (((w / major) * 0.5 + 0.5) * LAMP_CELLS as f32).clamp(0.0, LAMP_CELLS as f32 - 1.0) as usize;
+        let index =
+            |w: f32| (((w / major) * 0.5 + 0.5) * LAMP_CELLS as f32).clamp(0.0, LAMP_CELLS as f32 - 1.0) as usize;
         (face * LAMP_CELLS + index(v)) * LAMP_CELLS + index(u)
     }
 
@@ -177,7 +172,7 @@ impl Sun {
         let margin = top / sin.max(0.1) * SUN_RADIUS + 0.02;
         let mut sun = Self {
             dir,
-            colour: sky.sun.linear(),
+            colour: sky.sun.linear() * SUN_STRENGTH,
             across,
             low: low.map(|v| v - margin),
             cell_m: SUN_CELL_M,

@@ -65,8 +65,7 @@ struct Sample {
     solid: u32,
 }
 
-const BLANK: Sample =
-    Sample { colour: Vec3::ZERO, normal: Vec3::ZERO, light: 0.0, depth: FARTHEST_M, solid: NOTHING };
+const BLANK: Sample = Sample { colour: Vec3::ZERO, normal: Vec3::ZERO, light: 0.0, depth: FARTHEST_M, solid: NOTHING };
 
 /// Where rays start and how pixels become directions.
 struct View {
@@ -213,7 +212,8 @@ impl Renderer {
         if nearest == NOTHING {
             return Sample { colour: self.shader.background(unit), ..BLANK };
         }
-        let Seen { colour, normal, light } = self.shader.surface(nearest, ray.at(depth), unit, depth * length, view.focal);
+        let Seen { colour, normal, light } =
+            self.shader.surface(nearest, ray.at(depth), unit, depth * length, view.focal);
         Sample { colour, normal, light, depth, solid: nearest }
     }
 }

@@ -49,13 +49,13 @@ impl Shader {
         let (sun, dome, ambient) = match &spec.above {
             Above::Sky(sky) => {
                 let dome = Dome::new(sky);
-                let above = Vec3::new(0.86, 0.94, 1.08) * 0.5;
-                let below = bounce(0, 0.5) * 0.4;
+                let above = Vec3::new(0.9, 0.95, 1.05) * 0.56;
+                let below = bounce(0, 0.4) * 0.52;
                 (Some(Sun::new(sky, &built)), Some(dome), [above, (above + below) * 0.5, below])
             }
             Above::Ceiling(_) => {
                 let above = bounce(1, 0.3) * 0.44;
-                let below = bounce(0, 0.35) * 0.66;
+                let below = bounce(0, 0.3) * 0.74;
                 (None, None, [above, (above + below) * 0.44, below])
             }
         };
@@ -93,8 +93,7 @@ impl Shader {
             return Seen { colour: tone(paint * 1.02), normal, light: 1.0 };
         }
         let [above, side, below] = self.ambient;
-        let ambient =
-            if normal.y > 0.0 { side.lerp(above, normal.y) } else { side.lerp(below, -normal.y) };
+        let ambient = if normal.y > 0.0 { side.lerp(above, normal.y) } else { side.lerp(below, -normal.y) };
         let mut light = ambient * self.nooks.open(&self.built, point, normal);
         for lamp in &self.lamps {
             light += lamp.at(&self.built, point, normal);

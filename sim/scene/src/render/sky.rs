@@ -4,23 +4,83 @@ use super::light::Sun;
 use crate::spec::Sky;
 use parry3d::math::Vec3;
 
-/// Cloud lumps: direction on the circle (x, z), height, half width, half height.
-const CLOUDS: [[f32; 5]; 14] = [
-    [0.80, -0.60, 0.30, 0.26, 0.050],
-    [0.92, -0.40, 0.33, 0.20, 0.060],
-    [0.66, -0.75, 0.33, 0.17, 0.050],
-    [-0.50, -0.87, 0.46, 0.26, 0.050],
-    [-0.36, -0.93, 0.50, 0.20, 0.060],
-    [-0.96, 0.28, 0.27, 0.28, 0.045],
-    [-0.99, 0.10, 0.30, 0.20, 0.060],
-    [-0.88, 0.47, 0.30, 0.16, 0.050],
-    [0.20, 0.98, 0.36, 0.27, 0.050],
-    [0.36, 0.93, 0.40, 0.20, 0.060],
-    [0.97, 0.24, 0.52, 0.25, 0.050],
-    [0.90, 0.44, 0.55, 0.18, 0.055],
-    [-0.60, 0.80, 0.56, 0.22, 0.045],
-    [-0.10, -0.99, 0.24, 0.22, 0.040],
+/// Clouds: height of the flat base, and lumps as direction on the circle (x, z), height, radius. On the unit sphere.
+const CLOUDS: [(f32, [[f32; 4]; 4]); 8] = [
+    (
+        0.29,
+        [
+            [0.682, -0.731, 0.3, 0.075],
+            [0.76, -0.649, 0.33, 0.105],
+            [0.839, -0.545, 0.315, 0.09],
+            [0.891, -0.454, 0.3, 0.06],
+        ],
+    ),
+    (
+        0.392,
+        [
+            [-0.576, -0.817, 0.4, 0.06],
+            [-0.5, -0.866, 0.424, 0.084],
+            [-0.407, -0.914, 0.412, 0.072],
+            [-0.329, -0.944, 0.4, 0.048],
+        ],
+    ),
+    (
+        0.239,
+        [
+            [-0.907, 0.421, 0.25, 0.083],
+            [-0.952, 0.305, 0.283, 0.116],
+            [-0.986, 0.165, 0.267, 0.099],
+            [-0.999, 0.051, 0.25, 0.066],
+        ],
+    ),
+    (
+        0.331,
+        [
+            [0.392, 0.92, 0.34, 0.068],
+            [0.297, 0.955, 0.367, 0.095],
+            [0.182, 0.983, 0.354, 0.081],
+            [0.089, 0.996, 0.34, 0.054],
+        ],
+    ),
+    (
+        0.512,
+        [
+            [0.982, 0.187, 0.52, 0.06],
+            [0.961, 0.276, 0.544, 0.084],
+            [0.927, 0.375, 0.532, 0.072],
+            [0.893, 0.451, 0.52, 0.048],
+        ],
+    ),
+    (
+        0.543,
+        [
+            [-0.473, 0.881, 0.55, 0.056],
+            [-0.546, 0.837, 0.573, 0.079],
+            [-0.626, 0.78, 0.561, 0.068],
+            [-0.685, 0.728, 0.55, 0.045],
+        ],
+    ),
+    (
+        0.214,
+        [
+            [0.045, -0.999, 0.22, 0.045],
+            [0.113, -0.994, 0.238, 0.063],
+            [0.191, -0.982, 0.229, 0.054],
+            [0.252, -0.968, 0.22, 0.036],
+        ],
+    ),
+    (
+        0.493,
+        [
+            [-0.988, -0.151, 0.5, 0.052],
+            [-0.973, -0.229, 0.521, 0.073],
+            [-0.948, -0.317, 0.51, 0.063],
+            [-0.923, -0.386, 0.5, 0.042],
+        ],
+    ),
 ];
+/// Width of the soft rim of a cloud.
+const RIM: f32 = 0.02;
 
 /// The sky with its colours in linear light.
 pub(super) struct Dome {
@@ -52,15 +112,19 @@ impl Dome {
         let flat = (dir.x * dir.x + dir.z * dir.z).sqrt().max(1e-4);
         let (x, z) = (dir.x / flat, dir.z / flat);
         if self.clouds && up > 0.15 {
-            let mut clear = 1.0;
-            for [cx, cz, height, half_width, half_height] in CLOUDS {
-                let (a, b) = ((x - cx) * (x - cx) + (z - cz) * (z - cz), dir.y - height);
-                let inside = 1.0 - a / (half_width * half_width) - b * b / (half_height * half_height);
-                if inside > 0.0 {
-                    clear *= 1.0 - (inside * 2.2).min(1.0) * 0.75;
+            for (base, lumps) in &CLOUDS {
+                if dir.y < base - RIM || dir.y > base + 0.2 {
+                    continue;
                 }
+                // Distance to the union of the lumps, cut flat below.
+                let gap = lumps.iter().fold(1.0_f32, |gap, [cx, cz, height, radius]| {
+                    let d = Vec3::new((x - cx) * flat, dir.y - height, (z - cz) * flat);
+                    gap.min(d.length() - radius)
+                });
+                let inside = (0.5 - gap.max(base - dir.y) / RIM).clamp(0.0, 1.0);
+                let shade = (0.84 + 1.3 * (dir.y - base)).min(0.97);
+                colour = colour.lerp(Vec3::new(shade, shade, shade * 0.3 + 0.69), inside * 0.92);
             }
-            colour = colour.lerp(Vec3::splat(0.98), 1.0 - clear);
         }
         if let Some(hills) = self.hills {
             // Sums of the first harmonics around the horizon, as polynomials of the direction.

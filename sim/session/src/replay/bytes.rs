@@ -129,7 +129,11 @@ mod tests {
 
     #[test]
     fn checksums_agree_with_published_values() {
-        assert_eq!(Crc32::default().after(b"1234").after(b"56789").value(), 0xcbf4_3926, "the check value of CRC-32/ISO-HDLC");
+        assert_eq!(
+            Crc32::default().after(b"1234").after(b"56789").value(),
+            0xcbf4_3926,
+            "the check value of CRC-32/ISO-HDLC"
+        );
         assert_eq!(Fnv::default().after(b"foobar").0, 0x8594_4171_f739_67e8, "the FNV authors' test vector");
     }
 

@@ -38,7 +38,9 @@ pub enum ReplayError {
         waiting_bytes: usize,
     },
     /// The disk refused for so long that recording ended.
-    #[error("recording has ended: {waiting_bytes} bytes could not be written; the replay is whole up to byte {good_bytes}")]
+    #[error(
+        "recording has ended: {waiting_bytes} bytes could not be written; the replay is whole up to byte {good_bytes}"
+    )]
     GivenUp {
         /// Bytes that were dropped.
         waiting_bytes: usize,

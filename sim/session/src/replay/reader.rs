@@ -211,7 +211,9 @@ impl Scan {
         self.fill(length.min(SKIP_BYTES))?;
         match Cursor::new(&self.buffer).u32() {
             Some(crc) if crc == data_section.value() => Ok(()),
-            _ => Err(Stop::Torn("the checksum over the whole file is wrong; a step at the end may be missing".to_owned())),
+            _ => Err(Stop::Torn(
+                "the checksum over the whole file is wrong; a step at the end may be missing".to_owned(),
+            )),
         }
     }
 
@@ -300,9 +302,8 @@ impl Scan {
         let payload = |wanted: Channel| {
             messages.iter().find(|(channel, ..)| *channel == wanted).map(|(_, payload, span)| (*payload, *span))
         };
-        let need = |wanted: Channel| {
-            payload(wanted).ok_or_else(|| Stop::Torn(format!("a step without {}", wanted.topic())))
-        };
+        let need =
+            |wanted: Channel| payload(wanted).ok_or_else(|| Stop::Torn(format!("a step without {}", wanted.topic())));
         let command: CommandNote = from_json(need(Channel::Command)?.0)?;
         let pose: PoseNote = from_json(need(Channel::Pose)?.0)?;
         let recall = payload(Channel::Recall).map(|(payload, _)| from_json(payload)).transpose()?;

@@ -61,8 +61,7 @@ pub fn list(replay: &Replay) -> String {
 /// # Errors
 /// When the folder cannot be written or a picture in the replay is damaged.
 pub fn frames(replay: &Replay, folder: &Path) -> Result<usize, ReplayError> {
-    std::fs::create_dir_all(folder)
-        .map_err(|source| ReplayError::Export { path: folder.to_path_buf(), source })?;
+    std::fs::create_dir_all(folder).map_err(|source| ReplayError::Export { path: folder.to_path_buf(), source })?;
     let mut written = 0;
     for (index, step) in replay.steps.iter().enumerate().filter(|(_, step)| step.has_view()) {
         let view = replay.view(index)?;

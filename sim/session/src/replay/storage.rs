@@ -65,8 +65,7 @@ impl FileStorage {
     }
 
     fn open(path: &Path, options: &OpenOptions) -> Result<Self, ReplayError> {
-        let file =
-            options.open(path).map_err(|source| ReplayError::Create { path: path.to_path_buf(), source })?;
+        let file = options.open(path).map_err(|source| ReplayError::Create { path: path.to_path_buf(), source })?;
         Ok(Self { file, path: path.to_path_buf() })
     }
 }

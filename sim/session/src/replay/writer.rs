@@ -118,9 +118,8 @@ impl<S: Storage> ReplayWriter<S> {
             Phase::Finished => return Err(ReplayError::Finished),
         }
         let mut messages = self.messages(record)?;
-        let state = messages
-            .iter()
-            .fold(self.state, |state, (channel, payload)| state.after_message(channel.topic(), payload));
+        let state =
+            messages.iter().fold(self.state, |state, (channel, payload)| state.after_message(channel.topic(), payload));
         let acknowledgement =
             Acknowledgement { record: self.next_record, state: format!("{:016x}", state.0), timings: record.timings };
         messages.push((Channel::Step, json(&acknowledgement)?));

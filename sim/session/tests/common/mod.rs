@@ -1,9 +1,11 @@
 //! Shared by the tests of this crate.
-#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(dead_code, unused_imports, clippy::unwrap_used, reason = "tests; each file uses a part")]
 
 mod disk;
+mod painter;
 
 pub use disk::{Disk, Fault};
+pub use painter::{PAINTED_M, Painter, SIDE_PX, colour};
 
 use std::io::Cursor;
 use std::path::Path;
@@ -110,4 +112,9 @@ pub fn assert_record(replay: &Replay, n: usize) {
     assert_eq!(replay.codes(n).unwrap().codes, [n as u32, 4095]);
     assert_eq!(step.narration.as_ref().unwrap().text, format!("view {n}: \"a door\""));
     assert_eq!(step.recall.as_ref().unwrap().agreement_db, Some(31.25));
+}
+
+/// A file of the repository.
+pub fn repository(path: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }

@@ -1,0 +1,241 @@
+//! `rhea bench explore`: speed and memory of a real session on this machine.
+//!
+//! The walk is the one of `scenes/walks/long400.ron`, recorded to a temporary file like any other walk.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use rhea_engine::{Imagination, Imagine as _};
+use rhea_session::replay::FileStorage;
+use rhea_session::{Command, ExploreSession, Options, Script, SessionEvent, Setup, Start, StepControl, StepReport};
+use serde::Serialize;
+
+use crate::cli::BenchExploreArgs;
+use crate::fault::WithHint as _;
+use crate::progress::Progress;
+use crate::{machine, place};
+
+/// The walk; it is repeated when more steps are asked for.
+const WALK: &str = "scenes/walks/long400.ron";
+/// Memory is read after this step, when everything is loaded and warm.
+const EARLY_STEP: u64 = 20;
+/// Memory is read again after this step.
+const LATE_STEP: u64 = 400;
+
+/// The numbers, as written to the JSON file. Memory is `null` when the walk was too short to reach its step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+struct Numbers {
+    /// Views a second: recall, drawing and decoding, without narration, as when walking with a held key.
+    views_per_s: f64,
+    /// Steps a second with each narration told to its end, recording included.
+    narrated_steps_per_s: f64,
+    /// From the start of the process to the first view that the model imagined, seconds; loading included.
+    first_view_s: f64,
+    /// From the start of the process to a loaded model, seconds.
+    model_open_s: f64,
+    /// Resident memory after step 20, MB.
+    rss_mb_step_20: Option<f64>,
+    /// Resident memory after step 400, MB.
+    rss_mb_step_400: Option<f64>,
+    /// Memory that the stored views take at the end, MB.
+    stored_views_mb: f64,
+    /// Steps walked.
+    steps: u32,
+    /// Threads that were available.
+    threads: usize,
+    /// Median time to a view, milliseconds.
+    view_ms_median: f64,
+    /// Time to a view that only one in twenty exceeds, milliseconds.
+    view_ms_p95: f64,
+    /// The model folder's name.
+    model: String,
+}
+
+/// Runs the measurement.
+///
+/// # Errors
+/// When the model, the walk or the JSON file cannot be used.
+pub fn run(args: &BenchExploreArgs) -> Result<ExitCode> {
+    let folder = place::model_folder(args.model.model.as_deref())?;
+    let script =
+        Script::load(&place::shipped(WALK)?, &place::repository()).hint("Take the walk from the repository.")?;
+    let start = match &args.world {
+        Some(path) => Start::scene_file(path),
+        None => Start::of_script(&script.start),
+    };
+    let start = start.hint("Name another scene with --world.")?;
+    let moves = commands(&script, args.steps)?;
+    let recording = Recording::new()?;
+    let mut model =
+        Imagination::open(&folder).hint("Name a model folder with --model DIR; `rhea doctor` says more.")?;
+    let mut numbers = Numbers {
+        steps: args.steps,
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        model_open_s: since_start(),
+        model: model.name().to_owned(),
+        ..Numbers::default()
+    };
+    let options = Options { seed: args.seed, ..Options::default() };
+    let setup = Setup::new(options, Some(Box::new(recording.storage()?)));
+    let control = StepControl::default();
+    let mut imagined = imagined_start(&start).then_some(0);
+    let mut watch = |event: SessionEvent| {
+        if let SessionEvent::ViewReady(ready) = event
+            && numbers.first_view_s == 0.0
+            && ready.step >= *imagined.get_or_insert(1)
+        {
+            numbers.first_view_s = since_start();
+        }
+    };
+    let (mut session, _) = ExploreSession::start(&start, setup, &mut model, &control, &mut watch)?;
+    let progress = Progress::new(u64::from(args.steps));
+    let mut reports: Vec<StepReport> = Vec::new();
+    let mut rss = [None, None];
+    for (done, command) in (1_u64..).zip(moves) {
+        let words = command.to_string();
+        let report = session.step(command, &mut model, &StepControl::default(), &mut watch)?;
+        progress.step(done, &words, report.narration.as_ref().map_or("", |note| note.text.as_str()));
+        reports.push(report);
+        match done {
+            EARLY_STEP => rss[0] = machine::resident_mb(),
+            LATE_STEP => rss[1] = machine::resident_mb(),
+            _ => {}
+        }
+    }
+    progress.finish();
+    session.finish()?;
+    numbers.stored_views_mb = session.memory().bytes() as f64 / 1e6;
+    [numbers.rss_mb_step_20, numbers.rss_mb_step_400] = rss;
+    numbers.take_times(&reports);
+    print_table(&numbers);
+    if let Some(path) = &args.json {
+        write_json(&numbers, path)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A scene and a picture give their own first view; the model's begins with the first step.
+fn imagined_start(start: &Start) -> bool {
+    matches!(start, Start::Caption(_))
+}
+
+fn commands(script: &Script, steps: u32) -> Result<Vec<Command>> {
+    // An undo in the walk would draw nothing and spoil the average.
+    let moves: Vec<Command> = script.steps.iter().filter(|step| !matches!(step, Command::Undo)).cloned().collect();
+    if moves.is_empty() {
+        bail!("{WALK} has no moves");
+    }
+    Ok(moves.into_iter().cycle().take(steps as usize).collect())
+}
+
+fn since_start() -> f64 {
+    machine::since_process_start().unwrap_or_default().as_secs_f64()
+}
+
+impl Numbers {
+    /// Rates and times from the steps that drew a view; a blocked move draws none.
+    fn take_times(&mut self, reports: &[StepReport]) {
+        let drawn: Vec<_> =
+            reports.iter().filter(|report| report.recall.is_some()).map(|report| report.timings).collect();
+        let mut view_secs: Vec<f64> = drawn.iter().map(|times| times.recall_secs + times.imagine_secs).collect();
+        view_secs.sort_by(f64::total_cmp);
+        let rate = |total: f64| if total > 0.0 { drawn.len() as f64 / total } else { 0.0 };
+        self.views_per_s = rate(view_secs.iter().sum());
+        self.narrated_steps_per_s = rate(drawn.iter().map(rhea_session::replay::Timings::total_secs).sum());
+        let at = |share: f64| {
+            let index = (share * view_secs.len().saturating_sub(1) as f64).round() as usize;
+            view_secs.get(index).copied().unwrap_or_default() * 1000.0
+        };
+        (self.view_ms_median, self.view_ms_p95) = (at(0.5), at(0.95));
+    }
+}
+
+fn print_table(numbers: &Numbers) {
+    let mb = |value: Option<f64>| value.map_or_else(|| "not reached".to_owned(), |mb| format!("{mb:.1} MB"));
+    println!("model                          {} on {} threads", numbers.model, numbers.threads);
+    println!("model open                     {:.2} s after the process began", numbers.model_open_s);
+    println!("first imagined view            {:.2} s after the process began", numbers.first_view_s);
+    println!("views/s                        {:.2} ({} steps)", numbers.views_per_s, numbers.steps);
+    println!(
+        "time to a view                 {:.0} ms median, {:.0} ms p95",
+        numbers.view_ms_median, numbers.view_ms_p95
+    );
+    println!("steps/s with narration         {:.2}", numbers.narrated_steps_per_s);
+    println!("memory after step {EARLY_STEP}           {}", mb(numbers.rss_mb_step_20));
+    println!("memory after step {LATE_STEP}          {}", mb(numbers.rss_mb_step_400));
+    println!("of it stored views at the end  {:.1} MB", numbers.stored_views_mb);
+}
+
+fn write_json(numbers: &Numbers, path: &Path) -> Result<()> {
+    let text = serde_json::to_string_pretty(numbers).context("writing the numbers as JSON")?;
+    std::fs::write(path, text + "\n")
+        .map_err(|error| format!("cannot write {}: {error}", path.display()))
+        .hint("Choose another file with --json.")
+}
+
+/// A recording that is removed when the measurement ends.
+struct Recording(PathBuf);
+
+impl Recording {
+    fn new() -> Result<Self> {
+        let folder = std::env::temp_dir().join(format!("rhea-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| format!("cannot write to {}: {error}", folder.display()))
+            .hint("Set TMPDIR to a folder that you may write to.")?;
+        Ok(Self(folder))
+    }
+
+    fn storage(&self) -> Result<FileStorage> {
+        FileStorage::create(&self.0.join("walk.mcap")).hint("Set TMPDIR to a folder that you may write to.")
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            eprintln!("warning: {} is left behind: {error}", self.0.display());
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use rhea_scene::Pose;
+    use rhea_session::replay::{RecallNote, Timings};
+
+    use super::*;
+
+    fn report(view_secs: f64, narrate_secs: f64, drawn: bool) -> StepReport {
+        StepReport {
+            step: 1,
+            command: String::new(),
+            pose: Pose { position_m: [0.0; 3], yaw_rad: 0.0, pitch_rad: 0.0 },
+            clip: None,
+            recall: drawn.then(RecallNote::default),
+            narration: None,
+            timings: Timings { recall_secs: 0.0, imagine_secs: view_secs, narrate_secs },
+            recorded: true,
+        }
+    }
+
+    #[test]
+    fn rates_count_drawn_views_only() {
+        let mut numbers = Numbers::default();
+        numbers.take_times(&[report(0.2, 0.3, true), report(0.3, 0.2, true), report(9.0, 9.0, false)]);
+        assert!((numbers.views_per_s - 4.0).abs() < 1e-9);
+        assert!((numbers.narrated_steps_per_s - 2.0).abs() < 1e-9);
+        assert!((numbers.view_ms_p95 - 300.0).abs() < 1e-9);
+        numbers.take_times(&[]);
+        assert_eq!(numbers.views_per_s, 0.0);
+    }
+
+    #[test]
+    fn the_json_has_the_promised_names() {
+        let json = serde_json::to_value(Numbers::default()).unwrap();
+        for name in ["views_per_s", "first_view_s", "rss_mb_step_20", "rss_mb_step_400"] {
+            assert!(json.get(name).is_some(), "{name}");
+        }
+    }
+}

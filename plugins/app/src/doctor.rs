@@ -1,0 +1,130 @@
+//! `rhea doctor`: what this machine offers, one line per finding, with what to do where something is missing.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+use rhea_engine::{Imagination, Imagine as _};
+use rhea_explore::display;
+
+use crate::cli::DoctorArgs;
+use crate::{explore, machine, place};
+
+/// Memory that a walk with the shipped model needs, gigabytes; measured with room to spare.
+const NEEDED_GB: f64 = 1.0;
+
+/// How good a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Grade {
+    /// As it should be.
+    Good,
+    /// Works, with something left out.
+    Less,
+    /// Walking is impossible.
+    Bad,
+}
+
+struct Finding {
+    grade: Grade,
+    about: &'static str,
+    what: String,
+}
+
+/// Prints the findings. The exit code is 1 when even a walk without a window is impossible.
+///
+/// # Errors
+/// Never; the signature is that of all jobs.
+pub fn run(args: &DoctorArgs) -> Result<ExitCode> {
+    println!("Rhea {}", env!("CARGO_PKG_VERSION"));
+    let findings =
+        [processor(), memory(), window(), gamepads(), scenes(), output(), model(args.model.model.as_deref())];
+    for Finding { grade, about, what } in &findings {
+        let mark = match grade {
+            Grade::Good => "ok  ",
+            Grade::Less => "less",
+            Grade::Bad => "BAD ",
+        };
+        println!("{mark} {about:10} {what}");
+    }
+    let possible = findings.iter().all(|finding| finding.grade != Grade::Bad);
+    println!(
+        "{}",
+        if possible { "Ready to walk: rhea" } else { "Rhea cannot walk here yet; see the lines marked BAD." }
+    );
+    Ok(if possible { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn processor() -> Finding {
+    let (name, features) = machine::processor();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let fast = features.iter().any(|feature| feature.starts_with("AVX"));
+    let list = if features.is_empty() { "no vector extensions that Rhea uses".to_owned() } else { features.join(", ") };
+    let grade = if fast { Grade::Good } else { Grade::Less };
+    Finding { grade, about: "processor", what: format!("{name}, {cores} threads, {list}") }
+}
+
+fn memory() -> Finding {
+    let Some((free, total)) = machine::memory_gb() else {
+        return Finding { grade: Grade::Less, about: "memory", what: "unknown".to_owned() };
+    };
+    let grade = if free >= NEEDED_GB { Grade::Good } else { Grade::Less };
+    Finding {
+        grade,
+        about: "memory",
+        what: format!("{free:.1} of {total:.1} GB free; a walk needs about {NEEDED_GB} GB"),
+    }
+}
+
+fn window() -> Finding {
+    match display::check() {
+        Ok(()) => Finding {
+            grade: Grade::Good,
+            about: "window",
+            what: "display, libraries and Vulkan driver found".to_owned(),
+        },
+        Err(why) => Finding { grade: Grade::Less, about: "window", what: format!("none: {why}; walks run headless") },
+    }
+}
+
+fn gamepads() -> Finding {
+    let entries = std::fs::read_dir("/dev/input").into_iter().flatten().flatten();
+    let count = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("js")).count();
+    let what =
+        if count == 0 { "none plugged in; the keyboard does everything".to_owned() } else { format!("{count} found") };
+    Finding { grade: Grade::Good, about: "gamepads", what }
+}
+
+fn scenes() -> Finding {
+    match place::shipped(explore::SAMPLE_WALK) {
+        Ok(path) => Finding { grade: Grade::Good, about: "scenes", what: format!("sample walk {}", path.display()) },
+        Err(error) => Finding { grade: Grade::Less, about: "scenes", what: error.to_string() },
+    }
+}
+
+fn output() -> Finding {
+    let probe = Path::new(".rhea-probe");
+    match std::fs::write(probe, []).and_then(|()| std::fs::remove_file(probe)) {
+        Ok(()) => Finding { grade: Grade::Good, about: "output", what: "this folder can be written to".to_owned() },
+        Err(error) => {
+            Finding { grade: Grade::Less, about: "output", what: format!("this folder: {error}; use --out DIR") }
+        }
+    }
+}
+
+fn model(named: Option<&Path>) -> Finding {
+    let began = Instant::now();
+    let opened = place::model_folder(named).map_err(|error| error.to_string()).and_then(|folder| {
+        let model = Imagination::open(&folder).map_err(|error| error.to_string())?;
+        Ok((folder, model))
+    });
+    match opened {
+        Ok((folder, model)) => {
+            let secs = began.elapsed().as_secs_f32();
+            let side = model.side_px();
+            let what = format!("{}, {side} x {side} px, opened in {secs:.2} s ({})", model.name(), folder.display());
+            Finding { grade: Grade::Good, about: "model", what }
+        }
+        Err(why) => Finding { grade: Grade::Bad, about: "model", what: why },
+    }
+}

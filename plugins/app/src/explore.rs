@@ -1,0 +1,87 @@
+//! `rhea explore`: the walk in a window, and the decision to walk without one.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use rhea_explore::{SessionThread, Summary, WindowSettings, display, run_window};
+use rhea_session::ScriptStart;
+
+use crate::cli::ExploreArgs;
+use crate::fault::WithHint as _;
+use crate::opener::SessionOpener;
+use crate::{headless, place};
+
+/// The walk that runs when no script is named.
+pub const SAMPLE_WALK: &str = "scenes/walks/square.ron";
+/// The world that a window opens when none is named.
+const SAMPLE_WORLD: &str = "scenes/worlds/room.ron";
+/// Seed of a walk in a window.
+const DEFAULT_SEED: u64 = 1;
+/// How long a closing window waits for the session thread. Acknowledged steps are on disk in any case.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Walks in a window, or headless when that is asked for or when there can be no window.
+///
+/// # Errors
+/// When the model, the start, the script or the output folder cannot be used.
+pub fn run(args: &ExploreArgs) -> Result<ExitCode> {
+    if args.headless {
+        return headless::run(args);
+    }
+    if let Err(why) = display::check() {
+        return without_window(&why, args);
+    }
+    let folder = place::model_folder(args.model.model.as_deref())?;
+    let start = match named_start(args) {
+        Some(start) => start,
+        None => ScriptStart::Scene(place::shipped(SAMPLE_WORLD)?),
+    };
+    let out = place::output_folder(args.out.as_deref())?;
+    let opener = SessionOpener::new(folder, out.clone(), args.seed.unwrap_or(DEFAULT_SEED));
+    // The model loads while the window opens.
+    let (thread, link) = SessionThread::start(Box::new(opener), start).hint("Close other programs and try again.")?;
+    let shown = run_window(link, WindowSettings { out });
+    let summary = thread.finish(PATIENCE);
+    match shown {
+        Ok(()) => {
+            farewell(summary.as_ref());
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(why) => without_window(&why, args),
+    }
+}
+
+fn without_window(why: &display::NoWindow, args: &ExploreArgs) -> Result<ExitCode> {
+    println!("No window: {why}.");
+    println!("Walking without one, along {SAMPLE_WALK}.");
+    headless::run(args)
+}
+
+/// The start that the arguments name, if they name one.
+#[must_use]
+pub fn named_start(args: &ExploreArgs) -> Option<ScriptStart> {
+    let world = args.world.clone().map(ScriptStart::Scene);
+    let caption = args.caption.clone().map(ScriptStart::Caption);
+    world.or(caption).or_else(|| args.picture.clone().map(ScriptStart::Picture))
+}
+
+/// Says where the walk is.
+fn farewell(summary: Option<&Summary>) {
+    let Some(summary) = summary else {
+        println!("The session did not end in time; every step that was shown as done is in the recording.");
+        return;
+    };
+    for problem in &summary.problems {
+        eprintln!("warning: {problem}");
+    }
+    let files: Vec<PathBuf> = summary.replays.clone();
+    let steps = if summary.steps == 1 { "1 step".to_owned() } else { format!("{} steps", summary.steps) };
+    for file in &files {
+        println!("{steps} recorded: {}", file.display());
+    }
+    if let Some(file) = files.first() {
+        println!("Look at it again: rhea review {} --sheet sheet.png", file.display());
+    }
+}

@@ -1,0 +1,112 @@
+//! A walk without a window: along a script, with a progress bar, leaving replay, contact sheet and narration.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+use rhea_engine::Imagination;
+use rhea_session::{HeadlessOptions, Script, SessionError, SessionEvent, Summary, SystemClock, run_script};
+
+use crate::cli::ExploreArgs;
+use crate::explore::{SAMPLE_WALK, named_start};
+use crate::fault::WithHint as _;
+use crate::place;
+use crate::progress::Progress;
+
+/// Walks the script of the arguments, or the sample walk.
+///
+/// # Errors
+/// When the script, the model or the output folder cannot be used, or the model fails on the way.
+pub fn run(args: &ExploreArgs) -> Result<ExitCode> {
+    let path = match &args.script {
+        Some(path) => path.clone(),
+        None => place::shipped(SAMPLE_WALK)?,
+    };
+    let mut script =
+        Script::load(&path, &place::repository()).hint("Mend the script, or name another with --script.")?;
+    if let Some(start) = named_start(args) {
+        script.start = start;
+    }
+    script.seed = args.seed.unwrap_or(script.seed);
+    let folder = place::model_folder(args.model.model.as_deref())?;
+    let out = place::output_folder(args.out.as_deref())?;
+    let began = Instant::now();
+    let mut model =
+        Imagination::open(&folder).hint("Name a model folder with --model DIR; `rhea doctor` says more.")?;
+    println!("Model {} opened in {:.1} s.", folder.display(), began.elapsed().as_secs_f32());
+
+    let progress = Progress::new(script.steps.len() as u64);
+    let mut step = Telling::default();
+    let options = HeadlessOptions::default();
+    let clock = Box::new(SystemClock::new());
+    let walked = run_script(&script, &mut model, &out, &options, clock, &mut |at| step.tell(&at, &progress));
+    progress.finish();
+    let summary = walked.map_err(|error| {
+        let hint = hint_for(&error);
+        crate::fault::Fault::new(error.to_string(), hint)
+    })?;
+    print_summary(&summary);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn hint_for(error: &SessionError) -> &'static str {
+    match error {
+        SessionError::Output { .. } | SessionError::Replay(_) => {
+            "Choose a folder that you may write to with --out DIR."
+        }
+        SessionError::Scene { .. }
+        | SessionError::Read { .. }
+        | SessionError::Picture(_)
+        | SessionError::Text { .. } => {
+            "Begin with something else: --world FILE.ron, --caption TEXT or --picture FILE.png."
+        }
+        SessionError::Engine(_) | SessionError::View { .. } => {
+            "What was walked up to here is in the output folder; `rhea doctor` checks the model."
+        }
+        _ => "",
+    }
+}
+
+/// Gathers what belongs to one line of progress.
+#[derive(Default)]
+struct Telling {
+    command: String,
+    words: String,
+}
+
+impl Telling {
+    fn tell(&mut self, at: &rhea_session::Progress<'_>, progress: &Progress) {
+        match at.event {
+            SessionEvent::StepStarted { command, .. } => {
+                self.command.clone_from(command);
+                self.words.clear();
+            }
+            SessionEvent::Clipped(clip) => {
+                self.words = format!("something is in the way, walked {:.2} of {:.2} m. ", clip.walked_m, clip.asked_m);
+            }
+            SessionEvent::NarrationDone(note) => self.words.push_str(note.text.trim()),
+            SessionEvent::Undone { .. } => "undo".clone_into(&mut self.command),
+            SessionEvent::Warning(text) => progress.say(&format!("warning: {text}")),
+            // The start is saved before any step is done; it has a line of its own.
+            SessionEvent::Saved { records: 1, .. } => progress.say(&format!("start: {}: {}", self.command, self.words)),
+            SessionEvent::Saved { .. } => progress.step(at.done as u64 + 1, &self.command, &self.words),
+            SessionEvent::ViewReady(_) | SessionEvent::NarrationText(_) => {}
+        }
+    }
+}
+
+fn print_summary(summary: &Summary) {
+    println!(
+        "{} steps, {} views, {:.1} views/s with narration, first view {:.2} s after the model was open",
+        summary.steps, summary.views, summary.views_per_s, summary.first_view_s
+    );
+    if summary.clipped > 0 {
+        println!("{} moves were cut short by something in the way", summary.clipped);
+    }
+    if summary.unrecorded > 0 {
+        println!("warning: {} steps could not be recorded", summary.unrecorded);
+    }
+    println!("contact sheet  {}", summary.sheet.display());
+    println!("narration      {}", summary.narration.display());
+    println!("replay         {}", summary.replay.display());
+}

@@ -1,0 +1,148 @@
+//! Joins a session with a model folder, for the window's session thread.
+//!
+//! Invariant: the model is loaded once and kept between worlds; after an internal error it is loaded afresh.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use rhea_engine::{Imagination, Imagine};
+use rhea_explore::{Ended, Failure, Opener, WalkEvent, Walker};
+use rhea_session::replay::FileStorage;
+use rhea_session::{
+    Command, ExploreSession, Options, ScriptStart, SessionError, SessionEvent, Setup, Start, StepControl, StepReport,
+};
+
+/// Recordings in one output folder.
+const MAX_REPLAYS: u32 = 9999;
+
+type SharedModel = Arc<Mutex<Box<dyn Imagine>>>;
+
+/// Opens worlds with the model of one folder, and records them in one output folder.
+pub struct SessionOpener {
+    folder: PathBuf,
+    out: PathBuf,
+    seed: u64,
+    model: Option<SharedModel>,
+}
+
+impl SessionOpener {
+    /// Nothing is loaded yet.
+    #[must_use]
+    pub fn new(folder: PathBuf, out: PathBuf, seed: u64) -> Self {
+        Self { folder, out, seed, model: None }
+    }
+
+    fn model(&mut self, tell: &mut dyn FnMut(WalkEvent)) -> Result<SharedModel, Failure> {
+        if let Some(model) = self.model.as_ref().filter(|model| !model.is_poisoned()) {
+            return Ok(Arc::clone(model));
+        }
+        tell(WalkEvent::Doing("loading the model".to_owned()));
+        let model = Imagination::open(&self.folder).map_err(|error| {
+            Failure::new(error.to_string(), "Name a model folder with --model DIR, or run: rhea doctor")
+        })?;
+        let model: SharedModel = Arc::new(Mutex::new(Box::new(model)));
+        self.model = Some(Arc::clone(&model));
+        Ok(model)
+    }
+}
+
+impl Opener for SessionOpener {
+    fn open(
+        &mut self,
+        start: &ScriptStart,
+        control: &StepControl,
+        tell: &mut dyn FnMut(WalkEvent),
+    ) -> Result<Box<dyn Walker>, Ended> {
+        // A wrong file is reported before the model is loaded for it.
+        let start = Start::of_script(start).map_err(ended)?;
+        let model = self.model(tell).map_err(Ended::Failed)?;
+        let mut locked = lock(&model)?;
+        let world = match start.world() {
+            world if world.is_empty() => start.words(),
+            world => world,
+        };
+        let recording = next_replay(&self.out);
+        let replay = recording.as_ref().ok().map(|(_, path)| path.clone());
+        tell(WalkEvent::Opened { model: locked.name().to_owned(), world, replay: replay.clone() });
+        if let Err(why) = &recording {
+            let warning = format!("{why}. This walk is not recorded; choose another folder with --out.");
+            tell(WalkEvent::Session(SessionEvent::Warning(warning)));
+        }
+        let options = Options { seed: self.seed, ..Options::default() };
+        let setup = Setup::new(options, recording.ok().map(|(storage, _)| Box::new(storage) as _));
+        let on_event = &mut |event| tell(WalkEvent::Session(event));
+        let started = ExploreSession::start(&start, setup, locked.as_mut(), control, on_event);
+        drop(locked);
+        match started {
+            Ok((session, _)) => Ok(Box::new(SessionWalker { session, model, replay })),
+            Err(error) => {
+                // A recording of a walk that never began is of no use to anybody.
+                if let Some(path) = replay {
+                    std::fs::remove_file(path).ok();
+                }
+                Err(ended(error))
+            }
+        }
+    }
+}
+
+struct SessionWalker {
+    session: ExploreSession,
+    model: SharedModel,
+    replay: Option<PathBuf>,
+}
+
+impl Walker for SessionWalker {
+    fn step(
+        &mut self,
+        command: &str,
+        control: &StepControl,
+        tell: &mut dyn FnMut(WalkEvent),
+    ) -> Result<StepReport, Ended> {
+        let mut model = lock(&self.model)?;
+        let command = Command::Text(command.to_owned());
+        self.session.step(command, model.as_mut(), control, &mut |event| tell(WalkEvent::Session(event))).map_err(ended)
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Option<PathBuf>, Failure> {
+        self.session.finish().map_err(|error| Failure::new(error.to_string(), ""))?;
+        Ok(self.replay.take())
+    }
+}
+
+fn lock(model: &SharedModel) -> Result<std::sync::MutexGuard<'_, Box<dyn Imagine>>, Ended> {
+    model.lock().map_err(|_| {
+        Ended::Failed(Failure::new(
+            "The model stopped in the middle of an earlier view.",
+            "Press Enter and start a new world; the model is then loaded afresh.",
+        ))
+    })
+}
+
+/// A session's error as the window shows it.
+fn ended(error: SessionError) -> Ended {
+    let hint = match &error {
+        SessionError::Cancelled => return Ended::Cancelled,
+        SessionError::Command(_) => "To begin a new world with these words, type them again and press Ctrl+Enter.",
+        SessionError::Engine(_) | SessionError::View { .. } => {
+            "Nothing changed; try again, or check the model folder with: rhea doctor"
+        }
+        SessionError::Scene { .. } | SessionError::Read { .. } | SessionError::Picture(_) => {
+            "Choose another file, or press Enter and write a caption."
+        }
+        _ => "",
+    };
+    Ended::Failed(Failure::new(error.to_string(), hint))
+}
+
+/// A new recording in the output folder: `walk.mcap`, then `walk-2.mcap` and so on.
+fn next_replay(out: &Path) -> Result<(FileStorage, PathBuf), String> {
+    for number in 1..=MAX_REPLAYS {
+        let name = if number == 1 { "walk.mcap".to_owned() } else { format!("walk-{number}.mcap") };
+        let path = out.join(name);
+        if !path.exists() {
+            return FileStorage::create_new(&path).map(|storage| (storage, path)).map_err(|error| error.to_string());
+        }
+    }
+    Err(format!("{} holds {MAX_REPLAYS} walks already", out.display()))
+}

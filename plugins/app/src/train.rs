@@ -1,0 +1,132 @@
+//! `rhea train`: the stages that make the shipped model.
+//!
+//! Stages, in order: `text` (vocabulary), `vision` (tokenizer of views), `world` (the transformer). Frames are rendered when
+//! a stage needs them. Every stage saves as it goes, and started again goes on where it stopped.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use rhea_lessons::stages::{self, Stage};
+
+use crate::fault::WithHint as _;
+use crate::place;
+
+/// The library under the networks spreads small operations over threads that wait actively; every training worker keeps to
+/// its own core instead. The setting is read once per process, so training runs in a child that has it.
+const LIBRARY_THREADS: &str = "CANDLE_NUM_THREADS";
+
+/// Stages of `rhea train`.
+#[derive(Debug, Subcommand)]
+pub enum TrainStage {
+    /// Learn the text vocabulary (seconds).
+    Text(TrainArgs),
+    /// Train the vision tokenizer (hours).
+    Vision(VisionArgs),
+    /// Train the world model over the finished vision tokenizer (hours).
+    World(TrainArgs),
+}
+
+/// What all stages take.
+#[derive(Clone, Debug, Args)]
+pub struct TrainArgs {
+    /// Model folder to write [default: model/nano of the repository].
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// Folder for frames, checkpoints, logs and sample sheets [default: ~/.cache/rhea/train].
+    #[arg(long, value_name = "DIR")]
+    pub work: Option<PathBuf>,
+    /// Steps of the whole run; a stopped run goes on when called with the same number.
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub steps: u64,
+    /// Samples a step.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub batch: u16,
+    /// Peak learning rate.
+    #[arg(long, value_name = "RATE", default_value_t = 8e-4)]
+    pub rate: f32,
+    /// Number of scenes to learn from.
+    #[arg(long, value_name = "N", default_value_t = 1200)]
+    pub scenes: usize,
+    /// First scene seed; seeds stay below 999,900.
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub first_seed: u64,
+    /// Seed of weights and random choices.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Worker threads; part of the arithmetic, so a run keeps its number [default: all cores].
+    #[arg(long, value_name = "N")]
+    pub workers: Option<usize>,
+    /// Weights to begin with when there is no checkpoint.
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub start: Option<PathBuf>,
+    /// Save and stop after this many minutes.
+    #[arg(long, value_name = "MINUTES")]
+    pub minutes: Option<f64>,
+}
+
+/// `rhea train vision`.
+#[derive(Clone, Debug, Args)]
+pub struct VisionArgs {
+    /// What all stages take.
+    #[command(flatten)]
+    pub common: TrainArgs,
+    /// Train the decoder only; the codes stay as they are, and the world model with them.
+    #[arg(long, requires = "start")]
+    pub freeze_encoder: bool,
+}
+
+impl TrainArgs {
+    fn stage(&self) -> Stage {
+        let cache = std::env::var_os("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
+            .unwrap_or_default();
+        Stage {
+            work: self.work.clone().unwrap_or_else(|| cache.join("rhea").join("train")),
+            model: self.model.clone().unwrap_or_else(|| place::repository().join("model/nano")),
+            first_seed: self.first_seed,
+            scenes: self.scenes,
+            steps: self.steps,
+            batch: usize::from(self.batch),
+            rate: self.rate,
+            seed: self.seed,
+            shards: self.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+            stop_after_secs: self.minutes.map(|m| m * 60.0),
+        }
+    }
+}
+
+/// Runs a stage.
+///
+/// # Errors
+/// When seeds, folders or data are wrong, or training diverges.
+pub fn run(stage: &TrainStage) -> Result<ExitCode> {
+    if std::env::var_os(LIBRARY_THREADS).is_none() {
+        let status = std::process::Command::new(std::env::current_exe()?)
+            .args(std::env::args_os().skip(1))
+            .env(LIBRARY_THREADS, "1")
+            .status()?;
+        return Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from));
+    }
+    let bar = ProgressBar::no_length();
+    if let Ok(style) = ProgressStyle::with_template("preparing scenes {pos} {spinner}") {
+        bar.set_style(style);
+    }
+    let on_scene = |done: usize| bar.set_position(done as u64);
+    let hint = "Look at --first-seed, --scenes, --work and --model; `rhea train --help` says more.";
+    match stage {
+        TrainStage::Text(args) => {
+            let stage = args.stage();
+            let merges = stages::text(&stage.model, stage.seed).hint(hint)?;
+            println!("{} text entries in {}", merges, stage.model.join("tokenizer.json").display());
+        }
+        TrainStage::Vision(args) => {
+            stages::vision(&args.common.stage(), args.freeze_encoder, args.common.start.as_deref(), &on_scene).hint(hint)?;
+        }
+        TrainStage::World(args) => stages::world(&args.stage(), args.start.as_deref(), &on_scene).hint(hint)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

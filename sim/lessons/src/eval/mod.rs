@@ -1,0 +1,12 @@
+//! The walk benchmark: what the model draws against the exact truth of scenes that it was not trained on.
+//!
+//! Round trip: a true view through the vision tokenizer. Next view: one step from a true view, and from the model's own
+//! drawing of it, on regions that memory sees and regions it does not. Revisit: the start of a walk against truth after 40
+//! steps, ours against two baselines, one that recalls only the last view and one that never changes its picture. Narration:
+//! objects that are named on true views and on next views, against the object ids of the truth.
+
+mod figures;
+mod walks;
+
+pub use figures::{Figures, NarrationFigures, NextViewFigures, RevisitFigures, RoundTripFigures, WalkFigures};
+pub use walks::{EvalOptions, evaluate_walks};

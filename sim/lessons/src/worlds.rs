@@ -1,0 +1,260 @@
+//! Lessons for the world model: first views from captions, next views from commands, and the words that go with them.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rhea_memory::warp;
+use rhea_nn::vision::VisionTokenizer;
+use rhea_picture::{Rgbd, Warp};
+use rhea_scene::{Camera, Move, Pose, Scene};
+use rhea_tokens::documents::{Document, caption_document, explore_document};
+use rhea_tokens::prompts::{caption_prefix, explore_prefix};
+use rhea_tokens::{Grid, TextTokenizer, Vocabulary};
+use rhea_train::world::{CanvasCell, NextTokenForm, WorldSample, WorldSource};
+
+use crate::frames::{FrameStore, SIDE_PX, VIEWS};
+use crate::own::OwnViews;
+use crate::text::{caption, narration, visible, world_sentence};
+use crate::LessonError;
+
+/// Share of a cell's pixels from which its warped code is kept.
+pub const KNOWN_SHARE: f32 = 0.85;
+/// Share from which it is offered as a hint.
+pub const PARTIAL_SHARE: f32 = 0.25;
+
+/// One set of frames with the model's own views of them.
+pub struct WorldFrames<'a> {
+    /// Views and poses.
+    pub frames: &'a FrameStore,
+    /// What the model makes of them.
+    pub own: &'a OwnViews,
+}
+
+/// Lessons for the world model.
+pub struct WorldLessons<'a> {
+    /// Training frames.
+    pub training: WorldFrames<'a>,
+    /// Frames that are only looked at for figures.
+    pub held_out: WorldFrames<'a>,
+    /// The frozen vision tokenizer.
+    pub vision: &'a VisionTokenizer,
+    /// The text tokenizer.
+    pub text: &'a TextTokenizer,
+    /// Seed of all choices.
+    pub seed: u64,
+}
+
+/// The move from one pose to another, rounded as people say it: whole degrees and tenths of a metre.
+#[must_use]
+pub fn move_between(from: &Pose, to: &Pose) -> Move {
+    let turn = (to.yaw_rad - from.yaw_rad + std::f32::consts::PI).rem_euclid(std::f32::consts::TAU) - std::f32::consts::PI;
+    let delta = [to.position_m[0] - from.position_m[0], to.position_m[2] - from.position_m[2]];
+    let (s, c) = to.yaw_rad.sin_cos();
+    let tenth = |v: f32| (v * 10.0).round() / 10.0;
+    let degree = |v: f32| v.to_degrees().round().to_radians();
+    Move {
+        forward_m: tenth(-s * delta[0] - c * delta[1]),
+        right_m: tenth(c * delta[0] - s * delta[1]),
+        turn_rad: degree(turn),
+        look_rad: degree(to.pitch_rad - from.pitch_rad),
+    }
+}
+
+/// What memory knows of each cell, given the codes of the filled warp.
+#[must_use]
+pub fn canvas_cells(warp: &Warp, codes: &[u32], rows: usize, cols: usize) -> Vec<CanvasCell> {
+    let (h, w) = (warp.view.height / rows, warp.view.width / cols);
+    let mut count = vec![0usize; rows * cols];
+    for (i, valid) in warp.valid.iter().enumerate() {
+        if *valid {
+            count[(i / warp.view.width / h) * cols + i % warp.view.width / w] += 1;
+        }
+    }
+    count
+        .iter()
+        .zip(codes)
+        .map(|(n, code)| match *n as f32 / (h * w) as f32 {
+            share if share >= KNOWN_SHARE => CanvasCell::Known(*code),
+            share if share >= PARTIAL_SHARE => CanvasCell::Partial(*code),
+            _ => CanvasCell::Hole,
+        })
+        .collect()
+}
+
+impl WorldLessons<'_> {
+    fn grid(&self) -> Result<Grid, LessonError> {
+        let (rows, cols) = self.vision.grid();
+        Grid::new(rows, cols).map_err(|e| LessonError::Text(e.to_string()))
+    }
+
+    fn vocabulary(&self) -> &Vocabulary {
+        self.text.vocabulary()
+    }
+
+    fn lesson(&self, set: &WorldFrames<'_>, rng: &mut ChaCha8Rng) -> Result<WorldSample, LessonError> {
+        let scene = rng.random_range(0..set.frames.scenes());
+        let kind: f32 = rng.random();
+        if kind < 0.2 {
+            self.first_view(set, scene, rng)
+        } else {
+            self.next_view(set, scene, kind < 0.3, rng)
+        }
+    }
+
+    fn first_view(&self, set: &WorldFrames<'_>, index: usize, rng: &mut ChaCha8Rng) -> Result<WorldSample, LessonError> {
+        let view = rng.random_range(0..VIEWS);
+        let scene = set.frames.scene(index);
+        let seen = visible(&set.frames.view(index, view)?, scene);
+        let caption = caption(scene, &seen, rng);
+        let grid = self.grid()?;
+        let codes = set.own.codes(index, view)?;
+        let words = |e: rhea_tokens::TokensError| LessonError::Text(e.to_string());
+        let prefix = caption_prefix(self.text, &caption).map_err(words)?;
+        let form = if rng.random_bool(0.2) {
+            Some(self.form(caption_document(self.text, &caption, (grid, &codes)).map_err(words)?))
+        } else {
+            None
+        };
+        Ok(self.sample(prefix, grid, vec![CanvasCell::Hole; codes.len()], codes, "", form)?)
+    }
+
+    fn next_view(
+        &self,
+        set: &WorldFrames<'_>,
+        index: usize,
+        forget: bool,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<WorldSample, LessonError> {
+        let view = rng.random_range(1..VIEWS);
+        let scene = set.frames.scene(index);
+        let poses = set.frames.poses(index);
+        let command = move_between(&poses[view - 1], &poses[view]).command();
+        let world = if rng.random_bool(0.7) { world_sentence(scene) } else { String::new() };
+        let text = self.narration(set, index, view, scene, rng)?;
+        let grid = self.grid()?;
+        let codes = set.own.codes(index, view)?;
+        let words = |e: rhea_tokens::TokensError| LessonError::Text(e.to_string());
+        let canvas = if forget { vec![CanvasCell::Hole; codes.len()] } else { self.memory(set, index, view, grid, rng)? };
+        let form = if rng.random_bool(0.2) {
+            let warped: Vec<Option<u32>> = canvas
+                .iter()
+                .map(|c| match c {
+                    CanvasCell::Known(code) | CanvasCell::Partial(code) => Some(*code),
+                    CanvasCell::Hole => None,
+                })
+                .collect();
+            let memory = (!forget).then_some(&warped[..]);
+            let document = explore_document(self.text, (&world, &command), memory, (grid, &codes), &text).map_err(words)?;
+            Some(self.form(document))
+        } else {
+            None
+        };
+        let prefix = explore_prefix(self.text, &world, &command, None, grid).map_err(words)?;
+        self.sample(prefix, grid, canvas, codes, &text, form)
+    }
+
+    fn narration(
+        &self,
+        set: &WorldFrames<'_>,
+        index: usize,
+        view: usize,
+        scene: &Scene,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<String, LessonError> {
+        Ok(narration(&visible(&set.frames.view(index, view)?, scene), scene, rng))
+    }
+
+    /// The canvas of a view: earlier views of the walk, true or as the model drew them, warped and encoded.
+    fn memory(
+        &self,
+        set: &WorldFrames<'_>,
+        index: usize,
+        view: usize,
+        grid: Grid,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Vec<CanvasCell>, LessonError> {
+        let mut chosen: Vec<usize> = (0..view - 1).filter(|_| rng.random_bool(0.25)).collect();
+        if chosen.is_empty() || rng.random_bool(0.85) {
+            chosen.push(view - 1);
+        }
+        let crisp = rng.random_bool(0.4);
+        let mut sources: Vec<(Rgbd, Pose)> = Vec::new();
+        for other in chosen.iter().rev().take(5).rev() {
+            let mut source = set.own.view(index, *other)?;
+            if crisp {
+                let truth = set.frames.view(index, *other)?.rgbd;
+                source.rgb = truth.rgb;
+                if rng.random_bool(0.5) {
+                    source.depth_m = truth.depth_m;
+                }
+            }
+            sources.push((source, set.frames.poses(index)[*other]));
+        }
+        let sources: Vec<(&Rgbd, &Pose)> = sources.iter().map(|(v, p)| (v, p)).collect();
+        let warp = warp(&sources, &Camera::square(SIDE_PX), &set.frames.poses(index)[view]);
+        let codes = self.vision.encode(&warp.filled())?;
+        Ok(canvas_cells(&warp, &codes, grid.rows(), grid.cols()))
+    }
+
+    fn sample(
+        &self,
+        mut prefix: Vec<u32>,
+        grid: Grid,
+        canvas: Vec<CanvasCell>,
+        codes: Vec<u32>,
+        narration: &str,
+        next_token_form: Option<NextTokenForm>,
+    ) -> Result<WorldSample, LessonError> {
+        let control = self.vocabulary().control();
+        prefix.extend(grid.header(self.vocabulary()));
+        let mut narration_ids = self.text.encode_text(narration).map_err(|e| LessonError::Text(e.to_string()))?;
+        narration_ids.extend([control.ess, control.eos]);
+        Ok(WorldSample {
+            prefix_ids: prefix,
+            rows: grid.rows(),
+            cols: grid.cols(),
+            target_codes: codes,
+            canvas,
+            narration_ids,
+            next_token_form,
+        })
+    }
+
+    fn form(&self, document: Document) -> NextTokenForm {
+        let learn = document
+            .ids
+            .iter()
+            .enumerate()
+            .map(|(i, id)| {
+                let code = document.picture.contains(&i) && self.vocabulary().code(*id).is_some();
+                code || document.text.contains(&i)
+            })
+            .collect();
+        NextTokenForm { ids: document.ids, learn }
+    }
+}
+
+impl WorldSource for WorldLessons<'_> {
+    fn sample(&self, index: u64) -> Result<WorldSample, String> {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ index.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        self.lesson(&self.training, &mut rng).map_err(|e| e.to_string())
+    }
+
+    fn held_out(&self, n: usize) -> Result<Vec<WorldSample>, String> {
+        let mut rng = ChaCha8Rng::seed_from_u64(0x68_656c_6421);
+        (0..n).map(|_| self.lesson(&self.held_out, &mut rng).map_err(|e| e.to_string())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_move_between_two_poses_leads_from_one_to_the_other() {
+        let from = Pose { position_m: [1.0, 1.5, -2.0], yaw_rad: 3.0, pitch_rad: 0.0 };
+        let step = Move { forward_m: 0.7, right_m: -0.2, turn_rad: 40f32.to_radians(), look_rad: 5f32.to_radians() };
+        let back = move_between(&from, &from.apply(&step));
+        assert!((back.forward_m - 0.7).abs() < 1e-4 && (back.right_m + 0.2).abs() < 1e-4, "{back:?}");
+        assert!((back.turn_rad - step.turn_rad).abs() < 1e-4 && (back.look_rad - step.look_rad).abs() < 1e-4, "{back:?}");
+    }
+}
