@@ -201,6 +201,8 @@ fn narration_arrives_piece_by_piece_and_is_plain_text() {
     assert!(!whole.contains("<|"), "{whole}");
     let again = model.narrate(&narration, &Cancel::default(), &mut |_| {}).unwrap();
     assert_eq!(whole, again);
+    model.imagine(&request(None, Decoding::NextToken), &Cancel::default()).unwrap();
+    assert_eq!(whole, model.narrate(&narration, &Cancel::default(), &mut |_| {}).unwrap());
     let short = NarrationRequest { codes: vec![1, 2, 3], ..narration };
     assert!(model.narrate(&short, &Cancel::default(), &mut |_| {}).is_err());
 }

@@ -94,7 +94,8 @@ pub fn depth_rel_err(picture: &Rgbd, truth: &Rgbd, mask: Option<&[bool]>) -> Res
     check(picture, truth, mask)?;
     let pairs = picture.depth_m.iter().zip(&truth.depth_m).enumerate();
     let chosen = pairs.filter(|(i, _)| mask.is_none_or(|m| m[*i]));
-    let mut errors: Vec<f64> = chosen.map(|(_, (d, t))| (f64::from(*d) - f64::from(*t)).abs() / f64::from(*t)).collect();
+    let mut errors: Vec<f64> =
+        chosen.map(|(_, (d, t))| (f64::from(*d) - f64::from(*t)).abs() / f64::from(*t)).collect();
     if errors.is_empty() {
         return Err(nothing("depth"));
     }

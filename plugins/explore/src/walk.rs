@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bevy::prelude::Resource;
 use rhea_picture::Rgbd;
@@ -19,6 +20,9 @@ use crate::report::{Failure, Report, WalkEvent};
 const RATE_STEPS: usize = 8;
 /// Poses kept for the map; older ones fall off.
 const MAX_TRAIL: usize = 100_000;
+
+/// How long an error stays at least: long enough to be read.
+pub const ERROR_STAYS: Duration = Duration::from_secs(4);
 
 /// A view as the window shows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,12 +42,12 @@ pub struct SeenView {
 /// How much a message matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// Goes with the next view.
+    /// Something was done; goes with the next view.
     News,
-    /// Stays until it is dismissed or replaced; the walk goes on.
-    Warning,
-    /// As a warning; something was not done.
+    /// Something was not done; goes with the next view after [`ERROR_STAYS`].
     Error,
+    /// Something is not as it should be from now on; stays until it is dismissed or replaced.
+    Warning,
 }
 
 /// A message above the view.
@@ -53,6 +57,22 @@ pub struct Banner {
     pub weight: Weight,
     /// What happened and what to do.
     pub message: Failure,
+    /// Since when it is shown.
+    pub since: Instant,
+}
+
+impl Banner {
+    fn new(weight: Weight, message: Failure) -> Self {
+        Self { weight, message, since: Instant::now() }
+    }
+
+    fn may_go(&self) -> bool {
+        match self.weight {
+            Weight::News => true,
+            Weight::Error => self.since.elapsed() >= ERROR_STAYS,
+            Weight::Warning => false,
+        }
+    }
 }
 
 /// Everything about the walk that the window shows.
@@ -110,12 +130,12 @@ impl Walk {
 
     /// Shows an error with what to do.
     pub fn fail(&mut self, failure: Failure) {
-        self.banner = Some(Banner { weight: Weight::Error, message: failure });
+        self.banner = Some(Banner::new(Weight::Error, failure));
     }
 
     /// Shows news.
     pub fn inform(&mut self, what: impl Into<String>) {
-        self.banner = Some(Banner { weight: Weight::News, message: Failure::new(what, "") });
+        self.banner = Some(Banner::new(Weight::News, Failure::new(what, "")));
     }
 
     /// Takes one report in.
@@ -180,12 +200,12 @@ impl Walk {
                 self.narration = self.told.pop().unwrap_or_default();
                 let told = self.narration.clone();
                 self.trail_cuts += 1;
-                self.clear_news();
+                self.clear_banner();
                 self.show(SeenView { step, view, pose, known: None, remark: String::new() });
                 self.tell(told);
             }
             SessionEvent::Warning(what) => {
-                self.banner = Some(Banner { weight: Weight::Warning, message: Failure::new(what, "") });
+                self.banner = Some(Banner::new(Weight::Warning, Failure::new(what, "")));
             }
         }
     }
@@ -198,7 +218,7 @@ impl Walk {
                 self.view_secs.pop_front();
             }
         }
-        self.clear_news();
+        self.clear_banner();
         self.narration.clear();
         self.talking = true;
         self.doing.clear();
@@ -228,9 +248,8 @@ impl Walk {
         self.view_serial += 1;
     }
 
-    /// News goes with the next view; anything else stays until it is dismissed.
-    fn clear_news(&mut self) {
-        if self.banner.as_ref().is_some_and(|banner| banner.weight == Weight::News) {
+    fn clear_banner(&mut self) {
+        if self.banner.as_ref().is_some_and(Banner::may_go) {
             self.banner = None;
         }
     }
@@ -331,14 +350,23 @@ mod tests {
     }
 
     #[test]
-    fn errors_stay_and_news_goes_with_the_next_view() {
+    fn news_goes_with_the_next_view_errors_when_read_and_warnings_never() {
         let mut walk = Walk::default();
         walk.apply(Report::Cancelled);
         assert_eq!(walk.banner.as_ref().unwrap().weight, Weight::News);
         walk.apply(view(1));
         assert_eq!(walk.banner, None);
+
         walk.apply(Report::Failed(Failure::new("broken", "mend it")));
         walk.apply(view(2));
         assert_eq!(walk.banner.as_ref().unwrap().message.hint, "mend it");
+        walk.banner.as_mut().unwrap().since -= ERROR_STAYS;
+        walk.apply(view(3));
+        assert_eq!(walk.banner, None);
+
+        walk.apply(event(SessionEvent::Warning("the disk is full".into()), 0.0));
+        walk.banner.as_mut().unwrap().since -= ERROR_STAYS * 10;
+        walk.apply(view(4));
+        assert_eq!(walk.banner.as_ref().unwrap().weight, Weight::Warning);
     }
 }

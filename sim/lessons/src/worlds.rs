@@ -2,6 +2,7 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rhea_engine::{CellState, known_cells};
 use rhea_memory::warp;
 use rhea_nn::vision::VisionTokenizer;
 use rhea_picture::{Rgbd, Warp};
@@ -15,11 +16,6 @@ use crate::frames::{FrameStore, SIDE_PX, VIEWS};
 use crate::own::OwnViews;
 use crate::text::{caption, narration, visible, world_sentence};
 use crate::LessonError;
-
-/// Share of a cell's pixels from which its warped code is kept.
-pub const KNOWN_SHARE: f32 = 0.85;
-/// Share from which it is offered as a hint.
-pub const PARTIAL_SHARE: f32 = 0.25;
 
 /// One set of frames with the model's own views of them.
 pub struct WorldFrames<'a> {
@@ -59,25 +55,15 @@ pub fn move_between(from: &Pose, to: &Pose) -> Move {
     }
 }
 
-/// What memory knows of each cell, given the codes of the filled warp.
-#[must_use]
-pub fn canvas_cells(warp: &Warp, codes: &[u32], rows: usize, cols: usize) -> Vec<CanvasCell> {
-    let (h, w) = (warp.view.height / rows, warp.view.width / cols);
-    let mut count = vec![0usize; rows * cols];
-    for (i, valid) in warp.valid.iter().enumerate() {
-        if *valid {
-            count[(i / warp.view.width / h) * cols + i % warp.view.width / w] += 1;
-        }
-    }
-    count
-        .iter()
-        .zip(codes)
-        .map(|(n, code)| match *n as f32 / (h * w) as f32 {
-            share if share >= KNOWN_SHARE => CanvasCell::Known(*code),
-            share if share >= PARTIAL_SHARE => CanvasCell::Partial(*code),
-            _ => CanvasCell::Hole,
-        })
-        .collect()
+/// What memory knows of each cell, given the codes of the filled warp; the same division as at run time.
+fn canvas_cells(warp: &Warp, codes: &[u32], grid: Grid) -> Result<Vec<CanvasCell>, LessonError> {
+    let states = known_cells(warp, grid.rows(), grid.cols())?;
+    let cell = |(state, code): (&CellState, &u32)| match state {
+        CellState::Known => CanvasCell::Known(*code),
+        CellState::Partial => CanvasCell::Partial(*code),
+        CellState::Hole => CanvasCell::Hole,
+    };
+    Ok(states.iter().zip(codes).map(cell).collect())
 }
 
 impl WorldLessons<'_> {
@@ -192,7 +178,7 @@ impl WorldLessons<'_> {
         let sources: Vec<(&Rgbd, &Pose)> = sources.iter().map(|(v, p)| (v, p)).collect();
         let warp = warp(&sources, &Camera::square(SIDE_PX), &set.frames.poses(index)[view]);
         let codes = self.vision.encode(&warp.filled())?;
-        Ok(canvas_cells(&warp, &codes, grid.rows(), grid.cols()))
+        canvas_cells(&warp, &codes, grid)
     }
 
     fn sample(

@@ -1,10 +1,12 @@
-//! How long a warp of three 128 x 128 views takes on one core: `cargo run --release -p rhea-memory --example warp_speed`.
+//! How long warps of 128 x 128 views and a recall take on one core: `cargo run --release -p rhea-memory --example warp_speed`.
 
 #[path = "../tests/analytic/mod.rs"]
 mod analytic;
 
 use analytic::{Panel, checks, draw, pose, red, waves};
-use rhea_memory::Warper;
+use std::sync::Arc;
+
+use rhea_memory::{Memory, View, Warper};
 use rhea_picture::Warp;
 use rhea_scene::Camera;
 
@@ -40,4 +42,20 @@ fn main() {
         }
         println!("{what}: {best:.2} ms, {:.0} % covered", 100.0 * out.coverage());
     }
+    let mut memory = Memory::new();
+    for i in 0..400_u32 {
+        let k = i as usize % poses.len();
+        let around = i as f32 * 0.37;
+        let pose = pose(around.sin(), 1.5 * around.cos(), i as f32 * 29.0, 0.0);
+        let rgbd = Arc::new(views[k].clone());
+        memory.insert(View { rgbd, pose, codes: Vec::new(), step: i, lineage: i % 20, narration: String::new() });
+    }
+    let mut best = f64::MAX;
+    let mut used = Vec::new();
+    for _ in 0..60 {
+        let start = std::time::Instant::now();
+        used = memory.recall_with(&mut warper, &camera, &pose(0.1, -0.4, 8.0, 0.0), 4).used;
+        best = best.min(start.elapsed().as_secs_f64() * 1e3);
+    }
+    println!("recall among 400 views: {best:.2} ms with the warp of {} of them", used.len());
 }

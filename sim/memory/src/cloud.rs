@@ -3,13 +3,14 @@
 use rhea_picture::Rgbd;
 
 use crate::placement::{MIN_FORWARD, Placement, inverse_depth};
+use crate::raster::{MAX_MAGNIFICATION, larger_stretch2};
 
 /// Samples along each side of a view, and cells along each side of a target.
 pub(crate) const GRID: usize = 16;
 /// Cells of a target.
 pub(crate) const CELLS: usize = GRID * GRID;
-/// Surfaces enlarged more than this are not worth recalling, target px per source px.
-const MAX_ENLARGEMENT: f32 = 4.0;
+/// Inverse depth that stands for the sky where zero stands for nothing, 1/m.
+const SKY_INVERSE: f32 = 1e-3;
 
 /// Inverse depth at the middle of each of 16 x 16 blocks, with its slope.
 #[derive(Clone, Debug)]
@@ -24,7 +25,7 @@ pub(crate) struct Cloud {
 struct Sample {
     /// Inverse depth, 1/m; 0 is the sky, negative: no sample.
     inverse: f32,
-    /// Change of the inverse depth over the width of the view, to the right and downwards; 0 at a silhouette.
+    /// Change of the inverse depth per pixel, to the right and downwards; 0 at a silhouette.
     slope_x: f32,
     slope_y: f32,
 }
@@ -59,7 +60,7 @@ impl Cloud {
             // A slope that differs on both sides is a silhouette, where the normal is unknown.
             let slope = |before: f32, after: f32| {
                 let (a, b) = (inverse - before, after - inverse);
-                if (a - b).abs() <= 0.02 * inverse { 0.5 * (a + b) * w as f32 } else { 0.0 }
+                if (a - b).abs() <= 0.02 * inverse { 0.5 * (a + b) } else { 0.0 }
             };
             *sample = Sample {
                 inverse,
@@ -97,49 +98,44 @@ impl Cloud {
     /// Projects the samples into the target; none when it sees nothing of them.
     pub fn project(&self, placement: &Placement) -> Option<Coverage> {
         let (source, target) = (&placement.source, &placement.target);
-        // Source eye to target eye, in source axes.
-        let r = &placement.rotation;
-        let t = placement.offset_m;
-        let eye: [f32; 3] = std::array::from_fn(|c| -(r[0][c] * t[0] + r[1][c] * t[1] + r[2][c] * t[2]));
-        let per_cell_x = GRID as f32 / target.width as f32;
-        let per_cell_y = GRID as f32 / target.height as f32;
-        let per_width = source.focal_px / source.width as f32;
-        // Size of a sample of enlargement 1, in target cells: a target pixel is a source pixel times the ratio of the
-        // focal lengths, and a sample is one cell of the source.
-        let zoom = target.focal_px / source.focal_px;
-        let cell_x = source.width as f32 / GRID as f32 * zoom * per_cell_x;
-        let cell_y = source.height as f32 / GRID as f32 * zoom * per_cell_y;
+        let (r, t) = (&placement.rotation, &placement.offset_m);
+        let (per_cell_x, per_cell_y) = (GRID as f32 / target.width as f32, GRID as f32 / target.height as f32);
+        let (block_x, block_y) = (source.width as f32 / GRID as f32, source.height as f32 / GRID as f32);
         let mut coverage = Coverage { inverse: [0.0; CELLS], crispness: [0.0; CELLS] };
         let mut seen = false;
         for (i, sample) in self.samples.iter().enumerate() {
-            let x_px = ((i % GRID) as f32 + 0.5) * source.width as f32 / GRID as f32;
-            let y_px = ((i / GRID) as f32 + 0.5) * source.height as f32 / GRID as f32;
-            let ray = source.ray(x_px, y_px);
             if sample.inverse < 0.0 {
                 continue;
             }
-            // Plane n . p = 1 through the sample: seen from the front when both eyes are on the same side.
-            let n = [sample.slope_x * per_width, -sample.slope_y * per_width];
-            let ahead = sample.inverse - n[0] * ray[0] - n[1] * ray[1];
-            let front = n[0] * eye[0] + n[1] * eye[1] + ahead * eye[2] < 1.0;
-            let direction = placement.to_target(ray, sample.inverse);
-            if !front || direction[2] <= MIN_FORWARD {
+            let ray = source.ray(((i % GRID) as f32 + 0.5) * block_x, ((i / GRID) as f32 + 0.5) * block_y);
+            let to = placement.to_target(ray, sample.inverse);
+            if to[2] <= MIN_FORWARD {
                 continue;
             }
-            let [u, v] = target.point(direction);
-            let enlargement = 1.0 / direction[2];
-            if enlargement * zoom > MAX_ENLARGEMENT {
-                continue;
+            let [u, v] = target.point(to);
+            // How the target point moves with the source point, px per px: to the right, then downwards.
+            let scale = target.focal_px / to[2];
+            let (tan_x, tan_y) = (to[0] / to[2], to[1] / to[2]);
+            let moved = |axis: usize, per_px: f32, slope: f32| {
+                let by = |k: usize| r[k][axis] * per_px + t[k] * slope;
+                (scale * (by(0) - tan_x * by(2)), -scale * (by(1) - tan_y * by(2)))
+            };
+            let (right_x, right_y) = moved(0, source.per_focal, sample.slope_x);
+            let (down_x, down_y) = moved(1, -source.per_focal, sample.slope_y);
+            let stretch2 = larger_stretch2(right_x, right_y, down_x, down_y);
+            if right_x * down_y <= right_y * down_x || stretch2 > MAX_MAGNIFICATION * MAX_MAGNIFICATION {
+                continue; // seen from behind, or too blurred
             }
-            let (half_x, half_y) = (0.5 * enlargement * cell_x, 0.5 * enlargement * cell_y);
+            let half_x = 0.5 * (right_x.abs() * block_x + down_x.abs() * block_y) * per_cell_x;
+            let half_y = 0.5 * (right_y.abs() * block_x + down_y.abs() * block_y) * per_cell_y;
             let (x0, x1) = cells(u * per_cell_x, half_x);
             let (y0, y1) = cells(v * per_cell_y, half_y);
-            let inverse = if sample.inverse > 0.0 { sample.inverse / direction[2] } else { 1e-3 };
+            let inverse = if sample.inverse > 0.0 { sample.inverse / to[2] } else { SKY_INVERSE };
             for cell_y in y0..y1 {
                 for cell in cell_y * GRID + x0..cell_y * GRID + x1 {
                     if inverse > coverage.inverse[cell] {
                         coverage.inverse[cell] = inverse;
-                        coverage.crispness[cell] = (direction[2] / zoom).min(1.0);
+                        coverage.crispness[cell] = 1.0 / stretch2.max(1.0).sqrt();
                         seen = true;
                     }
                 }

@@ -103,7 +103,8 @@ impl Splatter {
         for buffer in [&mut self.x_px, &mut self.y_px, &mut self.inverse] {
             buffer.resize(pixels, 0.0);
         }
-        let rows = self.x_px.chunks_exact_mut(w).zip(self.y_px.chunks_exact_mut(w)).zip(self.inverse.chunks_exact_mut(w));
+        let rows =
+            self.x_px.chunks_exact_mut(w).zip(self.y_px.chunks_exact_mut(w)).zip(self.inverse.chunks_exact_mut(w));
         for (y, (((xs, ys), out), inverse)) in rows.zip(surface.inverse.chunks_exact(w)).enumerate() {
             let spots = xs.iter_mut().zip(ys).zip(out).zip(inverse);
             for (x, (((to_x, to_y), to_inverse), inverse)) in spots.enumerate() {
@@ -219,14 +220,7 @@ fn draw_quarters(surface: &Surface, placement: &Placement, x: usize, y: usize, l
 
 /// Slope of the inverse depth at pixel `i`: towards the next pixel (`step` further) or the previous one as asked, or on
 /// the other side when the asked one is another surface; zero on a lone pixel. `beside` tells which of them exist.
-fn slope(
-    inverse: &[f32],
-    joined: &[bool],
-    i: usize,
-    step: usize,
-    beside: (bool, bool),
-    towards_next: bool,
-) -> f32 {
+fn slope(inverse: &[f32], joined: &[bool], i: usize, step: usize, beside: (bool, bool), towards_next: bool) -> f32 {
     let previous = beside.0 && joined[i - step];
     let next = beside.1 && joined[i];
     if next && (towards_next || !previous) {
@@ -340,7 +334,7 @@ pub(crate) fn round(value: f32) -> i32 {
 
 /// Square of the larger singular value of the matrix with columns `(ax, ay)` and `(bx, by)`.
 #[inline]
-fn larger_stretch2(ax: f32, ay: f32, bx: f32, by: f32) -> f32 {
+pub(crate) fn larger_stretch2(ax: f32, ay: f32, bx: f32, by: f32) -> f32 {
     let (aa, bb, ab) = (ax * ax + ay * ay, bx * bx + by * by, ax * bx + ay * by);
     0.5 * (aa + bb + ((aa - bb) * (aa - bb) + 4.0 * ab * ab).sqrt())
 }
@@ -358,7 +352,8 @@ fn turn(surface: &Surface, placement: &Placement, layer: &mut Layer) {
     let (w, h) = (surface.width, surface.height);
     let (source, target) = (&placement.source, &placement.target);
     let cells = layer.cell.chunks_exact_mut(target.width);
-    let rows = layer.inverse.chunks_exact_mut(target.width).zip(layer.stretch2.chunks_exact_mut(target.width)).zip(cells);
+    let rows =
+        layer.inverse.chunks_exact_mut(target.width).zip(layer.stretch2.chunks_exact_mut(target.width)).zip(cells);
     for (y, ((inverses, stretches), cells)) in rows.enumerate() {
         for (x, stretch2) in stretches.iter_mut().enumerate() {
             *stretch2 = turn_stretch2(placement, target.ray(x as u32 as f32 + 0.5, y as f32 + 0.5));

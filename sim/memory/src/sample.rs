@@ -97,7 +97,9 @@ fn smooth(view: &Rgbd, x: usize, y: usize, right: usize, down: usize) -> [u8; 3]
         columns[j] = (along[0] * a[j] + along[1] * b[j]) + (along[2] * c[j] + along[3] * d[j]);
     }
     let channel = |c: usize| {
-        let sum = across[0] * columns[c] + across[1] * columns[c + 3] + (across[2] * columns[c + 6] + across[3] * columns[c + 9]);
+        let sum = across[0] * columns[c]
+            + across[1] * columns[c + 3]
+            + (across[2] * columns[c + 6] + across[3] * columns[c + 9]);
         round(low(high(sum, 0.0), 255.0)) as u8
     };
     [channel(0), channel(1), channel(2)]

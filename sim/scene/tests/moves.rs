@@ -55,7 +55,8 @@ fn commands_are_understood() {
 #[test]
 fn nonsense_is_refused_with_what_is_allowed() {
     use MoveError as E;
-    let cases: [(&str, fn(&E) -> bool); 22] = [
+    type Check = fn(&E) -> bool;
+    let cases: [(&str, Check); 22] = [
         ("", |e| matches!(e, E::Empty)),
         (" , . and then", |e| matches!(e, E::Empty)),
         ("fly to the moon", |e| matches!(e, E::Word { .. })),

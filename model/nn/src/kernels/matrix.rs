@@ -1,28 +1,24 @@
-//! Products over operands that are converted once and used several times, written straight into their place.
+//! Operands that are converted once and used several times.
 //!
-//! [`Rows`] is a left operand, [`Channels`] its transpose, [`Positions`] a right operand whose rows are summed over. On AMX they
-//! hold bf16 in the order of tiles, elsewhere plain f32. Buffers keep their memory between fills.
+//! [`Rows`] is a left operand, [`Channels`] a transposed left operand, [`Right`] a right operand; [`Kept`] holds values
+//! between a forward and a backward pass. On AMX they hold bf16, operands in the order of tiles; elsewhere they hold f32.
+//! Buffers keep their memory between fills.
 
 use multiversion::multiversion;
 
 use super::Unit;
-use super::amx::{self, BLOCK, Operand, Path, Step, TILE, Tiles};
-use super::convert::{add_row, bf16};
-use super::product::{INNER, Packed, SIDE, gemm_f32};
-
-/// Inner steps of one sweep: an operand panel of 32 KiB, so that one panel stays in the first-level cache.
-const SWEEP: usize = 16;
-/// Rows of one sweep of [`multiply`]: their panel stays in the second-level cache.
-const ROWS: usize = 256;
+use super::amx::{self, Operand, TILE};
+use super::convert::bf16;
+use super::product::{INNER, SIDE};
 
 /// A left operand `(rows, width)`.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
-    rows: usize,
-    width: usize,
-    pitch: usize,
-    halves: Vec<u16>,
-    plain: Vec<f32>,
+    pub(super) rows: usize,
+    pub(super) width: usize,
+    pub(super) pitch: usize,
+    pub(super) halves: Vec<u16>,
+    pub(super) plain: Vec<f32>,
 }
 
 impl Rows {
@@ -41,63 +37,159 @@ impl Rows {
         grow(&mut self.halves, self.rows.next_multiple_of(SIDE) * self.pitch);
         to_halves(x, width, self.pitch, &mut self.halves);
     }
+
+    pub(super) fn operand(&self, row: usize, block: usize) -> Operand<'_> {
+        let first = row * self.pitch + block * INNER;
+        // A single row tile is enough for the last rows; both pointers then name the same tile.
+        let second = if self.rows - row > 16 { first + 16 * self.pitch } else { first };
+        Operand { data: &self.halves, first, second, pitch: self.pitch * 2 }
+    }
 }
 
 /// The transpose of `(rows, width)`: a left operand whose outputs are channels, summed over rows.
 #[derive(Clone, Debug, Default)]
-pub struct Channels(Tiled);
+pub struct Channels(pub(super) Tiled);
 
-/// A right operand `(rows, width)` that is summed over rows.
+/// A right operand `(inner, columns)`, summed over `inner`.
 #[derive(Clone, Debug, Default)]
-pub struct Positions(Tiled);
+pub struct Right(pub(super) Tiled);
 
-/// `[column tile][row block]`, each 16 columns of 32 rows.
+/// `[column tile][inner block]`, each tile 16 columns of 32 inner values.
 #[derive(Clone, Debug, Default)]
-struct Tiled {
-    rows: usize,
-    width: usize,
+pub(super) struct Tiled {
+    pub inner: usize,
+    pub columns: usize,
     blocks: usize,
     tiles: Vec<u16>,
-    plain: Vec<f32>,
+    pub plain: Vec<f32>,
 }
 
 impl Tiled {
-    fn fill(&mut self, unit: Unit, x: &[f32], width: usize, transposed: bool) {
-        assert!(width > 0 && x.len().is_multiple_of(width), "rows of {width} in {} values", x.len());
-        (self.rows, self.width) = (x.len() / width, width);
+    fn begin(&mut self, unit: Unit, inner: usize, columns: usize) {
+        (self.inner, self.columns, self.blocks) = (inner, columns, inner.div_ceil(INNER));
         if unit == Unit::F32 {
-            self.plain.clear();
-            self.plain.extend_from_slice(x);
-            return;
+            self.plain.resize(inner * columns, 0.0);
+        } else {
+            grow(&mut self.tiles, columns.div_ceil(SIDE) * 2 * self.blocks * TILE);
         }
-        self.blocks = self.rows.div_ceil(INNER);
-        grow(&mut self.tiles, width.div_ceil(SIDE) * 2 * self.blocks * TILE);
-        to_tiles(x, width, self.blocks, transposed, &mut self.tiles);
     }
 
-    fn operand(&self, pair: usize, block: usize) -> Operand<'_> {
+    /// Inner values from `first` on, `(inner, columns)` row-major.
+    fn put(&mut self, unit: Unit, first: usize, x: &[f32], order: Order) {
+        let columns = self.columns;
+        let end = first + x.len() / columns;
+        assert!(x.len().is_multiple_of(columns) && end <= self.inner, "values {first}..{end} of {}", self.inner);
+        assert!(first.is_multiple_of(INNER) && (end == self.inner || end.is_multiple_of(INNER)), "blocks of {INNER}");
+        if unit == Unit::F32 {
+            self.plain[first * columns..end * columns].copy_from_slice(x);
+        } else {
+            let place = Place { first: first / INNER, blocks: self.blocks };
+            to_tiles(x, columns, place, order == Order::Left, &mut self.tiles);
+        }
+    }
+
+    pub fn operand(&self, pair: usize, block: usize) -> Operand<'_> {
         let first = (2 * pair * self.blocks + block) * TILE;
         Operand { data: &self.tiles, first, second: first + self.blocks * TILE, pitch: 64 }
     }
-}
 
-impl Channels {
-    /// Takes `x`, `(rows, width)` row-major.
-    ///
-    /// # Panics
-    /// When `x` does not have whole rows.
-    pub fn fill(&mut self, unit: Unit, x: &[f32], width: usize) {
-        self.0.fill(unit, x, width, true);
+    pub fn blocks(&self) -> usize {
+        self.blocks
     }
 }
 
-impl Positions {
-    /// Takes `x`, `(rows, width)` row-major.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    Left,
+    Right,
+}
+
+impl Channels {
+    /// Room for `(rows, width)`, to be filled by [`Channels::put`].
+    pub fn begin(&mut self, unit: Unit, rows: usize, width: usize) {
+        self.0.begin(unit, rows, width);
+    }
+
+    /// Rows from `first` on, `(rows, width)` row-major.
     ///
     /// # Panics
-    /// When `x` does not have whole rows.
+    /// When `first` is not a multiple of 32, or the number of rows neither is nor ends the operand.
+    pub fn put(&mut self, unit: Unit, first: usize, x: &[f32]) {
+        self.0.put(unit, first, x, Order::Left);
+    }
+
+    /// Takes `x`, `(rows, width)` row-major.
     pub fn fill(&mut self, unit: Unit, x: &[f32], width: usize) {
-        self.0.fill(unit, x, width, false);
+        self.begin(unit, x.len() / width, width);
+        self.put(unit, 0, x);
+    }
+}
+
+impl Right {
+    /// Room for `(inner, columns)`, to be filled by [`Right::put`].
+    pub fn begin(&mut self, unit: Unit, inner: usize, columns: usize) {
+        self.0.begin(unit, inner, columns);
+    }
+
+    /// Inner rows from `first` on, `(inner, columns)` row-major.
+    ///
+    /// # Panics
+    /// As [`Channels::put`].
+    pub fn put(&mut self, unit: Unit, first: usize, x: &[f32]) {
+        self.0.put(unit, first, x, Order::Right);
+    }
+
+    /// Takes `x`, `(inner, columns)` row-major: the product is `a x`.
+    pub fn fill(&mut self, unit: Unit, x: &[f32], columns: usize) {
+        self.begin(unit, x.len() / columns, columns);
+        self.put(unit, 0, x);
+    }
+
+    /// Takes `x`, `(columns, inner)` row-major: the product is `a xᵀ`.
+    pub fn fill_transposed(&mut self, unit: Unit, x: &[f32], inner: usize) {
+        let columns = x.len() / inner;
+        self.begin(unit, inner, columns);
+        if unit == Unit::F32 {
+            for (column, row) in x.chunks_exact(inner).enumerate() {
+                row.iter().enumerate().for_each(|(i, v)| self.0.plain[i * columns + column] = *v);
+            }
+        } else {
+            to_tiles_transposed(x, inner, &mut self.0.tiles);
+        }
+    }
+}
+
+/// Values kept from a forward to a backward pass, rounded to what the unit computes with.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    halves: Vec<u16>,
+    plain: Vec<f32>,
+}
+
+impl Kept {
+    /// Keeps `x` from index `first` on.
+    pub fn put(&mut self, unit: Unit, first: usize, x: &[f32]) {
+        if unit == Unit::F32 {
+            if self.plain.len() < first + x.len() {
+                self.plain.resize(first + x.len(), 0.0);
+            }
+            self.plain[first..first + x.len()].copy_from_slice(x);
+        } else {
+            grow(&mut self.halves, first + x.len());
+            to_halves(x, x.len(), x.len(), &mut self.halves[first..first + x.len()]);
+        }
+    }
+
+    /// Gives back what was kept.
+    ///
+    /// # Panics
+    /// When nothing was kept there.
+    pub fn get(&self, unit: Unit, first: usize, to: &mut [f32]) {
+        if unit == Unit::F32 {
+            to.copy_from_slice(&self.plain[first..first + to.len()]);
+        } else {
+            from_halves(&self.halves[first..first + to.len()], to);
+        }
     }
 }
 
@@ -109,6 +201,9 @@ fn grow(buffer: &mut Vec<u16>, len: usize) {
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
 fn to_halves(x: &[f32], width: usize, pitch: usize, to: &mut [u16]) {
+    if width == 0 {
+        return;
+    }
     for (row, to) in x.chunks_exact(width).zip(to.chunks_exact_mut(pitch)) {
         let (to, rest) = to.split_at_mut(width);
         for (t, v) in to.iter_mut().zip(row) {
@@ -119,178 +214,79 @@ fn to_halves(x: &[f32], width: usize, pitch: usize, to: &mut [u16]) {
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
-fn to_tiles(x: &[f32], width: usize, blocks: usize, transposed: bool, to: &mut [u16]) {
-    let rows = x.len() / width;
-    let tile_columns = width.div_ceil(SIDE) * 2;
-    for block in 0..blocks {
-        let whole_rows = (block + 1) * INNER <= rows;
+fn from_halves(x: &[u16], to: &mut [f32]) {
+    for (t, v) in to.iter_mut().zip(x) {
+        *t = f32::from_bits(u32::from(*v) << 16);
+    }
+}
+
+/// Where new blocks stand among all inner blocks.
+#[derive(Clone, Copy)]
+struct Place {
+    first: usize,
+    blocks: usize,
+}
+
+/// `(inner, columns)` to tiles of pairs of inner values; left operands want them transposed.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+fn to_tiles(x: &[f32], columns: usize, place: Place, left: bool, to: &mut [u16]) {
+    let rows = x.len() / columns;
+    let tile_columns = columns.div_ceil(SIDE) * 2;
+    for block in 0..rows.div_ceil(INNER) {
         for tile in 0..tile_columns {
             let mut pairs = [0u32; 256];
             let column = tile * 16;
-            if whole_rows && column + 16 <= width {
+            if (block + 1) * INNER <= rows && column + 16 <= columns {
                 for pair in 0..16 {
-                    let at = (block * INNER + 2 * pair) * width + column;
-                    let (even, odd) = (&x[at..at + 16], &x[at + width..at + width + 16]);
+                    let at = (block * INNER + 2 * pair) * columns + column;
+                    let (even, odd) = (&x[at..at + 16], &x[at + columns..at + columns + 16]);
                     let to = &mut pairs[pair * 16..pair * 16 + 16];
                     for i in 0..16 {
                         to[i] = u32::from(bf16(even[i])) | (u32::from(bf16(odd[i])) << 16);
                     }
                 }
             } else {
-                let value = |row: usize, column: usize| {
-                    if row < rows && column < width { u32::from(bf16(x[row * width + column])) } else { 0 }
-                };
                 for (i, to) in pairs.iter_mut().enumerate() {
-                    let row = block * INNER + 2 * (i / 16);
-                    *to = value(row, column + i % 16) | (value(row + 1, column + i % 16) << 16);
-                }
-            }
-            let at = (tile * blocks + block) * TILE;
-            let to: &mut [u32] = bytemuck::cast_slice_mut(&mut to[at..at + TILE]);
-            let Ok(to) = to.try_into() else { continue };
-            if transposed {
-                amx::transpose16(&pairs, to);
-            } else {
-                *to = pairs;
-            }
-        }
-    }
-}
-
-/// `out = x · packed`, or `out += x · packed` with `add`; `out` is `(rows, n)`. One thread.
-///
-/// # Panics
-/// When sizes do not fit, or the operands were made for different units.
-pub fn multiply(x: &Rows, packed: &Packed, out: &mut [f32], add: bool) {
-    let (m, n, k) = (x.rows, packed.n(), packed.k());
-    assert!(x.width == k && out.len() == m * n, "{m} x {} times {k} x {n} into {}", x.width, out.len());
-    if packed.unit() == Unit::F32 {
-        into(out, add, |out| gemm_f32(m, n, k, &x.plain, (k, 1), packed.plain(), (n, 1), out));
-        return;
-    }
-    let steps = packed.steps();
-    let tiles = Tiles::configure();
-    for rows in (0..m).step_by(ROWS) {
-        for step in (0..steps).step_by(SWEEP) {
-            let path = Path::even(SWEEP.min(steps - step), Step { a: INNER * 2, b: TILE * 2 });
-            for column in 0..packed.column_tiles() / 2 {
-                let mut b = packed.operand(column);
-                b.first += step * TILE;
-                b.second += step * TILE;
-                for row in (rows..(rows + ROWS).min(m)).step_by(SIDE) {
-                    let first = row * x.pitch + step * INNER;
-                    // A single row tile is enough for the last rows; both pointers then name the same tile.
-                    let second = if m - row > 16 { first + 16 * x.pitch } else { first };
-                    let a = Operand { data: &x.halves, first, second, pitch: x.pitch * 2 };
-                    place(&tiles, &path, (a, b), (row, column * SIDE), (m, n), out, add || step > 0);
-                }
-            }
-        }
-    }
-}
-
-/// `out = aᵀ · b`, or `out += aᵀ · b` with `add`; `out` is `(a width, b width)`. One thread.
-///
-/// # Panics
-/// When sizes do not fit.
-pub fn multiply_tn(unit: Unit, a: &Channels, b: &Positions, out: &mut [f32], add: bool) {
-    let (a, b) = (&a.0, &b.0);
-    let (m, n, k) = (a.width, b.width, a.rows);
-    assert!(b.rows == k && out.len() == m * n, "({k} x {m})ᵀ times {} x {n} into {}", b.rows, out.len());
-    if unit == Unit::F32 {
-        into(out, add, |out| gemm_f32(m, n, k, &a.plain, (1, m), &b.plain, (n, 1), out));
-        return;
-    }
-    let tiles = Tiles::configure();
-    for block in (0..a.blocks).step_by(SWEEP) {
-        let path = Path::even(SWEEP.min(a.blocks - block), Step { a: TILE * 2, b: TILE * 2 });
-        for row in 0..m.div_ceil(SIDE) {
-            for column in 0..n.div_ceil(SIDE) {
-                let operands = (a.operand(row, block), b.operand(column, block));
-                place(&tiles, &path, operands, (row * SIDE, column * SIDE), (m, n), out, add || block > 0);
-            }
-        }
-    }
-}
-
-/// Lets `product` write into `out`, or adds what it writes.
-fn into(out: &mut [f32], add: bool, product: impl Fn(&mut [f32])) {
-    if add {
-        let mut sum = vec![0.0; out.len()];
-        product(&mut sum);
-        add_row(&sum, out);
-    } else {
-        product(out);
-    }
-}
-
-/// One 32 x 32 block into `out`, directly where it fits and through a buffer at the edges.
-fn place(
-    tiles: &Tiles,
-    path: &Path,
-    (a, b): (Operand<'_>, Operand<'_>),
-    (row, column): (usize, usize),
-    (m, n): (usize, usize),
-    out: &mut [f32],
-    add: bool,
-) {
-    if row + SIDE <= m && column + SIDE <= n {
-        tiles.block_to(path, a, b, out, row * n + column, n, add);
-        return;
-    }
-    let mut block = [0.0; BLOCK];
-    tiles.block_to(path, a, b, &mut block, 0, SIDE, false);
-    let width = SIDE.min(n - column);
-    for (from, to) in block.chunks_exact(SIDE).zip(out[row * n..].chunks_mut(n).take(m - row)) {
-        let to = &mut to[column..column + width];
-        if add {
-            to.iter_mut().zip(from).for_each(|(t, f)| *t += *f);
-        } else {
-            to.copy_from_slice(&from[..width]);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kernels::product::rounded;
-    use crate::kernels::unit;
-
-    fn values(n: usize, seed: u32) -> Vec<f32> {
-        let mut state = seed;
-        let mut next = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            rounded((state >> 8) as f32 / (1 << 23) as f32 - 1.0)
-        };
-        (0..n).map(|_| next()).collect()
-    }
-
-    #[test]
-    fn both_products_agree_with_f64_on_odd_sizes() {
-        // The same buffers serve all sizes, so that what an earlier fill left behind would show.
-        let (mut rows, mut channels, mut positions) = (Rows::default(), Channels::default(), Positions::default());
-        for (m, n, k) in [(300, 96, 600), (1, 1, 1), (3, 5, 7), (17, 33, 31), (40, 96, 65), (33, 16, 64), (48, 32, 96)] {
-            let (x, w, was) = (values(m * k, 1), values(k * n, 2), values(m * n, 3));
-            let transposed: Vec<f32> = (0..m * k).map(|i| x[(i % m) * k + i / m]).collect();
-            for unit in [Unit::F32, unit()] {
-                for add in [false, true] {
-                    let (mut out, mut out_tn) = (was.clone(), was.clone());
-                    rows.fill(unit, &x, k);
-                    multiply(&rows, &Packed::from_kn(unit, &w, k, n), &mut out, add);
-                    channels.fill(unit, &transposed, m);
-                    positions.fill(unit, &w, n);
-                    multiply_tn(unit, &channels, &positions, &mut out_tn, add);
-                    for i in 0..m * n {
-                        let sum: f64 = (0..k).map(|l| f64::from(x[i / n * k + l]) * f64::from(w[l * n + i % n])).sum();
-                        let want = sum + if add { f64::from(was[i]) } else { 0.0 };
-                        for (got, which) in [(out[i], "plain"), (out_tn[i], "transposed")] {
-                            let close = (f64::from(got) - want).abs() < 2e-4 * (1.0 + want.abs());
-                            assert!(close, "{which} {unit:?} {m}x{n}x{k} add {add}: element {i} is {got}, not {want}");
-                        }
+                    let (row, column) = (block * INNER + 2 * (i / 16), column + i % 16);
+                    if column < columns && row < rows {
+                        let odd = if row + 1 < rows { u32::from(bf16(x[(row + 1) * columns + column])) } else { 0 };
+                        *to = u32::from(bf16(x[row * columns + column])) | (odd << 16);
                     }
                 }
             }
+            store_tile(&pairs, tile * place.blocks + place.first + block, left, to);
         }
+    }
+}
+
+/// `(columns, inner)` to the tiles of a right operand.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+fn to_tiles_transposed(x: &[f32], inner: usize, to: &mut [u16]) {
+    let columns = x.len() / inner;
+    let blocks = inner.div_ceil(INNER);
+    for tile in 0..columns.div_ceil(SIDE) * 2 {
+        for block in 0..blocks {
+            let mut pairs = [0u32; 256];
+            let taken = INNER.min(inner - block * INNER);
+            for (column, to) in (tile * 16..columns).zip(pairs.chunks_exact_mut(16)) {
+                let from = &x[column * inner + block * INNER..][..taken];
+                let to: &mut [u16] = bytemuck::cast_slice_mut(to);
+                for (t, v) in to.iter_mut().zip(from) {
+                    *t = bf16(*v);
+                }
+            }
+            store_tile(&pairs, tile * blocks + block, true, to);
+        }
+    }
+}
+
+#[inline(always)]
+fn store_tile(pairs: &[u32; 256], tile: usize, transpose: bool, to: &mut [u16]) {
+    let to: &mut [u32] = bytemuck::cast_slice_mut(&mut to[tile * TILE..(tile + 1) * TILE]);
+    let Ok(to) = to.try_into() else { return };
+    if transpose {
+        amx::transpose16(pairs, to);
+    } else {
+        *to = *pairs;
     }
 }

@@ -9,12 +9,14 @@ mod amx;
 mod conv;
 mod convert;
 mod matrix;
+mod multiply;
 mod product;
 
 use std::sync::OnceLock;
 
 pub use conv::{ConvShape, conv_backward_data, conv_backward_weight, conv_forward};
-pub use matrix::{Channels, Positions, Rows, multiply, multiply_tn};
+pub use matrix::{Channels, Kept, Right, Rows};
+pub use multiply::{multiply, multiply_right, multiply_tn};
 pub use product::{Packed, product, product_tn};
 
 /// The arithmetic unit a product runs on.

@@ -6,8 +6,9 @@ use super::ops::heads::{self, HeadNorms, HeadsMut};
 use super::ops::rope::Rope;
 use super::ops::{add, attention, rmsnorm, swiglu};
 use super::sequence::check_sequence;
-use super::training::sized;
-use super::{KvStore, NO_ID, Parameters, Token, TransformerConfig, TransformerError, Visible, cell_position};
+use super::{
+    KvStore, NO_ID, Parameters, Token, TransformerConfig, TransformerError, Visible, cell_position, sized,
+};
 use crate::kernels::{Packed, Unit, product};
 
 /// Rows times query heads per key head up to which attention works on single rows instead of stacked products.
@@ -288,11 +289,10 @@ impl Transformer {
             let q = &work.q[..n * shape.q_width()];
             let out = sized(&mut work.heads_context, n * shape.q_width());
             if n * shape.group() <= FEW_STACKED_ROWS {
-                let scores = sized(&mut work.probs, keys.len);
+                let scores = sized(&mut work.scores, keys.len);
                 attention::forward_few(shape, q, keys, &work.visible, scores, out);
             } else {
-                let probs = sized(&mut work.probs, shape.heads * n * keys.len);
-                attention::forward(self.unit, shape, q, keys, &work.visible, probs, out);
+                attention::forward(self.unit, shape, q, keys, &work.visible, None, out, &mut work.attention);
             }
             let context = sized(&mut work.context, n * shape.q_width());
             heads::merge(out, shape, n, context);

@@ -1,6 +1,6 @@
 //! The keys and values of what a model has read, with room reserved in advance.
 
-use super::ops::attention::Keys;
+use super::ops::attention::{Keys, Scratch};
 use super::{HeadShape, TransformerConfig, TransformerError};
 
 /// Largest key and value memory that a store may reserve, in bytes.
@@ -29,7 +29,8 @@ pub(super) struct Work {
     pub q: Vec<f32>,
     pub heads_context: Vec<f32>,
     pub context: Vec<f32>,
-    pub probs: Vec<f32>,
+    pub scores: Vec<f32>,
+    pub attention: Scratch,
     pub gate_up: Vec<f32>,
     pub act: Vec<f32>,
     pub scales: Vec<f32>,

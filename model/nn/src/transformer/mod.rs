@@ -50,6 +50,14 @@ pub enum TransformerError {
     Candle(#[from] candle_core::Error),
 }
 
+/// The first `len` values of a buffer that only ever grows. What they hold is left over from earlier use.
+fn sized(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    if buffer.len() < len {
+        buffer.resize(len, 0.0);
+    }
+    &mut buffer[..len]
+}
+
 impl From<TransformerError> for crate::NnError {
     fn from(error: TransformerError) -> Self {
         match error {

@@ -20,6 +20,8 @@ pub struct Painter {
     pub fails_at: Option<usize>,
     /// The view request with this number gives a view of the wrong size.
     pub wrong_size_at: Option<usize>,
+    /// Depth of what is painted, when it is not [`PAINTED_M`].
+    pub depth_m: Option<f32>,
     /// Added to every colour by a round trip: a tokenizer that does not know such pictures.
     pub round_trip_error: u8,
 }
@@ -56,7 +58,7 @@ impl Imagine for Painter {
         }
         let side = if self.wrong_size_at == Some(number) { SIDE_PX + 1 } else { SIDE_PX };
         let mut view = Rgbd::filled(side, side, colour(request.seed));
-        view.depth_m.fill(PAINTED_M);
+        view.depth_m.fill(self.depth_m.unwrap_or(PAINTED_M));
         if let Some(memory) = &request.memory {
             for (i, _) in memory.valid.iter().enumerate().filter(|(_, valid)| **valid) {
                 view.rgb[i * 3..i * 3 + 3].copy_from_slice(&memory.view.rgb[i * 3..i * 3 + 3]);

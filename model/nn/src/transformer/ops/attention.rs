@@ -6,9 +6,10 @@
 use multiversion::multiversion;
 
 use super::math::{add_scaled, dot, exp, max, sum};
-use crate::kernels::{Packed, Unit, product, product_tn};
+use crate::kernels::{Channels, Kept, Right, Rows, Unit, multiply_right, multiply_tn};
 use crate::transformer::config::HeadShape;
 use crate::transformer::sequence::Visible;
+use crate::transformer::sized;
 
 /// Keys and values `(kv_heads, capacity, head_dim)`, of which the first `len` rows of each head are meant.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +31,26 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// `q` and `context` are `(heads, rows, head_dim)`; `probs` `(heads, rows, len)` receives the attention weights.
+/// Buffers of one sequence's products, kept between calls.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    scores: Vec<f32>,
+    dscores: Vec<f32>,
+    rows: Rows,
+    channels: Channels,
+    right: Right,
+}
+
+/// Where a backward pass finds the attention weights again: from an index of a [`Kept`] on, `(heads, rows, len)`.
+#[derive(Debug)]
+pub struct Remember<'a> {
+    /// The memory.
+    pub kept: &'a mut Kept,
+    /// First index.
+    pub first: usize,
+}
+
+/// `q` and `context` are `(heads, rows, head_dim)`; with `remember`, the attention weights are kept.
 ///
 /// # Panics
 /// When a slice does not have its length, or a row's ranges reach past `keys.len`.
@@ -40,17 +60,26 @@ pub fn forward(
     q: &[f32],
     keys: Keys<'_>,
     visible: &[Visible],
-    probs: &mut [f32],
+    mut remember: Option<Remember<'_>>,
     context: &mut [f32],
+    scratch: &mut Scratch,
 ) {
-    let (rows, d) = (visible.len(), shape.head_dim);
+    let (rows, d, len) = (visible.len(), shape.head_dim, keys.len);
     let stacked = shape.group() * rows;
-    let parts = q.chunks_exact(stacked * d).zip(probs.chunks_exact_mut(stacked * keys.len));
-    for (head, ((q, probs), context)) in parts.zip(context.chunks_exact_mut(stacked * d)).enumerate() {
+    let Scratch { scores, rows: left, right, .. } = scratch;
+    let scores = sized(scores, stacked * len);
+    for (head, (q, context)) in q.chunks_exact(stacked * d).zip(context.chunks_exact_mut(stacked * d)).enumerate() {
         let (k, v) = keys.head(head, d);
-        product(q, stacked, &Packed::from_nk(unit, k, keys.len, d), None, probs);
-        softmax(probs, keys.len, visible, 1.0 / (d as f32).sqrt());
-        product(probs, stacked, &Packed::from_kn(unit, v, keys.len, d), None, context);
+        left.fill(unit, q, d);
+        right.fill_transposed(unit, k, d);
+        multiply_right(unit, left, right, scores, false);
+        softmax(scores, len, visible, 1.0 / (d as f32).sqrt());
+        if let Some(Remember { kept, first }) = &mut remember {
+            kept.put(unit, *first + head * stacked * len, scores);
+        }
+        left.fill(unit, scores, len);
+        right.fill(unit, v, d);
+        multiply_right(unit, left, right, context, false);
     }
 }
 
@@ -117,12 +146,6 @@ pub fn forward_few<'a>(
     }
 }
 
-/// Buffers of the backward pass, kept between calls.
-#[derive(Clone, Debug, Default)]
-pub struct Scratch {
-    dscores: Vec<f32>,
-}
-
 /// Gradients of one sequence: `dcontext` and `dq` are `(heads, rows, head_dim)`, `dk` and `dv` `(kv_heads, len, head_dim)`.
 #[derive(Debug)]
 pub struct Gradients<'a> {
@@ -136,32 +159,39 @@ pub struct Gradients<'a> {
     pub dv: &'a mut [f32],
 }
 
-/// The gradient of [`forward`]; `probs` is what it wrote. Shapes as there.
+/// The gradient of [`forward`], from the attention weights that it kept. Shapes as there; `rows` is that of `q`.
 pub fn backward(
     unit: Unit,
     shape: HeadShape,
     q: &[f32],
     keys: Keys<'_>,
-    probs: &[f32],
-    rows: usize,
+    (kept, first): (&Kept, usize),
     grads: Gradients<'_>,
     scratch: &mut Scratch,
 ) {
     let (len, d) = (keys.len, shape.head_dim);
-    let stacked = shape.group() * rows;
-    scratch.dscores.resize(stacked * len, 0.0);
-    let dscores = &mut scratch.dscores[..stacked * len];
+    let stacked = q.len() / (shape.kv_heads * d);
+    let Scratch { scores, dscores, rows: left, channels, right } = scratch;
+    let (probs, dscores) = (sized(scores, stacked * len), sized(dscores, stacked * len));
     for head in 0..shape.kv_heads {
         let (k, v) = keys.head(head, d);
         let q_range = head * stacked * d..(head + 1) * stacked * d;
         let k_range = head * len * d..(head + 1) * len * d;
-        let probs = &probs[head * stacked * len..(head + 1) * stacked * len];
         let dcontext = &grads.dcontext[q_range.clone()];
-        product(dcontext, stacked, &Packed::from_nk(unit, v, len, d), None, dscores);
-        product_tn(unit, probs, dcontext, stacked, len, d, &mut grads.dv[k_range.clone()]);
+        kept.get(unit, first + head * stacked * len, probs);
+        left.fill(unit, dcontext, d);
+        right.fill_transposed(unit, v, d);
+        multiply_right(unit, left, right, dscores, false);
+        channels.fill(unit, probs, len);
+        right.fill(unit, dcontext, d);
+        multiply_tn(unit, channels, right, &mut grads.dv[k_range.clone()], false);
         softmax_backward(probs, dscores, len, 1.0 / (d as f32).sqrt());
-        product(dscores, stacked, &Packed::from_kn(unit, k, len, d), None, &mut grads.dq[q_range.clone()]);
-        product_tn(unit, dscores, &q[q_range], stacked, len, d, &mut grads.dk[k_range]);
+        left.fill(unit, dscores, len);
+        right.fill(unit, k, d);
+        multiply_right(unit, left, right, &mut grads.dq[q_range.clone()], false);
+        channels.fill(unit, dscores, len);
+        right.fill(unit, &q[q_range], d);
+        multiply_tn(unit, channels, right, &mut grads.dk[k_range], false);
     }
 }
 
@@ -223,8 +253,8 @@ mod tests {
         let (q, k, v) = (values(4 * n * 8, 1), values(2 * n * 8, 2), values(2 * n * 8, 3));
         let want: Vec<f32> = plain(&q, &k, &v, &visible).iter().map(|v| *v as f32).collect();
         let keys = Keys { k: &k, v: &v, capacity: n, len: n };
-        let (mut probs, mut context) = (vec![f32::NAN; 4 * n * n], vec![f32::NAN; 4 * n * 8]);
-        forward(Unit::F32, SHAPE, &q, keys, &visible, &mut probs, &mut context);
+        let mut context = vec![f32::NAN; 4 * n * 8];
+        forward(Unit::F32, SHAPE, &q, keys, &visible, None, &mut context, &mut Scratch::default());
         assert_close(&context, &want, 1e-5, "stacked");
         context.fill(f32::NAN);
         forward_few(SHAPE, &q, keys, &visible, &mut vec![0.0; n], &mut context);
@@ -237,12 +267,13 @@ mod tests {
         let n = visible.len();
         let (q, k, v) = (values(4 * n * 8, 1), values(2 * n * 8, 2), values(2 * n * 8, 3));
         let dcontext = values(4 * n * 8, 4);
-        let (mut probs, mut context) = (vec![0.0; 4 * n * n], vec![0.0; 4 * n * 8]);
+        let (mut kept, mut context, mut scratch) = (Kept::default(), vec![0.0; 4 * n * 8], Scratch::default());
+        let remember = Some(Remember { kept: &mut kept, first: 5 });
         let keys = Keys { k: &k, v: &v, capacity: n, len: n };
-        forward(Unit::F32, SHAPE, &q, keys, &visible, &mut probs, &mut context);
+        forward(Unit::F32, SHAPE, &q, keys, &visible, remember, &mut context, &mut scratch);
         let (mut dq, mut dk, mut dv) = (vec![f32::NAN; q.len()], vec![f32::NAN; k.len()], vec![f32::NAN; v.len()]);
         let grads = Gradients { dcontext: &dcontext, dq: &mut dq, dk: &mut dk, dv: &mut dv };
-        backward(Unit::F32, SHAPE, &q, keys, &probs, n, grads, &mut Scratch::default());
+        backward(Unit::F32, SHAPE, &q, keys, (&kept, 5), grads, &mut scratch);
         let value = |q: &[f32], k: &[f32], v: &[f32]| {
             plain(q, k, v, &visible).iter().zip(&dcontext).map(|(a, b)| a * f64::from(*b)).sum()
         };

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::sized;
 use super::weights::{LayerWeights, Weights};
-use crate::transformer::Visible;
-use crate::transformer::ops::attention::{self, Gradients, Keys};
+use crate::kernels::Kept;
+use crate::transformer::{Visible, sized};
+use crate::transformer::ops::attention::{self, Gradients, Keys, Remember};
 use crate::transformer::ops::heads::{self, HeadNormGradients, HeadNorms, HeadsMut};
 
 /// Buffers of one sequence, kept between calls.
@@ -58,14 +58,14 @@ impl HeadBuffers {
         heads::split(qkv, shape, positions, &step.weights.rope, step.norms(), to, scales);
     }
 
-    /// `qkv`, `scales`, `visible` and `context` are those of the whole batch; `probs` that of the sequence.
+    /// `qkv`, `scales`, `visible` and `context` are those of the whole batch.
     pub(super) fn forward(
         &mut self,
         step: &AttentionStep<'_>,
         qkv: &[f32],
         visible: &[Visible],
         scales: &mut [f32],
-        probs: &mut [f32],
+        remember: Remember<'_>,
         context: &mut [f32],
     ) {
         let shape = step.weights.config.head_shape();
@@ -75,7 +75,8 @@ impl HeadBuffers {
         let keys = Keys { k: &self.k[..kv_len], v: &self.v[..kv_len], capacity: l, len: l };
         let out = sized(&mut self.context, q_len);
         let visible = &visible[step.range.clone()];
-        attention::forward(step.weights.unit, shape, &self.q[..q_len], keys, visible, probs, out);
+        let (unit, q) = (step.weights.unit, &self.q[..q_len]);
+        attention::forward(unit, shape, q, keys, visible, Some(remember), out, &mut self.scratch);
         heads::merge(out, shape, l, &mut context[step.rows(shape.q_width())]);
     }
 
@@ -83,7 +84,7 @@ impl HeadBuffers {
     pub(super) fn backward(
         &mut self,
         step: &AttentionStep<'_>,
-        probs: &[f32],
+        probs: (&Kept, usize),
         dcontext: &[f32],
         qkv: &mut [f32],
         scales: &mut [f32],
@@ -98,16 +99,8 @@ impl HeadBuffers {
         heads::unmerge(&dcontext[step.rows(shape.q_width())], shape, l, dheads);
         let (dq, dk, dv) = (sized(&mut self.dq, q_len), sized(&mut self.dk, kv_len), sized(&mut self.dv, kv_len));
         let gradients = Gradients { dcontext: dheads, dq, dk, dv };
-        attention::backward(
-            step.weights.unit,
-            shape,
-            &self.q[..q_len],
-            keys,
-            probs,
-            l,
-            gradients,
-            &mut self.scratch,
-        );
+        let q = &self.q[..q_len];
+        attention::backward(step.weights.unit, shape, q, keys, probs, gradients, &mut self.scratch);
         let grads = HeadsMut {
             q: &mut self.dq[..q_len],
             k: &mut self.dk[..kv_len],

@@ -90,11 +90,3 @@ impl Gradients {
         (&mut low[first], &mut high[..second.end - second.start])
     }
 }
-
-/// The first `len` values of a buffer that only ever grows. What they hold is left over from earlier use.
-pub(super) fn sized(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
-    if buffer.len() < len {
-        buffer.resize(len, 0.0);
-    }
-    &mut buffer[..len]
-}

@@ -1,28 +1,50 @@
 //! Forward and backward through the layers.
+//!
+//! Everything but attention works on chunks of rows that fit the second-level cache; what the backward pass needs is kept
+//! rounded to the unit.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::heads::{AttentionStep, HeadBuffers};
-use super::{Gradients, LossRow, RowLoss, Weights, sized};
+use super::weights::LayerWeights;
+use super::{Gradients, LossRow, RowLoss, Weights};
+use crate::kernels::{Channels, Kept, Right, Rows, Unit, multiply_tn};
+use crate::transformer::ops::attention::Remember;
 use crate::transformer::ops::heads::HeadNormGradients;
 use crate::transformer::ops::{add, rmsnorm, swiglu};
-use crate::transformer::{Batch, NO_ID, TransformerError, Visible};
+use crate::transformer::{Batch, NO_ID, TransformerError, Visible, sized};
+
+/// Rows of a chunk; a multiple of 32, as operands want it.
+const CHUNK: usize = 256;
 
 /// What a layer keeps for its backward pass.
 #[derive(Debug, Default)]
 struct Saved {
     /// Residual stream that came in, `(rows, hidden)`.
-    input: Vec<f32>,
+    input: Kept,
     input_scale: Vec<f32>,
-    qkv: Vec<f32>,
+    qkv: Kept,
     head_scales: Vec<f32>,
     /// Attention weights of all sequences, each `(heads, l, l)`.
-    probs: Vec<f32>,
-    context: Vec<f32>,
+    probs: Kept,
+    context: Kept,
     /// Residual stream after attention.
-    middle: Vec<f32>,
+    middle: Kept,
     middle_scale: Vec<f32>,
-    gate_up: Vec<f32>,
+    gate_up: Kept,
+}
+
+/// Operands of products, kept between uses.
+#[derive(Debug, Default)]
+pub(super) struct Operands {
+    pub rows: Rows,
+    /// Gradients of a layer's inner and outer outputs.
+    pub inner: Channels,
+    pub outer: Channels,
+    /// Inputs of a layer's inner and outer products.
+    pub inner_input: Right,
+    pub outer_input: Right,
 }
 
 /// One shard's forward and backward passes.
@@ -34,13 +56,31 @@ pub struct Pass {
     visible: Vec<Visible>,
     /// Residual stream, later its gradient.
     pub(super) stream: Vec<f32>,
-    normed: Vec<f32>,
-    wide: Vec<f32>,
-    wide_grad: Vec<f32>,
-    pub(super) narrow: Vec<f32>,
-    pub(super) product: Vec<f32>,
+    /// Queries, keys and values of the whole batch, later their gradient.
+    qkv: Vec<f32>,
+    context: Vec<f32>,
+    pub(super) operands: Operands,
+    pub(super) chunk: ChunkBuffers,
     pub(super) head_rows: Vec<f32>,
     pub(super) logits: Vec<f32>,
+}
+
+/// Buffers of one chunk of rows.
+#[derive(Debug, Default)]
+pub(super) struct ChunkBuffers {
+    pub narrow: Vec<f32>,
+    pub normed: Vec<f32>,
+    pub wide: Vec<f32>,
+    pub act: Vec<f32>,
+    pub dact: Vec<f32>,
+}
+
+fn chunks(rows: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..rows).step_by(CHUNK).map(move |start| start..(start + CHUNK).min(rows))
+}
+
+fn scaled(range: &Range<usize>, width: usize) -> Range<usize> {
+    range.start * width..range.end * width
 }
 
 impl Pass {
@@ -90,7 +130,7 @@ impl Pass {
 
     fn forward(&mut self, weights: &Weights, batch: &Batch) {
         let config = &weights.config;
-        let (d, f, shape) = (config.hidden_size, config.intermediate_size, config.head_shape());
+        let (d, shape, unit) = (config.hidden_size, config.head_shape(), weights.unit);
         let eps = config.rms_norm_eps as f32;
         let rows = batch.tokens().len();
         self.positions.clear();
@@ -98,84 +138,126 @@ impl Pass {
         self.visible.clear();
         self.visible.extend(batch.tokens().iter().map(|t| t.visible));
         self.saved.resize_with(config.num_hidden_layers, Saved::default);
-        let probs_len: usize = batch.sequences().map(|s| shape.heads * s.len() * s.len()).sum();
-
         let stream = sized(&mut self.stream, rows * d);
         weights.embed(batch.tokens(), stream);
-        let normed = sized(&mut self.normed, rows * d);
-        let act = sized(&mut self.wide, rows * f);
+        let qkv = sized(&mut self.qkv, rows * shape.qkv_width());
+        let context = sized(&mut self.context, rows * shape.q_width());
         for (layer, saved) in weights.layers.iter().zip(&mut self.saved) {
-            let input = sized(&mut saved.input, rows * d);
-            input.copy_from_slice(stream);
-            rmsnorm::forward(input, &layer.input_norm, eps, normed, sized(&mut saved.input_scale, rows));
-            let qkv = sized(&mut saved.qkv, rows * shape.qkv_width());
-            layer.qkv.forward(normed, rows, qkv);
+            for range in chunks(rows) {
+                let input = &stream[scaled(&range, d)];
+                let normed = sized(&mut self.chunk.normed, input.len());
+                let scale = &mut sized(&mut saved.input_scale, rows)[range.clone()];
+                saved.input.put(unit, range.start * d, input);
+                rmsnorm::forward(input, &layer.input_norm, eps, normed, scale);
+                self.operands.rows.fill(unit, normed, d);
+                let qkv = &mut qkv[scaled(&range, shape.qkv_width())];
+                layer.qkv.forward(&self.operands.rows, qkv, false);
+                saved.qkv.put(unit, range.start * shape.qkv_width(), qkv);
+            }
             let scales = sized(&mut saved.head_scales, rows * (shape.heads + shape.kv_heads));
-            let context = sized(&mut saved.context, rows * shape.q_width());
-            let probs = sized(&mut saved.probs, probs_len);
-            let mut probs_start = 0;
+            let mut first = 0;
             for range in batch.sequences() {
                 let len = shape.heads * range.len() * range.len();
-                let probs = &mut probs[probs_start..probs_start + len];
-                probs_start += len;
                 let step = AttentionStep { weights, layer, positions: &self.positions, range };
-                self.heads.forward(&step, qkv, &self.visible, scales, probs, context);
+                let remember = Remember { kept: &mut saved.probs, first };
+                self.heads.forward(&step, qkv, &self.visible, scales, remember, context);
+                first += len;
             }
-            let middle = sized(&mut saved.middle, rows * d);
-            layer.o.forward(context, rows, middle);
-            add(stream, middle);
-            rmsnorm::forward(middle, &layer.post_norm, eps, normed, sized(&mut saved.middle_scale, rows));
-            let gate_up = sized(&mut saved.gate_up, rows * 2 * f);
-            layer.gate_up.forward(normed, rows, gate_up);
-            swiglu::forward(gate_up, f, act);
-            layer.down.forward(act, rows, stream);
-            add(middle, stream);
+            for range in chunks(rows) {
+                let context = &context[scaled(&range, shape.q_width())];
+                saved.context.put(unit, range.start * shape.q_width(), context);
+                self.operands.rows.fill(unit, context, shape.q_width());
+                let stream = &mut stream[scaled(&range, d)];
+                layer.o.forward(&self.operands.rows, stream, true);
+                feed_forward(layer, saved, (unit, eps), range, stream, &mut self.operands, &mut self.chunk);
+            }
         }
     }
 
     fn backward(&mut self, weights: &Weights, batch: &Batch, gradients: &mut Gradients) {
         let config = &weights.config;
         let (d, f, shape) = (config.hidden_size, config.intermediate_size, config.head_shape());
+        let unit = weights.unit;
         let rows = batch.tokens().len();
         let layout = Arc::clone(&weights.layout);
         let dstream = sized(&mut self.stream, rows * d);
-        let normed = sized(&mut self.normed, rows * d);
-        let dnormed = sized(&mut self.narrow, rows * d);
-        let act = sized(&mut self.wide, rows * f);
-        let dact = sized(&mut self.wide_grad, rows * f);
+        let qkv = sized(&mut self.qkv, rows * shape.qkv_width());
+        let dcontext = sized(&mut self.context, rows * shape.q_width());
+        let Operands { rows: left, inner, outer, inner_input, outer_input } = &mut self.operands;
         for (i, (layer, saved)) in weights.layers.iter().zip(&mut self.saved).enumerate().rev() {
             let at = layout.layer(i);
-            // Feed-forward.
-            let gate_up = &mut saved.gate_up[..rows * 2 * f];
-            layer.down.backward_input(dstream, rows, dact);
-            swiglu::backward(gate_up, f, dact, act);
-            layer.down.backward_weight(dstream, act, rows, &mut gradients.flat[at.down], &mut self.product);
-            let (middle, scale) = (&saved.middle[..rows * d], &saved.middle_scale[..rows]);
-            rmsnorm::again(middle, &layer.post_norm, scale, normed);
-            layer.gate_up.backward_weight(gate_up, normed, rows, &mut gradients.flat[at.gate_up], &mut self.product);
-            layer.gate_up.backward_input(gate_up, rows, dnormed);
-            rmsnorm::backward(dnormed, middle, &layer.post_norm, scale, dstream, &mut gradients.flat[at.post_norm]);
-            // Attention.
-            let context = &mut saved.context[..rows * shape.q_width()];
-            layer.o.backward_weight(dstream, context, rows, &mut gradients.flat[at.o], &mut self.product);
-            layer.o.backward_input(dstream, rows, context);
-            let qkv = &mut saved.qkv[..rows * shape.qkv_width()];
-            let scales = &mut saved.head_scales[..];
-            let mut probs_start = 0;
+            inner.begin(unit, rows, 2 * f);
+            inner_input.begin(unit, rows, d);
+            outer.begin(unit, rows, d);
+            outer_input.begin(unit, rows, f);
+            for range in chunks(rows) {
+                let (n, first) = (range.len(), range.start);
+                let dstream = &mut dstream[scaled(&range, d)];
+                let gate_up = sized(&mut self.chunk.wide, n * 2 * f);
+                saved.gate_up.get(unit, first * 2 * f, gate_up);
+                let (act, dact) = (sized(&mut self.chunk.act, n * f), sized(&mut self.chunk.dact, n * f));
+                left.fill(unit, dstream, d);
+                layer.down.backward_input(left, dact);
+                swiglu::backward(gate_up, f, dact, act);
+                outer.put(unit, first, dstream);
+                outer_input.put(unit, first, act);
+                inner.put(unit, first, gate_up);
+                left.fill(unit, gate_up, 2 * f);
+                let (middle, normed) = (sized(&mut self.chunk.narrow, n * d), sized(&mut self.chunk.normed, n * d));
+                saved.middle.get(unit, first * d, middle);
+                let scale = &saved.middle_scale[range];
+                rmsnorm::again(middle, &layer.post_norm, scale, normed);
+                inner_input.put(unit, first, normed);
+                layer.gate_up.backward_input(left, normed);
+                let dnorm = &mut gradients.flat[at.post_norm.clone()];
+                rmsnorm::backward(normed, middle, &layer.post_norm, scale, dstream, dnorm);
+            }
+            multiply_tn(unit, outer, outer_input, &mut gradients.flat[at.down], true);
+            multiply_tn(unit, inner, inner_input, &mut gradients.flat[at.gate_up], true);
+
+            outer.begin(unit, rows, d);
+            outer_input.begin(unit, rows, shape.q_width());
+            for range in chunks(rows) {
+                let (n, first) = (range.len(), range.start);
+                let dstream = &dstream[scaled(&range, d)];
+                let context = sized(&mut self.chunk.narrow, n * shape.q_width());
+                saved.context.get(unit, first * shape.q_width(), context);
+                outer.put(unit, first, dstream);
+                outer_input.put(unit, first, context);
+                left.fill(unit, dstream, d);
+                layer.o.backward_input(left, &mut dcontext[scaled(&range, shape.q_width())]);
+            }
+            multiply_tn(unit, outer, outer_input, &mut gradients.flat[at.o], true);
+
+            let mut first = 0;
             for range in batch.sequences() {
                 let len = shape.heads * range.len() * range.len();
-                let probs = &saved.probs[probs_start..probs_start + len];
-                probs_start += len;
                 let (q, k) = gradients.pair(at.q_norm.clone(), at.k_norm.clone());
                 let norms = HeadNormGradients { q, k };
+                saved.qkv.get(unit, range.start * shape.qkv_width(), &mut qkv[scaled(&range, shape.qkv_width())]);
                 let step = AttentionStep { weights, layer, positions: &self.positions, range };
-                self.heads.backward(&step, probs, context, qkv, scales, norms);
+                let scales = &mut saved.head_scales[..];
+                self.heads.backward(&step, (&saved.probs, first), dcontext, qkv, scales, norms);
+                first += len;
             }
-            let (input, scale) = (&saved.input[..rows * d], &saved.input_scale[..rows]);
-            rmsnorm::again(input, &layer.input_norm, scale, normed);
-            layer.qkv.backward_weight(qkv, normed, rows, &mut gradients.flat[at.qkv], &mut self.product);
-            layer.qkv.backward_input(qkv, rows, dnormed);
-            rmsnorm::backward(dnormed, input, &layer.input_norm, scale, dstream, &mut gradients.flat[at.input_norm]);
+            inner.begin(unit, rows, shape.qkv_width());
+            inner_input.begin(unit, rows, d);
+            for range in chunks(rows) {
+                let (n, first) = (range.len(), range.start);
+                let dqkv = &qkv[scaled(&range, shape.qkv_width())];
+                let dstream = &mut dstream[scaled(&range, d)];
+                let (input, normed) = (sized(&mut self.chunk.narrow, n * d), sized(&mut self.chunk.normed, n * d));
+                saved.input.get(unit, first * d, input);
+                let scale = &saved.input_scale[range];
+                rmsnorm::again(input, &layer.input_norm, scale, normed);
+                inner.put(unit, first, dqkv);
+                inner_input.put(unit, first, normed);
+                left.fill(unit, dqkv, shape.qkv_width());
+                layer.qkv.backward_input(left, normed);
+                let dnorm = &mut gradients.flat[at.input_norm.clone()];
+                rmsnorm::backward(normed, input, &layer.input_norm, scale, dstream, dnorm);
+            }
+            multiply_tn(unit, inner, inner_input, &mut gradients.flat[at.qkv], true);
         }
         let dembedding = &mut gradients.flat[layout.embedding()];
         for (token, grad) in batch.tokens().iter().zip(dstream.chunks_exact(d)) {
@@ -185,4 +267,30 @@ impl Pass {
             }
         }
     }
+}
+
+/// The second half of a layer over a chunk of rows; `stream` is the residual stream after attention, then after the layer.
+fn feed_forward(
+    layer: &LayerWeights,
+    saved: &mut Saved,
+    (unit, eps): (Unit, f32),
+    range: Range<usize>,
+    stream: &mut [f32],
+    operands: &mut Operands,
+    chunk: &mut ChunkBuffers,
+) {
+    let (n, d) = (range.len(), layer.post_norm.len());
+    let f = layer.intermediate;
+    saved.middle.put(unit, range.start * d, stream);
+    let normed = sized(&mut chunk.normed, n * d);
+    let scale = &mut sized(&mut saved.middle_scale, range.end)[range.clone()];
+    rmsnorm::forward(stream, &layer.post_norm, eps, normed, scale);
+    operands.rows.fill(unit, normed, d);
+    let gate_up = sized(&mut chunk.wide, n * 2 * f);
+    layer.gate_up.forward(&operands.rows, gate_up, false);
+    saved.gate_up.put(unit, range.start * 2 * f, gate_up);
+    let act = sized(&mut chunk.act, n * f);
+    swiglu::forward(gate_up, f, act);
+    operands.rows.fill(unit, act, f);
+    layer.down.forward(&operands.rows, stream, true);
 }

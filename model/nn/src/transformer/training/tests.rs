@@ -233,7 +233,7 @@ fn cpu_secs() -> f64 {
 #[test]
 #[ignore = "prints rates"]
 fn rates_of_kernels() {
-    use crate::kernels::{Packed, Rows, Channels, Positions, multiply, multiply_tn, product, product_tn, unit};
+    use crate::kernels::{Packed, Rows, Channels, Right, multiply, multiply_tn, product, product_tn, unit};
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     pool.install(|| {
         for (m, k, n) in [(1680, 256, 1536), (1680, 768, 256), (1680, 256, 512), (1680,1536,256), (420, 64, 210), (420, 210, 64), (210,256,1536)] {
@@ -247,7 +247,7 @@ fn rates_of_kernels() {
             let time = |f: &mut dyn FnMut()| { f(); let mut best = f64::INFINITY; for _ in 0..3 { let s = cpu_secs(); for _ in 0..reps { f(); } best = best.min(cpu_secs() - s); } flop / best * 1e-9 };
             let a = time(&mut || product(&x, m, &p, None, &mut out));
             let b = time(&mut || product_tn(unit(), &dy, &x, m, n, k, &mut dw));
-            let (mut r, mut c, mut q) = (Rows::default(), Channels::default(), Positions::default());
+            let (mut r, mut c, mut q) = (Rows::default(), Channels::default(), Right::default());
             let a2 = time(&mut || { r.fill(unit(), &x, k); multiply(&r, &p, &mut out, false) });
             let a3 = time(&mut || { multiply(&r, &p, &mut out, false) });
             let b2 = time(&mut || { c.fill(unit(), &dy, n); q.fill(unit(), &x, k); multiply_tn(unit(), &c, &q, &mut dw, true) });

@@ -22,6 +22,8 @@ pub(super) struct LayerWeights {
     pub post_norm: Vec<f32>,
     pub gate_up: Trained,
     pub down: Trained,
+    /// Width of the feed-forward layer.
+    pub intermediate: usize,
 }
 
 /// The parameters of one step, packed for the kernels in both directions.
@@ -75,6 +77,7 @@ impl Weights {
                     post_norm: values(at.post_norm),
                     gate_up: trained(at.gate_up, 2 * f, d),
                     down: trained(at.down, d, f),
+                    intermediate: f,
                 }
             })
             .collect();
