@@ -1,5 +1,7 @@
 //! The house: imports go down only, windows stay in `plugins`, and `unsafe` stays where it is allowed.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -31,7 +31,8 @@ impl CanvasIds {
                 Ok(Self { canvas, partial, hole, visual_base: vocabulary.visual_base() })
             }
             _ => Err(EngineError::Request(
-                "this model has no canvas tokens and cannot decode in parallel; next-token decoding is allowed".to_owned(),
+                "this model has no canvas tokens and cannot decode in parallel; next-token decoding is allowed"
+                    .to_owned(),
             )),
         }
     }

@@ -67,24 +67,46 @@ impl Parameters for Fresh {
 
 /// 32 x 32 px views of 2 x 2 codes out of 32.
 fn write_folder(dir: &Path, spoil: impl Fn(&mut TransformerConfig, &mut Tensors)) {
-    let vision = VisionConfig { ch: 32, ch_mult: vec![1, 1, 1], resolution: 8, z_channels: 32, codebook_size: 32, ..VisionConfig::nano() };
-    std::fs::create_dir_all(dir.join("vision")).unwrap();
-    std::fs::write(dir.join("vision/config.json"), serde_json::to_string(&vision).unwrap()).unwrap();
-    let fresh = Fresh { state: RefCell::new(5), tensors: RefCell::default() };
-    VisionNet::new(&vision, &fresh).unwrap();
-    save(&dir.join("vision/model.safetensors"), &fresh.tensors.borrow(), Stored::F32).unwrap();
-
-    let lines = ["go forward 0.5 m", "a red door stands ahead", "the room is bright and wide"].map(str::to_owned);
-    train_bpe(lines, 300, &dir.join("tokenizer.json")).unwrap();
-    let text = TextTokenizer::from_file(&dir.join("tokenizer.json"), 32).unwrap();
-    let control = text.vocabulary().control();
-    let mut config = TransformerConfig {
+    let vision = VisionConfig {
+        ch: 32,
+        ch_mult: vec![1, 1, 1],
+        resolution: 8,
+        z_channels: 32,
+        codebook_size: 32,
+        ..VisionConfig::nano()
+    };
+    let config = TransformerConfig {
         hidden_size: 32,
         intermediate_size: 64,
         num_hidden_layers: 2,
         head_dim: 16,
         initializer_range: 0.2,
         max_position_embeddings: 512,
+        ..TransformerConfig::nano(0)
+    };
+    write_sized(dir, &vision, config, 300, spoil);
+}
+
+fn write_sized(
+    dir: &Path,
+    vision: &VisionConfig,
+    config: TransformerConfig,
+    entries: usize,
+    spoil: impl Fn(&mut TransformerConfig, &mut Tensors),
+) {
+    std::fs::create_dir_all(dir.join("vision")).unwrap();
+    std::fs::write(dir.join("vision/config.json"), serde_json::to_string(vision).unwrap()).unwrap();
+    let fresh = Fresh { state: RefCell::new(5), tensors: RefCell::default() };
+    VisionNet::new(vision, &fresh).unwrap();
+    save(&dir.join("vision/model.safetensors"), &fresh.tensors.borrow(), Stored::F32).unwrap();
+
+    let lines = ["go forward 0.5 m", "a red door stands ahead", "the room is bright and wide"].map(str::to_owned);
+    train_bpe(lines, entries, &dir.join("tokenizer.json")).unwrap();
+    let codes = u32::try_from(vision.codebook_size).unwrap();
+    let text = TextTokenizer::from_file(&dir.join("tokenizer.json"), codes).unwrap();
+    let control = text.vocabulary().control();
+    let mut config = TransformerConfig {
+        vocab_size: text.vocabulary().len(),
         pad_token_id: control.pad,
         bos_token_id: control.bos,
         eos_token_id: control.eos,
@@ -93,7 +115,7 @@ fn write_folder(dir: &Path, spoil: impl Fn(&mut TransformerConfig, &mut Tensors)
         img_token_id: control.img,
         eol_token_id: control.eol,
         eof_token_id: control.eof,
-        ..TransformerConfig::nano(text.vocabulary().len())
+        ..config
     };
     let mut state = 11;
     let parameters = Transformer::fresh(config.clone(), || normal(&mut state)).unwrap();
@@ -145,7 +167,9 @@ fn the_same_request_gives_the_same_view_whatever_came_before() {
     let calm = Cancel::default();
     for decoding in [Decoding::Parallel { passes: 3 }, Decoding::NextToken] {
         let first = model.imagine(&request(None, decoding), &calm).unwrap();
-        model.imagine(&ViewRequest { prompt: "turn left".into(), ..request(Some(half_known(16)), decoding) }, &calm).unwrap();
+        model
+            .imagine(&ViewRequest { prompt: "turn left".into(), ..request(Some(half_known(16)), decoding) }, &calm)
+            .unwrap();
         let again = model.imagine(&request(None, decoding), &calm).unwrap();
         let fresh = Imagination::open(dir.path()).unwrap().imagine(&request(None, decoding), &calm).unwrap();
         assert_eq!((&first.codes, &first.view), (&again.codes, &again.view));
@@ -167,7 +191,8 @@ fn known_cells_are_never_drawn_again() {
         assert_eq!([drawn.codes[0], drawn.codes[2]], [codes[0], codes[2]]);
         assert_eq!(drawn.passes, 2, "two unknown cells need no more than two passes");
     }
-    let all = model.imagine(&request(Some(half_known(32)), Decoding::Parallel { passes: 8 }), &Cancel::default()).unwrap();
+    let all =
+        model.imagine(&request(Some(half_known(32)), Decoding::Parallel { passes: 8 }), &Cancel::default()).unwrap();
     assert_eq!(all.passes, 0);
 }
 
@@ -243,4 +268,45 @@ fn logits_that_are_not_finite_become_an_error_not_a_token() {
         let error = model.imagine(&request(None, decoding), &Cancel::default()).unwrap_err();
         assert!(matches!(error, EngineError::NonFinite { .. }), "{error}");
     }
+}
+
+/// Prints how long views and words take on a folder named by `RHEA_MODEL_DIR`, or on a nano-sized one with random weights.
+#[test]
+#[ignore = "prints times; run alone with --ignored --nocapture"]
+fn times_of_requests() {
+    let dir = tempfile::tempdir().unwrap();
+    write_sized(dir.path(), &VisionConfig::nano(), TransformerConfig::nano(0), 1000, |_, _| {});
+    let named = std::env::var_os("RHEA_MODEL_DIR").map(std::path::PathBuf::from);
+    let start = std::time::Instant::now();
+    let mut model = Imagination::open(&named.unwrap_or(dir.path().to_owned())).unwrap();
+    eprintln!("open {:.2} s", start.elapsed().as_secs_f64());
+    let mut time = |name: &str, work: &mut dyn FnMut(&mut Imagination)| {
+        let mut best = f64::INFINITY;
+        for _ in 0..4 {
+            let start = std::time::Instant::now();
+            work(&mut model);
+            best = best.min(start.elapsed().as_secs_f64());
+        }
+        eprintln!("{name}: {:.1} ms", best * 1e3);
+    };
+    let calm = Cancel::default();
+    for (name, decoding) in [
+        ("1 pass", Decoding::Parallel { passes: 1 }),
+        ("6 passes", Decoding::Parallel { passes: 6 }),
+        ("next token", Decoding::NextToken),
+    ] {
+        let mut seed = 0;
+        time(name, &mut |model| {
+            seed += 1;
+            model
+                .imagine(&ViewRequest { seed, prompt: format!("go {seed} m"), ..request(None, decoding) }, &calm)
+                .unwrap();
+        });
+    }
+    let filter = Filter { temperature: 1.0, top_k: 0, top_p: 1.0 };
+    let narration =
+        NarrationRequest { world: String::new(), prompt: "go".into(), codes: vec![3; 64], text: filter, seed: 1 };
+    time("narration", &mut |model| drop(model.narrate(&narration, &calm, &mut |_| {}).unwrap()));
+    let view = Rgbd::filled(128, 128, [90; 3]);
+    time("encode and decode", &mut |model| drop(model.round_trip(&view).unwrap()));
 }

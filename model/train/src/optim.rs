@@ -56,7 +56,6 @@ struct Update<'a> {
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
-#[allow(clippy::too_many_arguments, reason = "one fused loop over four arrays")]
 fn update(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], c: &AdamWConfig, scale: f32, rate: f32, decay: f32, bias2: f32) {
     for (((p, g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
         let g = g * scale;

@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::cli::BenchExploreArgs;
 use crate::fault::WithHint as _;
 use crate::progress::Progress;
+use crate::say::{complain, say};
 use crate::{machine, place};
 
 /// The walk; it is repeated when more steps are asked for.
@@ -153,18 +154,15 @@ impl Numbers {
 
 fn print_table(numbers: &Numbers) {
     let mb = |value: Option<f64>| value.map_or_else(|| "not reached".to_owned(), |mb| format!("{mb:.1} MB"));
-    println!("model                          {} on {} threads", numbers.model, numbers.threads);
-    println!("model open                     {:.2} s after the process began", numbers.model_open_s);
-    println!("first imagined view            {:.2} s after the process began", numbers.first_view_s);
-    println!("views/s                        {:.2} ({} steps)", numbers.views_per_s, numbers.steps);
-    println!(
-        "time to a view                 {:.0} ms median, {:.0} ms p95",
-        numbers.view_ms_median, numbers.view_ms_p95
-    );
-    println!("steps/s with narration         {:.2}", numbers.narrated_steps_per_s);
-    println!("memory after step {EARLY_STEP}           {}", mb(numbers.rss_mb_step_20));
-    println!("memory after step {LATE_STEP}          {}", mb(numbers.rss_mb_step_400));
-    println!("of it stored views at the end  {:.1} MB", numbers.stored_views_mb);
+    say!("model                          {} on {} threads", numbers.model, numbers.threads);
+    say!("model open                     {:.2} s after the process began", numbers.model_open_s);
+    say!("first imagined view            {:.2} s after the process began", numbers.first_view_s);
+    say!("views/s                        {:.2} ({} steps)", numbers.views_per_s, numbers.steps);
+    say!("time to a view                 {:.0} ms median, {:.0} ms p95", numbers.view_ms_median, numbers.view_ms_p95);
+    say!("steps/s with narration         {:.2}", numbers.narrated_steps_per_s);
+    say!("memory after step {EARLY_STEP}           {}", mb(numbers.rss_mb_step_20));
+    say!("memory after step {LATE_STEP}          {}", mb(numbers.rss_mb_step_400));
+    say!("of it stored views at the end  {:.1} MB", numbers.stored_views_mb);
 }
 
 fn write_json(numbers: &Numbers, path: &Path) -> Result<()> {
@@ -194,7 +192,7 @@ impl Recording {
 impl Drop for Recording {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            eprintln!("warning: {} is left behind: {error}", self.0.display());
+            complain!("warning: {} is left behind: {error}", self.0.display());
         }
     }
 }

@@ -13,11 +13,14 @@ const AFTER_HELP: &str = "Exit codes: 0 all went well, 1 something failed (one l
 
 /// Walk through worlds that a model imagines.
 #[derive(Debug, Parser)]
-#[command(name = "rhea", version, about, after_help = AFTER_HELP)]
+#[command(name = "rhea", version, about, after_help = AFTER_HELP, args_conflicts_with_subcommands = true)]
 pub struct Cli {
     /// What to do; without it, `explore`.
     #[command(subcommand)]
     pub job: Option<Job>,
+    /// The options of `explore`, for when no job is named.
+    #[command(flatten)]
+    pub explore: ExploreArgs,
 }
 
 /// One job of the program.
@@ -157,6 +160,8 @@ mod tests {
     #[test]
     fn no_words_mean_explore_and_two_starts_are_refused() {
         assert!(Cli::try_parse_from(["rhea"]).unwrap().job.is_none());
+        let short = Cli::try_parse_from(["rhea", "--caption", "a red room"]).unwrap();
+        assert_eq!((short.job.is_none(), short.explore.caption.as_deref()), (true, Some("a red room")));
         assert!(Cli::try_parse_from(["rhea", "explore", "--caption", "a", "--picture", "b.png"]).is_err());
         assert!(Cli::try_parse_from(["rhea", "explore", "--script", "walk.ron"]).is_err(), "a script needs --headless");
         assert!(Cli::try_parse_from(["rhea", "review", "walk.mcap"]).is_err(), "review must be told what to show");

@@ -9,6 +9,7 @@ use rhea_engine::{Imagination, Imagine as _};
 use rhea_explore::display;
 
 use crate::cli::DoctorArgs;
+use crate::say::say;
 use crate::{explore, machine, place};
 
 /// Memory that a walk with the shipped model needs, gigabytes; measured with room to spare.
@@ -36,7 +37,7 @@ struct Finding {
 /// # Errors
 /// Never; the signature is that of all jobs.
 pub fn run(args: &DoctorArgs) -> Result<ExitCode> {
-    println!("Rhea {}", env!("CARGO_PKG_VERSION"));
+    say!("Rhea {}", env!("CARGO_PKG_VERSION"));
     let findings =
         [processor(), memory(), window(), gamepads(), scenes(), output(), model(args.model.model.as_deref())];
     for Finding { grade, about, what } in &findings {
@@ -45,13 +46,10 @@ pub fn run(args: &DoctorArgs) -> Result<ExitCode> {
             Grade::Less => "less",
             Grade::Bad => "BAD ",
         };
-        println!("{mark} {about:10} {what}");
+        say!("{mark} {about:10} {what}");
     }
     let possible = findings.iter().all(|finding| finding.grade != Grade::Bad);
-    println!(
-        "{}",
-        if possible { "Ready to walk: rhea" } else { "Rhea cannot walk here yet; see the lines marked BAD." }
-    );
+    say!("{}", if possible { "Ready to walk: rhea" } else { "Rhea cannot walk here yet; see the lines marked BAD." });
     Ok(if possible { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -52,7 +52,8 @@ pub struct EvalWalksArgs {
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {
-    let wrong = || format!("{text:?} is no range of seeds; allowed is A..B with whole numbers, such as 1000000..1000007");
+    let wrong =
+        || format!("{text:?} is no range of seeds; allowed is A..B with whole numbers, such as 1000000..1000007");
     let (first, last) = text.split_once("..").ok_or_else(wrong)?;
     let first: u64 = first.trim().replace(['_', ','], "").parse().map_err(|_| wrong())?;
     let last: u64 = last.trim().trim_start_matches('=').replace(['_', ','], "").parse().map_err(|_| wrong())?;
@@ -68,14 +69,16 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
 /// When the model or the output files cannot be used.
 pub fn run(args: &EvalWalksArgs) -> Result<ExitCode> {
     let folder = place::model_folder(args.model.model.as_deref())?;
-    let mut model = Imagination::open(&folder).hint("Name a model folder with --model DIR; `rhea doctor` says more.")?;
+    let mut model =
+        Imagination::open(&folder).hint("Name a model folder with --model DIR; `rhea doctor` says more.")?;
     let stamp = stages::stamp(&folder.join("model.safetensors")).hint("Look at the model folder.")?;
     let Tier::Smoke = args.tier;
     let seeds = args.seeds.clone().unwrap_or(TRAINING_SEEDS.end..TRAINING_SEEDS.end + 8);
     let progress = Progress::new(seeds.end - seeds.start);
     let mut options = EvalOptions { seeds, sheet: args.sheet.is_some().then(|| Sheet::new(9, 1)) };
-    let figures = evaluate_walks(&mut model, &stamp, &mut options, &mut |done| progress.step(done as u64, "scenes", ""))
-        .hint("Choose other scenes with --seeds A..B.")?;
+    let figures =
+        evaluate_walks(&mut model, &stamp, &mut options, &mut |done| progress.step(done as u64, "scenes", ""))
+            .hint("Choose other scenes with --seeds A..B.")?;
     progress.finish();
     print!("{}", table(&figures));
     if let Some(path) = &args.json {
@@ -98,11 +101,17 @@ fn table(f: &Figures) -> String {
     line("next view, seen region, true memory", format!("{:.2} dB", f.next_view.seen_psnr));
     line("next view, seen region, own memory", format!("{:.2} dB", f.next_view.seen_psnr_own));
     line("next view, unseen region", format!("{:.2} dB", f.next_view.unseen_psnr));
-    line("sharpness against truth, seen / unseen", format!("{:.2} / {:.2}", f.next_view.seen_sharpness, f.next_view.unseen_sharpness));
+    line(
+        "sharpness against truth, seen / unseen",
+        format!("{:.2} / {:.2}", f.next_view.seen_sharpness, f.next_view.unseen_sharpness),
+    );
     for (name, walk) in [("out and back", f.revisit.out_and_back_40), ("spin", f.revisit.spin_40)] {
         let text = format!("{:.2} / {:.2} / {:.2} dB", walk.ours, walk.last_view, walk.frozen);
         line(&format!("{name}, 40 steps: ours / last view / frozen"), text);
-        line(&format!("{name}, generated start: return / start"), format!("{:.2} / {:.2} dB", walk.own, walk.own_start));
+        line(
+            &format!("{name}, generated start: return / start"),
+            format!("{:.2} / {:.2} dB", walk.own, walk.own_start),
+        );
     }
     line("narration, named objects in view", format!("{:.1} % of {}", f.narration.in_view * 100.0, f.narration.named));
     out

@@ -11,6 +11,7 @@ use rhea_session::ScriptStart;
 use crate::cli::ExploreArgs;
 use crate::fault::WithHint as _;
 use crate::opener::SessionOpener;
+use crate::say::{complain, say};
 use crate::{headless, place};
 
 /// The walk that runs when no script is named.
@@ -54,8 +55,8 @@ pub fn run(args: &ExploreArgs) -> Result<ExitCode> {
 }
 
 fn without_window(why: &display::NoWindow, args: &ExploreArgs) -> Result<ExitCode> {
-    println!("No window: {why}.");
-    println!("Walking without one, along {SAMPLE_WALK}.");
+    say!("No window: {why}.");
+    say!("Walking without one, along {SAMPLE_WALK}.");
     headless::run(args)
 }
 
@@ -70,18 +71,18 @@ pub fn named_start(args: &ExploreArgs) -> Option<ScriptStart> {
 /// Says where the walk is.
 fn farewell(summary: Option<&Summary>) {
     let Some(summary) = summary else {
-        println!("The session did not end in time; every step that was shown as done is in the recording.");
+        say!("The session did not end in time; every step that was shown as done is in the recording.");
         return;
     };
     for problem in &summary.problems {
-        eprintln!("warning: {problem}");
+        complain!("warning: {problem}");
     }
     let files: Vec<PathBuf> = summary.replays.clone();
     let steps = if summary.steps == 1 { "1 step".to_owned() } else { format!("{} steps", summary.steps) };
     for file in &files {
-        println!("{steps} recorded: {}", file.display());
+        say!("{steps} recorded: {}", file.display());
     }
     if let Some(file) = files.first() {
-        println!("Look at it again: rhea review {} --sheet sheet.png", file.display());
+        say!("Look at it again: rhea review {} --sheet sheet.png", file.display());
     }
 }

@@ -12,6 +12,7 @@ use crate::explore::{SAMPLE_WALK, named_start};
 use crate::fault::WithHint as _;
 use crate::place;
 use crate::progress::Progress;
+use crate::say::say;
 
 /// Walks the script of the arguments, or the sample walk.
 ///
@@ -33,7 +34,7 @@ pub fn run(args: &ExploreArgs) -> Result<ExitCode> {
     let began = Instant::now();
     let mut model =
         Imagination::open(&folder).hint("Name a model folder with --model DIR; `rhea doctor` says more.")?;
-    println!("Model {} opened in {:.1} s.", folder.display(), began.elapsed().as_secs_f32());
+    say!("Model {} opened in {:.1} s.", folder.display(), began.elapsed().as_secs_f32());
 
     let progress = Progress::new(script.steps.len() as u64);
     let mut step = Telling::default();
@@ -96,17 +97,20 @@ impl Telling {
 }
 
 fn print_summary(summary: &Summary) {
-    println!(
+    say!(
         "{} steps, {} views, {:.1} views/s with narration, first view {:.2} s after the model was open",
-        summary.steps, summary.views, summary.views_per_s, summary.first_view_s
+        summary.steps,
+        summary.views,
+        summary.views_per_s,
+        summary.first_view_s
     );
     if summary.clipped > 0 {
-        println!("{} moves were cut short by something in the way", summary.clipped);
+        say!("{} moves were cut short by something in the way", summary.clipped);
     }
     if summary.unrecorded > 0 {
-        println!("warning: {} steps could not be recorded", summary.unrecorded);
+        say!("warning: {} steps could not be recorded", summary.unrecorded);
     }
-    println!("contact sheet  {}", summary.sheet.display());
-    println!("narration      {}", summary.narration.display());
-    println!("replay         {}", summary.replay.display());
+    say!("contact sheet  {}", summary.sheet.display());
+    say!("narration      {}", summary.narration.display());
+    say!("replay         {}", summary.replay.display());
 }

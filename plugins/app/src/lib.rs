@@ -16,13 +16,14 @@ mod opener;
 mod place;
 mod progress;
 mod review;
+mod say;
 mod train;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use cli::{BenchWhat, Cli, ExploreArgs, Job};
+use cli::{BenchWhat, Cli, Job};
 
 /// Runs the program with the process's arguments.
 #[must_use]
@@ -35,7 +36,7 @@ pub fn run() -> ExitCode {
             return if error.print().is_ok() { ExitCode::from(code) } else { ExitCode::from(2) };
         }
     };
-    let done = match cli.job.unwrap_or_else(|| Job::Explore(ExploreArgs::default())) {
+    let done = match cli.job.unwrap_or(Job::Explore(cli.explore)) {
         Job::Explore(args) => explore::run(&args),
         Job::Review(args) => review::run(&args),
         Job::Bench { what: BenchWhat::Explore(args) } => bench::run(&args),
@@ -47,7 +48,7 @@ pub fn run() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             for line in fault::lines(&error) {
-                eprintln!("{line}");
+                say::complain!("{line}");
             }
             ExitCode::FAILURE
         }

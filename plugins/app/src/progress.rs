@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, stdout};
 
+use crate::say::say;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Without a terminal a line is printed for each of this many steps, and for the first and last.
@@ -36,7 +37,7 @@ impl Progress {
                 bar.set_message(format!("{command}: {narration}"));
             }
             None if step <= 1 || step == self.steps || step.is_multiple_of(LINE_EVERY) => {
-                println!("step {step}/{}: {command}: {narration}", self.steps);
+                say!("step {step}/{}: {command}: {narration}", self.steps);
             }
             None => {}
         }
@@ -46,7 +47,7 @@ impl Progress {
     pub fn say(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(line),
-            None => println!("{line}"),
+            None => say!("{line}"),
         }
     }
 

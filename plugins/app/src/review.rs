@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use rhea_session::replay::{self, Replay, ReplayReader};
+use rhea_session::replay::{self, ReplayReader};
 
 use crate::cli::ReviewArgs;
 use crate::fault::WithHint as _;
+use crate::say::say;
 
 const FILE_HINT: &str =
     "Replays are written by `rhea explore`; they end in .mcap and lie in the output folder of the walk.";
@@ -19,24 +20,15 @@ const WRITE_HINT: &str = "Choose a place that you may write to.";
 pub fn run(args: &ReviewArgs) -> Result<ExitCode> {
     let replay = ReplayReader::open(&args.file).hint(FILE_HINT)?;
     if args.list {
-        print_list(&replay);
+        say!("{}", replay::list(&replay).trim_end());
     }
     if let Some(folder) = &args.frames {
         let count = replay::frames(&replay, folder).hint(WRITE_HINT)?;
-        println!("{count} views in {}", folder.display());
+        say!("{count} views in {}", folder.display());
     }
     if let Some(file) = &args.sheet {
         replay::sheet(&replay, file).hint(WRITE_HINT)?;
-        println!("contact sheet: {}", file.display());
+        say!("contact sheet: {}", file.display());
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Prints the list; a reader that stops reading (`| head`) is no error.
-fn print_list(replay: &Replay) {
-    use std::io::Write as _;
-    let mut out = std::io::stdout().lock();
-    if out.write_all(replay::list(replay).as_bytes()).and_then(|()| out.flush()).is_err() {
-        // Nobody is reading any more.
-    }
 }

@@ -124,7 +124,8 @@ pub fn run(stage: &TrainStage) -> Result<ExitCode> {
             println!("{} text entries in {}", merges, stage.model.join("tokenizer.json").display());
         }
         TrainStage::Vision(args) => {
-            stages::vision(&args.common.stage(), args.freeze_encoder, args.common.start.as_deref(), &on_scene).hint(hint)?;
+            stages::vision(&args.common.stage(), args.freeze_encoder, args.common.start.as_deref(), &on_scene)
+                .hint(hint)?;
         }
         TrainStage::World(args) => stages::world(&args.stage(), args.start.as_deref(), &on_scene).hint(hint)?,
     }

@@ -123,6 +123,7 @@ impl Walker for Truth {
         tell(self.ready(0.8));
         report.step = self.poses.len() as u64 - 1;
         report.pose = to;
+        report.recall = Some(RecallNote::default());
         let mut text = String::new();
         for word in self.scene.caption().split_inclusive(' ') {
             if control.hush.cancelled() || control.cancel.cancelled() {

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use bevy::ecs::system::SystemParam;
 use bevy::prelude::*;
 use bevy::render::renderer::RenderAdapterInfo;
 use bevy::render::view::screenshot::Screenshot;
@@ -65,28 +66,35 @@ fn drop_idle_input(mut inputs: Query<&mut EguiInput>, typing: Res<Typing>, mut l
     }
 }
 
+/// Everything that can change what is on screen.
+#[derive(SystemParam)]
+struct Changes<'w, 's> {
+    walk: Res<'w, Walk>,
+    fired: MessageReader<'w, 's, Fired>,
+    resized: MessageReader<'w, 's, WindowResized>,
+    rescaled: MessageReader<'w, 's, WindowScaleFactorChanged>,
+    screenshots: Query<'w, 's, (), With<Screenshot>>,
+}
+
 fn something_changed(
-    walk: Res<Walk>,
+    mut changes: Changes,
     mut contexts: EguiContexts,
-    mut fired: MessageReader<Fired>,
-    mut resized: MessageReader<WindowResized>,
-    mut rescaled: MessageReader<WindowScaleFactorChanged>,
-    screenshots: Query<(), With<Screenshot>>,
     outputs: Query<&EguiRenderOutput>,
     mut asks_again: Local<bool>,
     mut redraw: MessageWriter<RequestRedraw>,
 ) -> bool {
-    let acted = fired.read().count() > 0;
-    let reshaped = resized.read().count() + rescaled.read().count() > 0;
-    let egui_wants = contexts.ctx_mut().is_ok_and(|ctx| ctx.has_requested_repaint());
+    let acted = changes.fired.read().count() > 0;
+    let reshaped = changes.resized.read().count() + changes.rescaled.read().count() > 0;
     // egui lays a new window out in two passes, and letters that were never shown before reach the graphics card one frame
     // late: after a frame that asked for another, the other one is drawn as well.
     let new_glyphs = outputs.iter().any(|output| !output.textures_delta.set.is_empty());
     if new_glyphs {
         redraw.write(RequestRedraw);
     }
-    let asked_before = std::mem::replace(&mut *asks_again, egui_wants || new_glyphs);
-    walk.is_changed() || acted || reshaped || *asks_again || asked_before || !screenshots.is_empty()
+    let asks = new_glyphs || contexts.ctx_mut().is_ok_and(|ctx| ctx.has_requested_repaint());
+    let asked_before = std::mem::replace(&mut *asks_again, asks);
+    let told = changes.walk.is_changed();
+    told || acted || reshaped || asks || asked_before || !changes.screenshots.is_empty()
 }
 
 /// Draws this update or leaves the last frame on screen. Two changes in quick succession wait for each other, so that a moving

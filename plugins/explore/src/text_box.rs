@@ -7,6 +7,9 @@ use crate::theme;
 /// Longest text the box takes, characters; the session has its own limit in bytes, which is larger.
 const MAX_CHARS: usize = 600;
 
+/// Room kept for the two buttons, points.
+const BUTTONS_WIDTH: f32 = 178.0;
+
 /// The box and what is in it.
 #[derive(Default)]
 pub struct TextBox {
@@ -34,12 +37,11 @@ impl TextBox {
     /// frame, which egui does not know of a short press.
     pub fn show(&mut self, ui: &mut egui::Ui, ctrl: bool) -> Option<Entered> {
         ui.horizontal(|ui| {
-            let buttons = 210.0;
             let edit = TextEdit::singleline(&mut self.text)
                 .hint_text("Command: turn around  ·  go forward 2 m      or the caption of a new world")
                 .char_limit(MAX_CHARS)
                 .margin(vec2(10.0, 7.0))
-                .desired_width((ui.available_width() - buttons).max(120.0));
+                .desired_width((ui.available_width() - BUTTONS_WIDTH).max(120.0));
             let response = ui.add(edit);
             if std::mem::take(&mut self.wants_focus) {
                 response.request_focus();
@@ -47,8 +49,12 @@ impl TextBox {
             if response.has_focus() && ui.input(|input| input.key_pressed(Key::ArrowUp)) && self.text.is_empty() {
                 self.text.clone_from(&self.last);
             }
-            let ended = response.lost_focus();
-            let entered = ended && ui.input(|input| input.key_pressed(Key::Enter));
+            // A plain Enter takes the focus away by itself; with Ctrl the field ignores it.
+            let enter = ui.input(|input| input.key_pressed(Key::Enter));
+            let entered = enter && (response.lost_focus() || (ctrl && response.has_focus()));
+            if entered {
+                response.surrender_focus();
+            }
             let some_text = !self.text.trim().is_empty();
             let go = ui.add_enabled(some_text, egui::Button::new("Go")).on_hover_text("Enter").clicked();
             let world = egui::Button::new("New world");
@@ -81,4 +87,66 @@ pub fn hint(ui: &mut egui::Ui) {
             .small()
             .color(theme::DIM),
     );
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use bevy_egui::egui::{Context, Event, Modifiers, RawInput};
+
+    use super::*;
+
+    /// One frame with these events; `ctrl` is what the window knows of the key.
+    fn frame(ctx: &Context, text_box: &mut TextBox, events: Vec<Event>, ctrl: bool) -> Option<Entered> {
+        let mut entered = None;
+        let input = RawInput { events, ..RawInput::default() };
+        // What would be drawn is of no interest here.
+        drop(ctx.run_ui(input, |ui| entered = text_box.show(ui, ctrl).or(entered.take())));
+        entered
+    }
+
+    fn enter(modifiers: Modifiers) -> Vec<Event> {
+        let key = |pressed| Event::Key { key: Key::Enter, physical_key: None, pressed, repeat: false, modifiers };
+        vec![Event::ModifiersChanged(modifiers), key(true), key(false), Event::ModifiersChanged(Modifiers::NONE)]
+    }
+
+    fn typed(ctx: &Context, text_box: &mut TextBox, text: &str) {
+        text_box.focus();
+        frame(ctx, text_box, vec![], false);
+        frame(ctx, text_box, vec![Event::Text(text.to_owned())], false);
+        assert!(ctx.egui_wants_keyboard_input(), "the box has the focus");
+    }
+
+    #[test]
+    fn enter_is_a_command_and_ctrl_enter_a_caption_however_short_the_press() {
+        let (ctx, mut text_box) = (Context::default(), TextBox::default());
+        typed(&ctx, &mut text_box, " turn around ");
+        let entered = frame(&ctx, &mut text_box, enter(Modifiers::NONE), false);
+        assert_eq!(entered, Some(Entered::Command("turn around".to_owned())));
+        assert!(!ctx.egui_wants_keyboard_input(), "the keys walk again");
+
+        for seen_by_egui in [Modifiers::CTRL, Modifiers::NONE] {
+            typed(&ctx, &mut text_box, "a red room");
+            let entered = frame(&ctx, &mut text_box, enter(seen_by_egui), true);
+            assert_eq!(entered, Some(Entered::Caption("a red room".to_owned())), "{seen_by_egui:?}");
+            assert!(!ctx.egui_wants_keyboard_input());
+        }
+    }
+
+    #[test]
+    fn nothing_is_entered_by_an_empty_box_or_by_leaving_it() {
+        let (ctx, mut text_box) = (Context::default(), TextBox::default());
+        typed(&ctx, &mut text_box, "  ");
+        assert_eq!(frame(&ctx, &mut text_box, enter(Modifiers::NONE), false), None);
+        typed(&ctx, &mut text_box, "turn around");
+        let escape = Event::Key {
+            key: Key::Escape,
+            physical_key: None,
+            pressed: true,
+            repeat: false,
+            modifiers: Modifiers::NONE,
+        };
+        assert_eq!(frame(&ctx, &mut text_box, vec![escape], false), None);
+        assert!(!ctx.egui_wants_keyboard_input());
+    }
 }

@@ -11,7 +11,7 @@ use bevy::app::AppExit;
 use bevy::log::LogPlugin;
 use bevy::prelude::*;
 use bevy::render::view::Msaa;
-use bevy::window::{ExitCondition, PresentMode, WindowResolution};
+use bevy::window::{ExitCondition, PresentMode, WindowDestroyed, WindowResolution};
 use bevy::winit::{EventLoopProxyWrapper, WinitUserEvent};
 use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass, EguiUserTextures, egui};
 use rhea_session::ScriptStart;
@@ -37,6 +37,9 @@ const SIZE: (u32, u32) = (1280, 860);
 const MIN_SIZE: (f32, f32) = (720.0, 480.0);
 /// Width of the side panel, points.
 const SIDE_WIDTH: f32 = 300.0;
+
+/// Stands where the view would be.
+const NO_WORLD: &str = "No world is open. Press Enter, write a caption and press Ctrl+Enter.";
 
 /// What a window needs to know.
 pub struct WindowSettings {
@@ -82,6 +85,7 @@ struct Shown(Arc<AtomicBool>);
 pub fn run(link: SessionLink, settings: WindowSettings) -> Result<(), NoWindow> {
     let shown = Shown::default();
     let shown_later = shown.clone();
+    keep_quiet_until(shown.clone());
     let ran = catch_unwind(AssertUnwindSafe(move || {
         let mut app = App::new();
         build(&mut app);
@@ -100,6 +104,18 @@ pub fn run(link: SessionLink, settings: WindowSettings) -> Result<(), NoWindow> 
             Err(NoWindow::Failed(message.unwrap_or_else(|| "no reason given".to_owned())))
         }
     }
+}
+
+/// A window that cannot be opened is told in one sentence by whoever called [`run`]; the trace of the windowing code's panic
+/// would only bury it. Later panics are printed as always.
+fn keep_quiet_until(shown: Shown) {
+    let previous = std::panic::take_hook();
+    let opening = std::thread::current().id();
+    std::panic::set_hook(Box::new(move |panic| {
+        if shown.0.load(Ordering::Acquire) || std::thread::current().id() != opening {
+            previous(panic);
+        }
+    }));
 }
 
 fn build(app: &mut App) {
@@ -124,7 +140,7 @@ fn build(app: &mut App) {
         .insert_resource(ClearColor(Color::srgb_u8(0x0e, 0x11, 0x16)))
         .init_resource::<Desk>()
         .add_systems(Startup, (spawn_camera, connect_waker))
-        .add_systems(Update, (desk_actions.after(InputSystems::Read), refresh_pictures).chain())
+        .add_systems(Update, (desk_actions.after(InputSystems::Read), refresh_pictures, leave_when_destroyed).chain())
         .add_systems(EguiPrimaryContextPass, lay_out);
 }
 
@@ -141,6 +157,13 @@ fn connect_waker(link: Res<SessionLink>, proxy: Res<EventLoopProxyWrapper>) {
     link.set_waker(move || {
         proxy.send_event(WinitUserEvent::WakeUp).ok();
     });
+}
+
+/// A window that another program destroys ends the walk like one that is closed.
+fn leave_when_destroyed(mut destroyed: MessageReader<WindowDestroyed>, mut exit: MessageWriter<AppExit>) {
+    if destroyed.read().count() > 0 {
+        exit.write(AppExit::Success);
+    }
 }
 
 fn desk_actions(mut fired: MessageReader<Fired>, mut desk: ResMut<Desk>, mut exit: MessageWriter<AppExit>) {
@@ -230,13 +253,15 @@ fn lay_out(
 fn side_panel(root: &mut egui::Ui, walk: &Walk, desk: &Desk) {
     let frame = egui::Frame::NONE.fill(theme::PANEL).inner_margin(egui::Margin::same(16));
     egui::Panel::right("side").exact_size(SIDE_WIDTH).resizable(false).frame(frame).show(root, |ui| {
-        hud::side(ui, walk);
-        ui.add_space(10.0);
-        if desk.map {
-            map::show(ui, ui.available_width(), &walk.trail, &desk.canvas);
-        }
-        ui.add_space(12.0);
-        hud::reminders(ui);
+        egui::ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+            hud::side(ui, walk);
+            ui.add_space(10.0);
+            if desk.map {
+                map::show(ui, ui.available_width(), &walk.trail, &desk.canvas);
+            }
+            ui.add_space(12.0);
+            hud::reminders(ui);
+        });
     });
 }
 
@@ -249,7 +274,7 @@ fn central(ui: &mut egui::Ui, walk: &Walk, desk: &mut Desk) -> bool {
         }
         None => {
             let (text, colour) = hud::doing(walk, 0);
-            let text = if walk.running.is_some() { format!("{text} …") } else { text };
+            let text = if walk.running.is_some() { format!("{text} …") } else { NO_WORLD.to_owned() };
             let font = egui::FontId::proportional(theme::NARRATION_PT);
             ui.painter().text(space.center(), egui::Align2::CENTER_CENTER, text, font, colour);
         }

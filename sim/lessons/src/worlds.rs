@@ -100,7 +100,7 @@ impl WorldLessons<'_> {
         } else {
             None
         };
-        Ok(self.sample(prefix, grid, vec![CanvasCell::Hole; codes.len()], codes, "", form)?)
+        self.sample(prefix, grid, vec![CanvasCell::Hole; codes.len()], codes, "", form)
     }
 
     fn next_view(

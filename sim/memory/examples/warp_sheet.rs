@@ -1,10 +1,12 @@
 //! Warps against the truth in generated scenes: `cargo run --release -p rhea-memory --example warp_sheet -- SHEET.png`.
 //!
-//! Rows are moves; columns: source views, warp, truth, difference. Prints the PSNR of the warp over its valid pixels.
+//! In fours: source view, warp, truth, difference; first single moves, then views recalled off a walk. Prints the PSNR over the valid
+//! pixels.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use rhea_memory::Warper;
+use rhea_memory::{Memory, View, Warper};
 use rhea_picture::{Rgbd, Sheet, psnr, save_picture};
 use rhea_scene::{Camera, Move, Renderer, Threads, generate_any};
 
@@ -49,13 +51,54 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
         }
     }
+    let recalled = recall_rows(&seeds, &camera, &mut sheet)?;
     let count = seeds.len() as f64;
     for ((name, ..), (db, inner, coverage)) in MOVES.iter().zip(sums) {
         let (db, inner, covered) = (db / count, inner / count, 100.0 * coverage / count);
         println!("{name:>16}: {db:.1} dB on valid pixels, {inner:.1} dB away from silhouettes, {covered:.0} % valid");
     }
+    println!(
+        "recalled from 10 views of a walk: {:.1} dB on valid pixels, {:.0} % valid",
+        recalled.0,
+        100.0 * recalled.1
+    );
     save_picture(&path, &sheet.draw()?)?;
     Ok(())
+}
+
+/// Walks ten steps, then asks memory for views off the way; mean PSNR and coverage.
+fn recall_rows(seeds: &[u64], camera: &Camera, sheet: &mut Sheet) -> Result<(f64, f64), Box<dyn std::error::Error>> {
+    let (mut sum, mut covered, mut count) = (0.0, 0.0, 0.0);
+    for (n, seed) in seeds.iter().enumerate() {
+        let scene = generate_any(*seed);
+        let renderer = Renderer::new(&scene);
+        let Some(mut pose) = scene.starts().first().copied() else { continue };
+        let mut memory = Memory::new();
+        for step in 0..10 {
+            let rgbd = Arc::new(renderer.render(&pose, camera, Threads::All).rgbd);
+            let lineage = u32::from(step > 0);
+            memory.insert(View { rgbd, pose, codes: Vec::new(), step, lineage, narration: String::new() });
+            let turn = if step % 3 == 2 { 40.0 } else { 15.0 };
+            pose = scene.clip(&pose, &pose.apply(&Move { forward_m: 0.4, ..Move::turn_deg(turn) })).0;
+        }
+        for (k, back) in [(1, -0.3), (4, 0.2), (7, -0.2)] {
+            let step = Move { right_m: 0.25, forward_m: back, ..Move::turn_deg(-12.0) };
+            let from = memory.views()[k].pose;
+            let target = scene.clip(&from, &from.apply(&step)).0;
+            let truth = renderer.render(&target, camera, Threads::All).rgbd;
+            let recall = memory.recall(camera, &target, 4);
+            let db = psnr(&recall.warp.view, &truth, Some(&recall.warp.valid))?;
+            (sum, covered, count) = (sum + db, covered + f64::from(recall.warp.coverage()), count + 1.0);
+            if n < 3 && k != 7 {
+                let share = 100.0 * recall.warp.coverage();
+                sheet.add_view(&memory.views()[k].rgbd, format!("{seed} step {k}"));
+                sheet.add_view(&recall.warp.view, format!("recall {db:.1} dB {share:.0} %"));
+                sheet.add_view(&truth, format!("truth {:?}", recall.used));
+                sheet.add_view(&difference(&recall.warp.view, &truth, &recall.warp.valid), "difference x3");
+            }
+        }
+    }
+    Ok((sum / count, covered / count))
 }
 
 /// Valid pixels whose neighbours in the truth lie on one surface.

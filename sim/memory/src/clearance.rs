@@ -26,7 +26,7 @@ pub fn ahead_clear_m(view: &Rgbd, camera: &Camera, pose: &Pose, heading_offset_r
     let (ahead, side) = (level.forward(), level.right());
     let axes = [pose.right(), pose.up(), pose.forward()];
     let seen = axes.map(|axis| dot(axis, ahead));
-    if !(seen[2] > 0.0) {
+    if seen[2].is_nan() || seen[2] <= 0.0 {
         return None;
     }
     let [u, v] = lens.point(seen);

@@ -108,7 +108,7 @@ impl Cloud {
                 continue;
             }
             let ray = source.ray(((i % GRID) as f32 + 0.5) * block_x, ((i / GRID) as f32 + 0.5) * block_y);
-            let to = placement.to_target(ray, sample.inverse);
+            let to = placement.towards_target(ray, sample.inverse);
             if to[2] <= MIN_FORWARD {
                 continue;
             }

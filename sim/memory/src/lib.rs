@@ -11,6 +11,7 @@ mod raster;
 mod recall;
 mod sample;
 mod surface;
+mod turn;
 mod view;
 mod warp;
 

@@ -13,8 +13,9 @@ const SAME_PLACE_M: f32 = 1e-4;
 /// Smallest forward component of a projected direction.
 pub(crate) const MIN_FORWARD: f32 = 1e-3;
 
-/// Depths from here on count as sky, metres.
-const SKY_FROM_M: f32 = FARTHEST_M * 0.999;
+/// Depths from here on count as sky, metres: a drawn sky is not exactly at [`FARTHEST_M`], and a step of 1 m shifts what is so
+/// far away by one pixel of the shipped model.
+const SKY_FROM_M: f32 = FARTHEST_M * 0.75;
 
 /// Inverse depth of a stored depth; the sky has zero.
 pub(crate) fn inverse_depth(depth_m: f32) -> f32 {
@@ -109,7 +110,7 @@ impl Placement {
 
     /// Target direction, in units of the source depth, of what the source sees along `ray` at `inverse_depth`.
     #[inline]
-    pub fn to_target(&self, ray: [f32; 2], inverse_depth: f32) -> [f32; 3] {
+    pub fn towards_target(&self, ray: [f32; 2], inverse_depth: f32) -> [f32; 3] {
         let ([m0, m1, m2], t) = (&self.rotation, &self.offset_m);
         [
             m0[0] * ray[0] + m0[1] * ray[1] + m0[2] + t[0] * inverse_depth,
@@ -120,7 +121,7 @@ impl Placement {
 
     /// Source direction, in units of the target depth, of what the target sees along `ray` at `inverse_depth`.
     #[inline]
-    pub fn to_source(&self, ray: [f32; 2], inverse_depth: f32) -> [f32; 3] {
+    pub fn towards_source(&self, ray: [f32; 2], inverse_depth: f32) -> [f32; 3] {
         let ([m0, m1, m2], t) = (&self.rotation, &self.offset_m);
         let right = ray[0] - t[0] * inverse_depth;
         let up = ray[1] - t[1] * inverse_depth;

@@ -49,7 +49,7 @@ impl Taps {
         for x in 0..width {
             let inverse = inverses[x] * cells[x].solid();
             let ray_x = placement.target.ray(x as u32 as f32 + 0.5, 0.0)[0];
-            let [u, v] = placement.source.point(placement.to_source([ray_x, ray_y], inverse));
+            let [u, v] = placement.source.point(placement.towards_source([ray_x, ray_y], inverse));
             let (corner_x, corner_y) = cells[x].corner();
             rights[x] = in_parts(u + 0.5 - corner_x as i32 as f32);
             downs[x] = in_parts(v + 0.5 - corner_y as i32 as f32);

@@ -5,6 +5,8 @@
 //!
 //! Invariant: the result depends on the arguments alone. A source at the target's own pose returns its pixels unchanged.
 
+use std::cell::RefCell;
+
 use rhea_picture::{FARTHEST_M, Rgbd, Warp};
 use rhea_scene::{Camera, Pose};
 
@@ -35,10 +37,11 @@ pub struct Warper {
     taps: Taps,
 }
 
-/// Warps `sources`, given oldest first, to `target`. See [`Warper::warp`].
+/// Warps `sources`, given oldest first, to `target`, with buffers of the calling thread. See [`Warper::warp`].
 #[must_use]
 pub fn warp(sources: &[(&Rgbd, &Pose)], camera: &Camera, target: &Pose) -> Warp {
-    Warper::default().warp(sources, camera, target)
+    thread_local!(static WARPER: RefCell<Warper> = RefCell::default());
+    WARPER.with_borrow_mut(|warper| warper.warp(sources, camera, target))
 }
 
 impl Warper {

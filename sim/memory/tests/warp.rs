@@ -1,4 +1,5 @@
 //! The warp against worlds that can be drawn exactly.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod analytic;
 

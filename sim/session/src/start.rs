@@ -139,6 +139,7 @@ impl FirstView {
             }
             Start::Picture { picture, .. } => {
                 let mut view = picture.clone().into_rgbd().centre_square().resized(side, side)?;
+                view.depth_m = guessed_depth_m(&Camera::square(side));
                 let coded = model.round_trip(&view)?;
                 check_size(&coded, side)?;
                 let score = decibels(psnr(&coded.view, &view, None)?);
@@ -162,6 +163,30 @@ impl FirstView {
              can; a bigger model will do better"
         ))
     }
+}
+
+/// Height of the guessed ceiling above the eye, metres.
+const CEILING_M: f32 = 1.2;
+/// Distance of the guessed walls at both sides, metres.
+const SIDE_WALL_M: f32 = 3.0;
+/// Distance of the guessed wall ahead, metres.
+const FAR_WALL_M: f32 = 5.0;
+
+/// Planar depth of an empty room around the walker. A picture file has no depth, and the model reads colour and depth
+/// together: this is what it starts from, so that the walker does not see a poster at the horizon.
+fn guessed_depth_m(camera: &Camera) -> Vec<f32> {
+    let focal_px = camera.focal_px();
+    let (middle_x, middle_y) = (camera.width as f32 * 0.5, camera.height as f32 * 0.5);
+    let mut depth_m = Vec::with_capacity(camera.width * camera.height);
+    for y in 0..camera.height {
+        let up = (middle_y - (y as f32 + 0.5)) / focal_px;
+        let level_m = if up > 0.0 { CEILING_M } else { EYE_HEIGHT_M } / up.abs();
+        for x in 0..camera.width {
+            let right = ((x as f32 + 0.5) - middle_x) / focal_px;
+            depth_m.push(level_m.min(SIDE_WALL_M / right.abs()).min(FAR_WALL_M));
+        }
+    }
+    depth_m
 }
 
 /// A score that JSON can hold: equal pictures have 99 dB.
@@ -191,4 +216,30 @@ pub(crate) fn check_size(imagined: &Imagined, side: usize) -> Result<(), Session
     }
     let codes = imagined.codes.len();
     Err(SessionError::View { width: view.width, height: view.height, codes, side })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guessed_room_has_a_floor_under_the_eye() {
+        // With an odd side the middle column and row look straight ahead, along no floor: the wall is there.
+        for side in [1, 33, 128] {
+            let camera = Camera::square(side);
+            let depth_m = guessed_depth_m(&camera);
+            assert_eq!(depth_m.len(), side * side);
+            assert!(depth_m.iter().all(|depth| (0.5..=FAR_WALL_M).contains(depth)));
+        }
+        let depth_m = guessed_depth_m(&Camera::square(128));
+        // The lowest row looks 40 degrees down: the floor, 1.5 m below, is 1.5 / tan(40 deg) = 1.79 m away.
+        let lowest = depth_m[127 * 128 + 64];
+        assert!((lowest - 1.79).abs() < 0.03, "{lowest}");
+        assert_eq!(depth_m[64 * 128 + 64], FAR_WALL_M);
+    }
+
+    #[test]
+    fn a_sentence_has_one_full_stop() {
+        assert_eq!([sentence("a hall"), sentence(" a hall. ")], ["a hall.", "a hall."]);
+    }
 }

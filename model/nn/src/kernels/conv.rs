@@ -171,7 +171,6 @@ pub fn conv_backward_data(shape: &ConvShape, d_out: &[f32], packed: &Packed, d_i
 type Fill<'a> = &'a (dyn Fn(usize, &mut dyn FnMut(usize, &[f32])) + Sync);
 type Place<'a> = &'a (dyn Fn(usize) -> Option<usize> + Sync);
 
-#[allow(clippy::too_many_arguments, reason = "the two directions of one convolution differ in exactly these")]
 fn run(
     shape: &ConvShape,
     packed: &Packed,
@@ -197,7 +196,6 @@ fn run(
     }
 }
 
-#[allow(clippy::too_many_arguments, reason = "as its caller")]
 fn image_f32(
     shape: &ConvShape,
     packed: &Packed,
@@ -234,7 +232,6 @@ fn image_f32(
     }
 }
 
-#[allow(clippy::too_many_arguments, reason = "as its caller")]
 fn image_amx(
     shape: &ConvShape,
     packed: &Packed,
@@ -269,9 +266,9 @@ fn image_amx(
         }
     };
     let store = |start: usize, c: &[f32], out: &mut [f32]| {
-        for row in start..(start + SIDE).min(rows) {
-            let Some(to) = places[row] else { continue };
-            let (r, to) = (row - start, &mut out[to * n..to * n + n]);
+        for (r, to) in places.iter().skip(start).take(SIDE).enumerate() {
+            let Some(to) = to else { continue };
+            let to = &mut out[to * n..to * n + n];
             for (column, to) in to.chunks_mut(16).enumerate() {
                 let tile = (column / 2) * BLOCK + ((r / 16) * 2 + column % 2) * 256 + (r % 16) * 16;
                 let from = &c[tile..tile + to.len()];

@@ -16,8 +16,9 @@ use super::product::{INNER, SIDE};
 pub struct Rows {
     pub(super) rows: usize,
     pub(super) width: usize,
-    pub(super) pitch: usize,
-    pub(super) halves: Vec<u16>,
+    blocks: usize,
+    /// `[row tile][inner block]`, each tile 16 rows of 32 inner values.
+    tiles: Vec<u16>,
     pub(super) plain: Vec<f32>,
 }
 
@@ -28,21 +29,26 @@ impl Rows {
     /// When `x` does not have whole rows.
     pub fn fill(&mut self, unit: Unit, x: &[f32], width: usize) {
         assert!(width > 0 && x.len().is_multiple_of(width), "rows of {width} in {} values", x.len());
-        (self.rows, self.width, self.pitch) = (x.len() / width, width, width.next_multiple_of(INNER));
+        (self.rows, self.width, self.blocks) = (x.len() / width, width, width.div_ceil(INNER));
         if unit == Unit::F32 {
             self.plain.clear();
             self.plain.extend_from_slice(x);
             return;
         }
-        grow(&mut self.halves, self.rows.next_multiple_of(SIDE) * self.pitch);
-        to_halves(x, width, self.pitch, &mut self.halves);
+        grow(&mut self.tiles, self.rows.div_ceil(16) * self.blocks * TILE);
+        rows_to_tiles(x, width, &mut self.tiles);
     }
 
+    /// The operand of 32 rows from `row` on, at an inner block.
     pub(super) fn operand(&self, row: usize, block: usize) -> Operand<'_> {
-        let first = row * self.pitch + block * INNER;
+        let first = (row / 16 * self.blocks + block) * TILE;
         // A single row tile is enough for the last rows; both pointers then name the same tile.
-        let second = if self.rows - row > 16 { first + 16 * self.pitch } else { first };
-        Operand { data: &self.halves, first, second, pitch: self.pitch * 2 }
+        let second = if self.rows - row > 16 { first + self.blocks * TILE } else { first };
+        Operand { data: &self.tiles, first, second, pitch: 64 }
+    }
+
+    pub(super) fn blocks(&self) -> usize {
+        self.blocks
     }
 }
 
@@ -176,7 +182,7 @@ impl Kept {
             self.plain[first..first + x.len()].copy_from_slice(x);
         } else {
             grow(&mut self.halves, first + x.len());
-            to_halves(x, x.len(), x.len(), &mut self.halves[first..first + x.len()]);
+            to_halves(x, &mut self.halves[first..first + x.len()]);
         }
     }
 
@@ -200,16 +206,32 @@ fn grow(buffer: &mut Vec<u16>, len: usize) {
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
-fn to_halves(x: &[f32], width: usize, pitch: usize, to: &mut [u16]) {
-    if width == 0 {
-        return;
+fn to_halves(x: &[f32], to: &mut [u16]) {
+    for (t, v) in to.iter_mut().zip(x) {
+        *t = bf16(*v);
     }
-    for (row, to) in x.chunks_exact(width).zip(to.chunks_exact_mut(pitch)) {
-        let (to, rest) = to.split_at_mut(width);
-        for (t, v) in to.iter_mut().zip(row) {
-            *t = bf16(*v);
+}
+
+/// `(rows, width)` to the tiles of a left operand.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+fn rows_to_tiles(x: &[f32], width: usize, to: &mut [u16]) {
+    let blocks = width.div_ceil(INNER);
+    for (row, x) in x.chunks_exact(width).enumerate() {
+        let first = row / 16 * blocks * TILE + row % 16 * INNER;
+        let whole = x.chunks_exact(INNER);
+        let rest = whole.remainder();
+        for (block, x) in whole.enumerate() {
+            let to = &mut to[first + block * TILE..][..INNER];
+            for i in 0..INNER {
+                to[i] = bf16(x[i]);
+            }
         }
-        rest.fill(0);
+        if !rest.is_empty() {
+            let to = &mut to[first + (blocks - 1) * TILE..][..INNER];
+            for (i, t) in to.iter_mut().enumerate() {
+                *t = rest.get(i).map_or(0, |v| bf16(*v));
+            }
+        }
     }
 }
 

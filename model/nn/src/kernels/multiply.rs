@@ -4,7 +4,7 @@ use super::Unit;
 use super::amx::{BLOCK, Operand, Path, Step, TILE, Tiles};
 use super::convert::add_row;
 use super::matrix::{Channels, Right, Rows};
-use super::product::{INNER, Packed, SIDE, gemm_f32};
+use super::product::{Packed, SIDE, gemm_f32};
 
 /// Inner steps of one sweep: an operand panel of 32 KiB, so that one panel stays in the first-level cache.
 const SWEEP: usize = 16;
@@ -28,7 +28,8 @@ pub fn multiply(x: &Rows, packed: &Packed, out: &mut [f32], add: bool) {
         operand.second += block * TILE;
         operand
     };
-    sweep(|row, block| x.operand(row, block), INNER * 2, right, packed.steps(), (m, n), out, add);
+    debug_assert_eq!(x.blocks(), packed.steps());
+    sweep(|row, block| x.operand(row, block), right, packed.steps(), (m, n), out, add);
 }
 
 /// As [`multiply`] with a right operand made on the way.
@@ -43,7 +44,7 @@ pub fn multiply_right(unit: Unit, x: &Rows, right: &Right, out: &mut [f32], add:
         return;
     }
     let b = |column: usize, block: usize| right.0.operand(column, block);
-    sweep(|row, block| x.operand(row, block), INNER * 2, b, right.0.blocks(), (m, n), out, add);
+    sweep(|row, block| x.operand(row, block), b, right.0.blocks(), (m, n), out, add);
 }
 
 /// `out = aᵀ · b`, or `out += aᵀ · b` with `add`; `out` is `(a width, b columns)`.
@@ -59,13 +60,12 @@ pub fn multiply_tn(unit: Unit, a: &Channels, b: &Right, out: &mut [f32], add: bo
         return;
     }
     let left = |row: usize, block: usize| a.operand(row / SIDE, block);
-    sweep(left, TILE * 2, |column, block| b.operand(column, block), a.blocks(), (m, n), out, add);
+    sweep(left, |column, block| b.operand(column, block), a.blocks(), (m, n), out, add);
 }
 
-/// All blocks of the output; `a_step` is the bytes between inner blocks of the left operand.
+/// All blocks of the output.
 fn sweep<'a, 'b>(
     a: impl Fn(usize, usize) -> Operand<'a>,
-    a_step: usize,
     b: impl Fn(usize, usize) -> Operand<'b>,
     steps: usize,
     (m, n): (usize, usize),
@@ -75,7 +75,7 @@ fn sweep<'a, 'b>(
     let tiles = Tiles::configure();
     for rows in (0..m).step_by(ROWS) {
         for step in (0..steps).step_by(SWEEP) {
-            let path = Path::even(SWEEP.min(steps - step), Step { a: a_step, b: TILE * 2 });
+            let path = Path::even(SWEEP.min(steps - step), Step { a: TILE * 2, b: TILE * 2 });
             for column in 0..n.div_ceil(SIDE) {
                 let b = b(column, step);
                 for row in (rows..(rows + ROWS).min(m)).step_by(SIDE) {
@@ -149,7 +149,8 @@ mod tests {
     fn all_products_agree_with_f64_on_odd_sizes() {
         // The same buffers serve all sizes, so that what an earlier fill left behind would show.
         let (mut rows, mut channels, mut right) = (Rows::default(), Channels::default(), Right::default());
-        for (m, n, k) in [(300, 96, 600), (1, 1, 1), (3, 5, 7), (17, 33, 31), (40, 96, 65), (33, 16, 64), (48, 32, 96)] {
+        for (m, n, k) in [(300, 96, 600), (1, 1, 1), (3, 5, 7), (17, 33, 31), (40, 96, 65), (33, 16, 64), (48, 32, 96)]
+        {
             let (x, w, was) = (values(m * k, 1), values(k * n, 2), values(m * n, 3));
             let sums: Vec<f64> = (0..m * n)
                 .map(|i| (0..k).map(|l| f64::from(x[i / n * k + l]) * f64::from(w[l * n + i % n])).sum())

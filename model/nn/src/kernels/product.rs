@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::Unit;
 use super::amx::{self, BLOCK, Operand, Step, TILE, Tiles};
-use super::convert::{add_bias, add_row, bf16, interleave_rows, row_to_bf16};
+use super::convert::{add_bias, add_row, interleave_rows, row_to_bf16};
 
 /// Columns of a tile's inner dimension.
 pub(super) const INNER: usize = 32;
@@ -403,7 +403,6 @@ impl OuterSum {
 
 /// f32 product through the `gemm` crate; strides are (row, column) in elements.
 #[allow(unsafe_code, reason = "the gemm crate takes raw pointers; the lengths are checked here")]
-#[allow(clippy::too_many_arguments, reason = "the sizes and strides of three matrices")]
 pub(super) fn gemm_f32(
     m: usize,
     n: usize,
@@ -437,13 +436,14 @@ pub(super) fn gemm_f32(
     }
 }
 
-/// One value rounded as the AMX path rounds its operands; for tests and references.
-#[must_use]
-pub fn rounded(value: f32) -> f32 {
-    f32::from_bits(u32::from(bf16(value)) << 16)
+/// One value rounded as the AMX path rounds its operands.
+#[cfg(test)]
+pub(super) fn rounded(value: f32) -> f32 {
+    f32::from_bits(u32::from(super::convert::bf16(value)) << 16)
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use crate::kernels::unit;

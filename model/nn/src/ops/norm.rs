@@ -28,7 +28,7 @@ struct Sizes {
 impl GroupNorm {
     fn sizes(&self, dims: &[usize], c: usize) -> Result<Sizes> {
         let &[_, y, x, channels] = dims else { bail!("group norm input must be (b, y, x, c), got {dims:?}") };
-        if channels != c || self.groups == 0 || c % self.groups != 0 {
+        if channels != c || self.groups == 0 || !c.is_multiple_of(self.groups) {
             bail!("group norm of {channels} channels with {c} weights in {} groups", self.groups);
         }
         Ok(Sizes { positions: y * x, c })

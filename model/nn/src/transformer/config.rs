@@ -91,7 +91,7 @@ impl TransformerConfig {
             vocab_size: vocab,
             hidden_size: 256,
             intermediate_size: 768,
-            num_hidden_layers: 8,
+            num_hidden_layers: 6,
             num_attention_heads: 4,
             num_key_value_heads: 2,
             head_dim: 64,
@@ -163,13 +163,13 @@ impl TransformerConfig {
                 return refuse(format!("{name} is {value}; allowed are 1 to {limit}"));
             }
         }
-        if self.num_attention_heads % self.num_key_value_heads != 0 {
+        if !self.num_attention_heads.is_multiple_of(self.num_key_value_heads) {
             return refuse(format!(
                 "num_attention_heads is {}; it must be a multiple of num_key_value_heads, {}",
                 self.num_attention_heads, self.num_key_value_heads
             ));
         }
-        if self.head_dim % 2 != 0 {
+        if !self.head_dim.is_multiple_of(2) {
             return refuse(format!("head_dim is {}; it must be even", self.head_dim));
         }
         for (name, value) in [("rms_norm_eps", self.rms_norm_eps), ("rope_theta", self.rope_theta)] {

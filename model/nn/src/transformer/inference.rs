@@ -6,9 +6,7 @@ use super::ops::heads::{self, HeadNorms, HeadsMut};
 use super::ops::rope::Rope;
 use super::ops::{add, attention, rmsnorm, swiglu};
 use super::sequence::check_sequence;
-use super::{
-    KvStore, NO_ID, Parameters, Token, TransformerConfig, TransformerError, Visible, cell_position, sized,
-};
+use super::{KvStore, NO_ID, Parameters, Token, TransformerConfig, TransformerError, Visible, cell_position, sized};
 use crate::kernels::{Packed, Unit, product};
 
 /// Rows times query heads per key head up to which attention works on single rows instead of stacked products.

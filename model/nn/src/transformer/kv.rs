@@ -86,7 +86,10 @@ impl KvStore {
 
     pub(super) fn check_room(&self, rows: usize) -> Result<(), TransformerError> {
         if rows == 0 || rows > self.capacity - self.len {
-            let text = format!("{rows} rows behind {} of {}; at least one must be given and all must fit", self.len, self.capacity);
+            let text = format!(
+                "{rows} rows behind {} of {}; at least one must be given and all must fit",
+                self.len, self.capacity
+            );
             return Err(TransformerError::Input(text));
         }
         Ok(())

@@ -63,7 +63,8 @@ impl Layout {
         let heads = config.head_shape();
         let (d, f) = (config.hidden_size, config.intermediate_size);
         let mut specs = Vec::new();
-        let mut add = |name: String, shape: &[usize], init| specs.push(TensorSpec { name, shape: shape.to_vec(), init });
+        let mut add =
+            |name: String, shape: &[usize], init| specs.push(TensorSpec { name, shape: shape.to_vec(), init });
         add("model.embed_tokens.weight".to_owned(), &[config.vocab_size, d], Init::Normal);
         for i in 0..config.num_hidden_layers {
             let name = |part: &str| format!("model.layers.{i}.{part}.weight");

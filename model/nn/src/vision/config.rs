@@ -84,7 +84,7 @@ impl VisionConfig {
         for m in &self.ch_mult {
             range("ch_mult", *m, 1, 64)?;
         }
-        if self.ch % 32 != 0 {
+        if !self.ch.is_multiple_of(32) {
             return Err(format!("ch is {}; it must be a multiple of the 32 normalisation groups", self.ch));
         }
         range("num_res_blocks", self.num_res_blocks, 1, 32)?;

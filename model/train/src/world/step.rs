@@ -190,7 +190,7 @@ impl WorldTrainer {
         let count = this.workers.len();
         let parts = shards.run(|shard| {
             let mut laid = Vec::new();
-            let equal = LossWeights { unknown: 1.0, known: 1.0, word: 1.0, next_code: 1.0 };
+            let equal = LossWeights { unknown: 1.0, known: 1.0, word: 1.0, next_code: 1.0, narrated: 1.0 };
             for (index, sample) in samples.iter().enumerate().filter(|(i, _)| i % count == shard) {
                 let mut rng = ChaCha8Rng::seed_from_u64(index as u64);
                 laid.push(lay_out(sample, &this.ids, Noise::NONE, &equal, &mut rng).map_err(NnError::Input)?);

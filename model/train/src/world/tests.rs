@@ -7,7 +7,8 @@ use rhea_nn::transformer::{NO_ID, TransformerConfig, Visible};
 
 use super::*;
 
-const IDS: WorldIds = WorldIds { canvas: 10, partial: 11, hole: 12, eol: 13, eoi: 14, visual_base: 20, visual_count: 8 };
+const IDS: WorldIds =
+    WorldIds { canvas: 10, partial: 11, hole: 12, eol: 13, eoi: 14, visual_base: 20, visual_count: 8 };
 
 fn sample() -> WorldSample {
     WorldSample {
@@ -24,7 +25,8 @@ fn sample() -> WorldSample {
 #[test]
 fn the_parallel_form_is_laid_out_as_documented() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let laid = lay_out(&sample(), &IDS, Noise::NONE, &LossWeights::default(), &mut rng).unwrap();
+    let weights = LossWeights { narrated: 1.0, ..LossWeights::default() };
+    let laid = lay_out(&sample(), &IDS, Noise::NONE, &weights, &mut rng).unwrap();
     let ids: Vec<u32> = laid.tokens.iter().map(|t| t.id).collect();
     assert_eq!(ids, [1, 2, 3, 20, 12, 21, 12, 24, 25, 13, 26, 27, 14, 8]);
     let positions: Vec<u32> = laid.tokens.iter().map(|t| t.position).collect();
@@ -105,7 +107,15 @@ impl WorldSource for Rule {
         let ids = vec![1, word, 20 + word, 9];
         let form = NextTokenForm { ids, learn: vec![false, false, true, true] };
         let next_token_form = rng.random_bool(0.2).then_some(form);
-        Ok(WorldSample { prefix_ids: vec![1, word], rows: 2, cols: 2, target_codes, canvas, narration_ids, next_token_form })
+        Ok(WorldSample {
+            prefix_ids: vec![1, word],
+            rows: 2,
+            cols: 2,
+            target_codes,
+            canvas,
+            narration_ids,
+            next_token_form,
+        })
     }
 
     fn held_out(&self, n: usize) -> Result<Vec<WorldSample>, String> {
@@ -189,7 +199,8 @@ fn rate_of_nano_steps() {
     impl WorldSource for Nano {
         fn sample(&self, index: u64) -> Result<WorldSample, String> {
             let mut rng = ChaCha8Rng::seed_from_u64(index);
-            let mut ids = |n: usize, from: u32, to: u32| -> Vec<u32> { (0..n).map(|_| rng.random_range(from..to)).collect() };
+            let mut ids =
+                |n: usize, from: u32, to: u32| -> Vec<u32> { (0..n).map(|_| rng.random_range(from..to)).collect() };
             let (prefix_ids, target_codes, narration_ids) = (ids(50, 0, 900), ids(64, 0, 4096), ids(24, 0, 900));
             let canvas = target_codes.iter().map(|c| if c % 3 == 0 { CanvasCell::Hole } else { CanvasCell::Known(*c) });
             let canvas = canvas.collect();

@@ -271,7 +271,7 @@ fn revisit(
     let last = walk(model, place, &place.start, false, moves, false, 1)?;
     let own = walk(model, place, &place.start, true, moves, false, all)?;
     let against = |told: &Told| score(psnr(&told.view, &place.truth(&told.pose).rgbd, None));
-    let mut add = |told: &[Told], mean: &mut Mean| {
+    let add = |told: &[Told], mean: &mut Mean| {
         if let Some(end) = told.last() {
             mean.add(against(end));
         }

@@ -39,10 +39,11 @@ impl ReplayReader {
     /// file that breaks off later is no error: see [`Replay::torn`].
     pub fn open(path: &Path) -> Result<Replay, ReplayError> {
         let read = |source| ReplayError::Read { path: path.to_path_buf(), source };
-        let file = File::open(path).map_err(read)?;
-        if !file.metadata().map_err(read)?.is_file() {
+        // Asked before opening: to open a pipe is to wait for its other end.
+        if !std::fs::metadata(path).map_err(read)?.is_file() {
             return Err(ReplayError::Foreign { what: "this is no file".to_owned(), path: path.to_path_buf() });
         }
+        let file = File::open(path).map_err(read)?;
         Self::read(Box::new(BufReader::with_capacity(1 << 16, file)), path)
     }
 

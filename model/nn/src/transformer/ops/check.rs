@@ -31,6 +31,9 @@ pub fn assert_gradient(at: &[f32], gradient: &[f32], step: f32, mut value: impl 
         let below = value(&moved);
         let want = (above - below) / (2.0 * f64::from(step));
         let got = f64::from(gradient[i]);
-        assert!((got - want).abs() < 4e-3 * (1.0 + want.abs()), "element {i}: gradient {got}, finite difference {want}");
+        assert!(
+            (got - want).abs() < 4e-3 * (1.0 + want.abs()),
+            "element {i}: gradient {got}, finite difference {want}"
+        );
     }
 }

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use super::weights::{LayerWeights, Weights};
 use crate::kernels::Kept;
-use crate::transformer::{Visible, sized};
 use crate::transformer::ops::attention::{self, Gradients, Keys, Remember};
 use crate::transformer::ops::heads::{self, HeadNormGradients, HeadNorms, HeadsMut};
+use crate::transformer::{Visible, sized};
 
 /// Buffers of one sequence, kept between calls.
 #[derive(Debug, Default)]

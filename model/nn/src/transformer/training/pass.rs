@@ -16,7 +16,7 @@ use crate::transformer::ops::{add, rmsnorm, swiglu};
 use crate::transformer::{Batch, NO_ID, TransformerError, Visible, sized};
 
 /// Rows of a chunk; a multiple of 32, as operands want it.
-const CHUNK: usize = 256;
+const CHUNK: usize = 128;
 
 /// What a layer keeps for its backward pass.
 #[derive(Debug, Default)]

@@ -217,42 +217,10 @@ fn rate_of_training_on_one_thread() {
         let mut pass = Pass::default();
         let mut best = f64::INFINITY;
         for _ in 0..12 {
-            let start = cpu_secs();
+            let start = std::time::Instant::now();
             pass.run(&weights, &batch, &targets, Some(&mut gradients)).unwrap();
-            best = best.min(cpu_secs() - start);
+            best = best.min(start.elapsed().as_secs_f64());
         }
         eprintln!("l {} x {samples}: {:.1} ms, {:.1} samples/s", tokens.len(), best * 1e3, samples as f64 / best);
-    });
-}
-
-fn cpu_secs() -> f64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    text.split(' ').next().unwrap().parse::<f64>().unwrap() * 1e-9
-}
-
-#[test]
-#[ignore = "prints rates"]
-fn rates_of_kernels() {
-    use crate::kernels::{Packed, Rows, Channels, Right, multiply, multiply_tn, product, product_tn, unit};
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    pool.install(|| {
-        for (m, k, n) in [(1680, 256, 1536), (1680, 768, 256), (1680, 256, 512), (1680,1536,256), (420, 64, 210), (420, 210, 64), (210,256,1536)] {
-            let (x, w) = (values(m * k, 1), values(n * k, 2));
-            let dy = values(m * n, 3);
-            let mut out = vec![0.0; m * n];
-            let mut dw = vec![0.0; k * n];
-            let p = Packed::from_nk(unit(), &w, n, k);
-            let reps = (40_000_000_000 / (2 * m * n * k)).max(3);
-            let flop = (2 * m * n * k * reps) as f64;
-            let time = |f: &mut dyn FnMut()| { f(); let mut best = f64::INFINITY; for _ in 0..3 { let s = cpu_secs(); for _ in 0..reps { f(); } best = best.min(cpu_secs() - s); } flop / best * 1e-9 };
-            let a = time(&mut || product(&x, m, &p, None, &mut out));
-            let b = time(&mut || product_tn(unit(), &dy, &x, m, n, k, &mut dw));
-            let (mut r, mut c, mut q) = (Rows::default(), Channels::default(), Right::default());
-            let a2 = time(&mut || { r.fill(unit(), &x, k); multiply(&r, &p, &mut out, false) });
-            let a3 = time(&mut || { multiply(&r, &p, &mut out, false) });
-            let b2 = time(&mut || { c.fill(unit(), &dy, n); q.fill(unit(), &x, k); multiply_tn(unit(), &c, &q, &mut dw, true) });
-            let b3 = time(&mut || multiply_tn(unit(), &c, &q, &mut dw, true));
-            eprintln!("m {m} k {k} n {n}: product {a:.0} GFLOP/s, product_tn {b:.0}, multiply {a2:.0} ({a3:.0}) multiply_tn {b2:.0} ({b3:.0})");
-        }
     });
 }
