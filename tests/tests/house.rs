@@ -60,10 +60,7 @@ fn windows_live_in_plugins_and_tensors_in_model() {
             for dependency in package["dependencies"].as_array().unwrap() {
                 let other = dependency["name"].as_str().unwrap();
                 let name = package["name"].as_str().unwrap();
-                assert!(
-                    storeys.contains(&at) || !crates.contains(&other),
-                    "{name} must not depend on {other}"
-                );
+                assert!(storeys.contains(&at) || !crates.contains(&other), "{name} must not depend on {other}");
             }
         }
     };

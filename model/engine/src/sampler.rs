@@ -5,6 +5,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rhea_nn::transformer::ops::math::exp_all;
 
 use crate::error::EngineError;
 use crate::request::Filter;
@@ -23,7 +24,9 @@ pub struct Drawn {
 pub struct Sampler {
     generator: ChaCha8Rng,
     filter: Filter,
-    kept: Vec<(f32, u32)>,
+    values: Vec<f32>,
+    indices: Vec<u32>,
+    weights: Vec<f32>,
 }
 
 impl Sampler {
@@ -39,7 +42,13 @@ impl Sampler {
         if !(filter.top_p > 0.0 && filter.top_p <= 1.0) {
             return Err(EngineError::Request(format!("top-p {}; allowed is above 0 up to 1", filter.top_p)));
         }
-        Ok(Self { generator: ChaCha8Rng::seed_from_u64(seed), filter, kept: Vec::new() })
+        Ok(Self {
+            generator: ChaCha8Rng::seed_from_u64(seed),
+            filter,
+            values: Vec::new(),
+            indices: Vec::new(),
+            weights: Vec::new(),
+        })
     }
 
     /// The random number of a step and position, in [0, 1).
@@ -66,49 +75,59 @@ impl Sampler {
         if bad > 0 {
             return Err(EngineError::NonFinite { step: step as usize, count: bad });
         }
-        let uniform = self.uniform(step, position);
-        let kept = &mut self.kept;
-        kept.clear();
-        kept.extend(logits.iter().zip(0u32..).filter(|(_, i)| allowed(*i as usize)).map(|(v, i)| (*v, i)));
-        let largest_first = |a: &(f32, u32), b: &(f32, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-        let Some(best) = kept.iter().copied().min_by(largest_first) else {
+        let uniform = f64::from(self.uniform(step, position));
+        let Self { values, indices, weights, filter, .. } = self;
+        values.clear();
+        indices.clear();
+        for (value, index) in logits.iter().zip(0u32..).filter(|(_, index)| allowed(*index as usize)) {
+            values.push(*value);
+            indices.push(index);
+        }
+        // The first of equal maxima.
+        let Some(best) = (0..values.len()).reduce(|a, b| if values[b] > values[a] { b } else { a }) else {
             return Err(EngineError::Request("no token is allowed here".to_owned()));
         };
-        let total: f64 = kept.iter().map(|(v, _)| f64::from((v - best.0).exp())).sum();
-        let drawn = |(value, index): (f32, u32)| Drawn {
-            index: index as usize,
-            probability: (f64::from((value - best.0).exp()) / total) as f32,
-        };
-        let Filter { temperature, top_k, top_p } = self.filter;
-        if temperature == 0.0 || kept.len() == 1 {
-            return Ok(drawn(best));
+        let largest = values[best];
+        weights.resize(values.len(), 0.0);
+        let total = exp_all(values, largest, 1.0, weights);
+        let drawn =
+            |index: u32, value: f32| Drawn { index: index as usize, probability: (value - largest).exp() / total };
+        if filter.temperature == 0.0 || values.len() == 1 {
+            return Ok(drawn(indices[best], largest));
         }
-        if top_k > 0 && top_k < kept.len() {
-            let (_, kth, _) = kept.select_nth_unstable_by(top_k - 1, largest_first);
-            let kth = kth.0;
-            kept.retain(|(v, _)| *v >= kth);
+        if filter.temperature != 1.0 {
+            exp_all(values, largest, 1.0 / filter.temperature, weights);
         }
-        kept.sort_unstable_by(largest_first);
-        let weight = |value: f32| f64::from(((value - best.0) / temperature).exp());
-        let mut total: f64 = kept.iter().map(|(v, _)| weight(*v)).sum();
-        if top_p < 1.0 {
-            let limit = f64::from(top_p) * total;
-            let mut before = 0.0;
-            let fitting = kept.iter().take_while(|(v, _)| {
-                let fits = before <= limit;
-                before += weight(*v);
-                fits
-            });
-            let count = fitting.count();
-            kept.truncate(count.max(1));
-            total = kept.iter().map(|(v, _)| weight(*v)).sum();
+        if filter.top_k > 0 && filter.top_k < values.len() {
+            let mut sorted = values.clone();
+            let (_, kth, _) = sorted.select_nth_unstable_by(filter.top_k - 1, |a, b| b.total_cmp(a));
+            values.iter().zip(weights.iter_mut()).filter(|(v, _)| *v < kth).for_each(|(_, w)| *w = 0.0);
         }
-        let mut left = f64::from(uniform) * total;
-        let chosen = kept.iter().find(|(v, _)| {
-            left -= weight(*v);
+        if filter.top_p < 1.0 {
+            keep_share(filter.top_p, weights);
+        }
+        let mut left = uniform * weights.iter().map(|w| f64::from(*w)).sum::<f64>();
+        let chosen = weights.iter().position(|w| {
+            left -= f64::from(*w);
             left < 0.0
         });
-        Ok(drawn(chosen.or(kept.last()).copied().unwrap_or(best)))
+        let chosen = chosen.unwrap_or(best);
+        Ok(drawn(indices[chosen], values[chosen]))
+    }
+}
+
+/// Sets weights to zero that stand behind a share of more than `top_p`, the largest first, the lower index first.
+fn keep_share(top_p: f32, weights: &mut [f32]) {
+    let limit = f64::from(top_p) * weights.iter().map(|w| f64::from(*w)).sum::<f64>();
+    let mut order: Vec<usize> = (0..weights.len()).filter(|i| weights[*i] > 0.0).collect();
+    order.sort_unstable_by(|a, b| weights[*b].total_cmp(&weights[*a]).then(a.cmp(b)));
+    let mut before = 0.0;
+    for index in order {
+        let weight = f64::from(weights[index]);
+        if before > limit {
+            weights[index] = 0.0;
+        }
+        before += weight;
     }
 }
 

@@ -21,7 +21,9 @@ fn rate(name: &str, flop: f64, mut run: impl FnMut()) {
 
 fn all() {
     println!("unit {}", unit().name());
-    for (m, k, n) in [(64, 512, 512), (64, 512, 2048), (256, 512, 2048), (256, 2048, 512), (4096, 256, 768), (1, 512, 2048)] {
+    for (m, k, n) in
+        [(64, 512, 512), (64, 512, 2048), (256, 512, 2048), (256, 2048, 512), (4096, 256, 768), (1, 512, 2048)]
+    {
         let (x, w, mut y) = (vec![0.5; m * k], vec![0.25; n * k], vec![0.0; m * n]);
         let flop = 2.0 * (m * k * n) as f64;
         for unit in [Unit::F32, unit()] {
@@ -31,13 +33,17 @@ fn all() {
     }
     let (m, k, n) = (4096, 256, 768);
     let (x, dy, mut dw) = (vec![0.5; m * k], vec![0.5; m * n], vec![0.0; k * n]);
-    rate("weight gradient 4096 x 256 x 768", 2.0 * (m * k * n) as f64, || product_tn(unit(), &dy, &x, m, n, k, &mut dw));
+    rate("weight gradient 4096 x 256 x 768", 2.0 * (m * k * n) as f64, || {
+        product_tn(unit(), &dy, &x, m, n, k, &mut dw)
+    });
     let w = vec![0.25; n * k];
     rate("pack nk 768 x 256", (n * k) as f64, || drop(Packed::from_nk(unit(), &w, n, k)));
     rate("pack kn 768 x 256", (n * k) as f64, || drop(Packed::from_kn(unit(), &w, k, n)));
     for (side, c) in [(32, 64), (16, 128), (8, 256)] {
-        let s = ConvShape { batch: 16, y: side, x: side, c_in: c, c_out: c, side: 3, upsample: false, downsample: false };
-        let (x, w, bias, mut y) = (vec![0.5; s.in_len()], vec![0.25; s.weight_len()], vec![0.0; c], vec![0.0; s.out_len()]);
+        let s =
+            ConvShape { batch: 16, y: side, x: side, c_in: c, c_out: c, side: 3, upsample: false, downsample: false };
+        let (x, w, bias, mut y) =
+            (vec![0.5; s.in_len()], vec![0.25; s.weight_len()], vec![0.0; c], vec![0.0; s.out_len()]);
         let (mut dx, mut dw) = (x.clone(), w.clone());
         let flop = 2.0 * (s.out_len() * c * 9) as f64;
         let (forward, backward) = (s.pack(unit(), &w), s.pack_backward(unit(), &w));

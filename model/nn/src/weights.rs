@@ -52,7 +52,9 @@ impl Weights {
         let parsed = self.parsed()?;
         let view = parsed.tensor(name).map_err(|_| self.wrong(format!("tensor {name} is missing")))?;
         if view.shape() != shape {
-            return Err(self.wrong(format!("tensor {name} has shape {:?}, the configuration needs {shape:?}", view.shape())));
+            return Err(
+                self.wrong(format!("tensor {name} has shape {:?}, the configuration needs {shape:?}", view.shape()))
+            );
         }
         let bytes = view.data();
         let pairs = || bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));

@@ -16,7 +16,7 @@ mod resize;
 mod rgbd;
 mod sheet;
 
-pub use metrics::{depth_rel_err, gradient_sharpness, psnr, ssim};
+pub use metrics::{depth_rel_err, gradient_sharpness, gradient_strength, psnr, ssim};
 pub use picture::Picture;
 pub use png::{load_depth, load_picture, save_depth, save_picture};
 pub use rgbd::{FARTHEST_M, NEAREST_M, PictureError, Rgbd, Warp, decode_depth, encode_depth};

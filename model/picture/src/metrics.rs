@@ -62,28 +62,31 @@ pub fn ssim(picture: &Rgbd, truth: &Rgbd, mask: Option<&[bool]>) -> Result<f64, 
     if count == 0 { Err(nothing("SSIM")) } else { Ok(sum / count as f64) }
 }
 
-/// Mean strength of the luma gradient (central differences) divided by that of the truth: 1 as crisp as the truth, 0.5 soft.
+/// Sum of the strength of the luma gradient (central differences), over the inner pixels that the mask selects.
+#[must_use]
+pub fn gradient_strength(view: &Rgbd, mask: Option<&[bool]>) -> f64 {
+    let (w, h) = (view.width, view.height);
+    let luma = luma(view);
+    let mut sum = 0.0;
+    for y in 1..h.max(1) - 1 {
+        for x in 1..w.max(1) - 1 {
+            let i = y * w + x;
+            if mask.is_none_or(|m| m.get(i).copied().unwrap_or(false)) {
+                sum += (luma[i + 1] - luma[i - 1]).hypot(luma[i + w] - luma[i - w]);
+            }
+        }
+    }
+    sum
+}
+
+/// Gradient strength of a picture divided by that of the truth: 1 as crisp as the truth, 0.5 soft.
 ///
 /// # Errors
 /// When the sizes differ, a side is under 3 px, or the truth has no gradient.
 pub fn gradient_sharpness(picture: &Rgbd, truth: &Rgbd, mask: Option<&[bool]>) -> Result<f64, PictureError> {
     check(picture, truth, mask)?;
-    let (w, h) = (truth.width, truth.height);
-    let strength = |view: &Rgbd| {
-        let luma = luma(view);
-        let mut sum = 0.0;
-        for y in 1..h.max(1) - 1 {
-            for x in 1..w.max(1) - 1 {
-                let i = y * w + x;
-                if mask.is_none_or(|m| m[i]) {
-                    sum += (luma[i + 1] - luma[i - 1]).hypot(luma[i + w] - luma[i - w]);
-                }
-            }
-        }
-        sum
-    };
-    let of_truth = if w < 3 || h < 3 { 0.0 } else { strength(truth) };
-    if of_truth == 0.0 { Err(nothing("sharpness")) } else { Ok(strength(picture) / of_truth) }
+    let of_truth = gradient_strength(truth, mask);
+    if of_truth == 0.0 { Err(nothing("sharpness")) } else { Ok(gradient_strength(picture, mask) / of_truth) }
 }
 
 /// Median of the relative depth error `|d - d'| / d'`, where `d'` is the truth.

@@ -61,7 +61,11 @@ pub fn restore(dir: &Path, optimiser: &mut AdamW) -> Result<Option<Position>, Nn
     if !path.exists() {
         return Ok(None);
     }
-    let text = std::fs::read_to_string(&path).map_err(|source| NnError::File { doing: "reading", path: path.clone(), source })?;
+    let text = std::fs::read_to_string(&path).map_err(|source| NnError::File {
+        doing: "reading",
+        path: path.clone(),
+        source,
+    })?;
     let mut position: Position =
         serde_json::from_str(&text).map_err(|e| NnError::Config { path: path.clone(), what: e.to_string() })?;
     let weights = Weights::open(&state_file(dir))?;

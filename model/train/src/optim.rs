@@ -56,7 +56,17 @@ struct Update<'a> {
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
-fn update(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], c: &AdamWConfig, scale: f32, rate: f32, decay: f32, bias2: f32) {
+fn update(
+    p: &mut [f32],
+    g: &[f32],
+    m: &mut [f32],
+    v: &mut [f32],
+    c: &AdamWConfig,
+    scale: f32,
+    rate: f32,
+    decay: f32,
+    bias2: f32,
+) {
     for (((p, g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
         let g = g * scale;
         *m += (g - *m) * (1.0 - c.beta1);
@@ -108,7 +118,10 @@ impl AdamW {
     /// When the moments do not fit the variables.
     pub fn restore(&mut self, moments: Vec<Moments>, steps: u64) -> Result<()> {
         let fits = moments.len() == self.vars.len()
-            && moments.iter().zip(&self.vars).all(|(m, (_, v))| m.first.len() == v.elem_count() && m.second.len() == v.elem_count());
+            && moments
+                .iter()
+                .zip(&self.vars)
+                .all(|(m, (_, v))| m.first.len() == v.elem_count() && m.second.len() == v.elem_count());
         if !fits {
             bail!("optimiser state does not fit the model");
         }
@@ -143,10 +156,12 @@ impl AdamW {
     /// # Errors
     /// When a gradient is not finite (nothing is changed then) or does not fit its variable.
     pub fn step(&mut self, lr: f32, grads: &[Option<Tensor>]) -> Result<f32> {
-        let grads: Vec<Option<Tensor>> = grads.iter().map(|g| g.as_ref().map(Tensor::contiguous).transpose()).collect::<Result<_>>()?;
+        let grads: Vec<Option<Tensor>> =
+            grads.iter().map(|g| g.as_ref().map(Tensor::contiguous).transpose()).collect::<Result<_>>()?;
         let square = |g: &Tensor| -> Result<f64> {
             let (storage, layout) = g.storage_and_layout();
-            let (Storage::Cpu(CpuStorage::F32(data)), Some((start, end))) = (&*storage, layout.contiguous_offsets()) else {
+            let (Storage::Cpu(CpuStorage::F32(data)), Some((start, end))) = (&*storage, layout.contiguous_offsets())
+            else {
                 bail!("gradients must be f32 in main memory");
             };
             Ok(data[start..end].chunks(4096).map(|c| f64::from(c.iter().map(|v| v * v).sum::<f32>())).sum())
@@ -171,7 +186,8 @@ impl AdamW {
                 bail!("gradient {:?} does not fit variable {:?}", grad.shape(), var.shape());
             }
             let (storage, layout) = grad.storage_and_layout();
-            let (Storage::Cpu(CpuStorage::F32(data)), Some((start, end))) = (&*storage, layout.contiguous_offsets()) else {
+            let (Storage::Cpu(CpuStorage::F32(data)), Some((start, end))) = (&*storage, layout.contiguous_offsets())
+            else {
                 bail!("gradients must be f32 in main memory");
             };
             let decay = if var.rank() > 1 { lr * config.weight_decay } else { 0.0 };

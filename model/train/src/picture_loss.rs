@@ -28,7 +28,12 @@ pub fn picture_loss(drawn: &Tensor, truth: &Tensor) -> Result<Tensor> {
 struct PictureLoss;
 
 impl PictureLoss {
-    fn run(drawn: &[f32], truth: &[f32], dims: (usize, usize, usize, usize), mut grad: Option<&mut [f32]>) -> Result<f32> {
+    fn run(
+        drawn: &[f32],
+        truth: &[f32],
+        dims: (usize, usize, usize, usize),
+        mut grad: Option<&mut [f32]>,
+    ) -> Result<f32> {
         let (b, y, x, c) = dims;
         if c != C || y % 8 != 0 || x % 8 != 0 || drawn.len() != truth.len() {
             bail!("picture loss takes two (b, y, x, 4) with sides that are multiples of 8, got {dims:?}");
@@ -159,7 +164,13 @@ impl CustomOp2 for PictureLoss {
         Ok((CpuStorage::F32(vec![loss]), Shape::from(())))
     }
 
-    fn bwd(&self, drawn: &Tensor, truth: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        drawn: &Tensor,
+        truth: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let mut out = vec![0.0; drawn.elem_count()];
         with_values(drawn, |d| with_values(truth, |t| Self::run(d, t, drawn.dims4()?, Some(&mut out))))?;
         let scale = grad.to_scalar::<f32>()?;
@@ -189,7 +200,10 @@ mod tests {
         let direction: Vec<f32> = (0..at.len()).map(|i| if i * 7 % 13 > 5 { 1e-3 } else { -1e-3 }).collect();
         let shifted = |sign: f32| {
             let moved: Vec<f32> = at.iter().zip(&direction).map(|(a, d)| a + sign * d).collect();
-            picture_loss(&Tensor::from_vec(moved, shape, &Device::Cpu).unwrap(), &truth).unwrap().to_scalar::<f32>().unwrap()
+            picture_loss(&Tensor::from_vec(moved, shape, &Device::Cpu).unwrap(), &truth)
+                .unwrap()
+                .to_scalar::<f32>()
+                .unwrap()
         };
         let slope = (shifted(1.0) - shifted(-1.0)) / 2.0;
         let want: f32 = grad.iter().zip(&direction).map(|(g, d)| g * d).sum();

@@ -16,6 +16,7 @@ use crate::cli::ModelArgs;
 use crate::fault::{Fault, WithHint as _};
 use crate::place;
 use crate::progress::Progress;
+use crate::say::say;
 
 /// What `rhea eval` measures.
 #[derive(Debug, Subcommand)]
@@ -80,7 +81,9 @@ pub fn run(args: &EvalWalksArgs) -> Result<ExitCode> {
         evaluate_walks(&mut model, &stamp, &mut options, &mut |done| progress.step(done as u64, "scenes", ""))
             .hint("Choose other scenes with --seeds A..B.")?;
     progress.finish();
-    print!("{}", table(&figures));
+    for line in table(&figures).lines() {
+        say!("{line}");
+    }
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&figures)? + "\n";
         std::fs::write(path, text)

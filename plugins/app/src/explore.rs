@@ -1,6 +1,5 @@
 //! `rhea explore`: the walk in a window, and the decision to walk without one.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -77,12 +76,12 @@ fn farewell(summary: Option<&Summary>) {
     for problem in &summary.problems {
         complain!("warning: {problem}");
     }
-    let files: Vec<PathBuf> = summary.replays.clone();
     let steps = if summary.steps == 1 { "1 step".to_owned() } else { format!("{} steps", summary.steps) };
-    for file in &files {
-        say!("{steps} recorded: {}", file.display());
+    say!("{steps} walked.");
+    for file in &summary.replays {
+        say!("Recorded: {}", file.display());
     }
-    if let Some(file) = files.first() {
+    if let Some(file) = summary.replays.last() {
         say!("Look at it again: rhea review {} --sheet sheet.png", file.display());
     }
 }

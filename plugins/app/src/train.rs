@@ -13,6 +13,7 @@ use rhea_lessons::stages::{self, Stage};
 
 use crate::fault::WithHint as _;
 use crate::place;
+use crate::say::say;
 
 /// The library under the networks spreads small operations over threads that wait actively; every training worker keeps to
 /// its own core instead. The setting is read once per process, so training runs in a child that has it.
@@ -121,7 +122,7 @@ pub fn run(stage: &TrainStage) -> Result<ExitCode> {
         TrainStage::Text(args) => {
             let stage = args.stage();
             let merges = stages::text(&stage.model, stage.seed).hint(hint)?;
-            println!("{} text entries in {}", merges, stage.model.join("tokenizer.json").display());
+            say!("{} text entries in {}", merges, stage.model.join("tokenizer.json").display());
         }
         TrainStage::Vision(args) => {
             stages::vision(&args.common.stage(), args.freeze_encoder, args.common.start.as_deref(), &on_scene)

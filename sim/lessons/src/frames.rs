@@ -66,7 +66,11 @@ pub fn training_walk(scene: &Scene, views: usize, rng: &mut ChaCha8Rng) -> Vec<P
         }
         let (next, clipped) = scene.clip(&pose, &pose.apply(&step));
         // A walker at a wall turns away: a view of nothing but plaster teaches little.
-        pose = if clipped { next.apply(&Move { turn_rad: side * rng.random_range(1.0..2.8), ..Move::default() }) } else { next };
+        pose = if clipped {
+            next.apply(&Move { turn_rad: side * rng.random_range(1.0..2.8), ..Move::default() })
+        } else {
+            next
+        };
     }
     poses
 }
@@ -120,7 +124,10 @@ impl FrameStore {
         let stored = data.metadata().map_err(failed(data_path.clone()))?.len() as usize / (VIEWS * RECORD);
         lines.truncate(stored);
         if lines.first().is_some_and(|l| l.seed != first_seed) {
-            return Err(LessonError::Cache { path: dir.into(), what: format!("it begins with another seed than {first_seed}") });
+            return Err(LessonError::Cache {
+                path: dir.into(),
+                what: format!("it begins with another seed than {first_seed}"),
+            });
         }
         let text: String = lines.iter().filter_map(|l| serde_json::to_string(l).ok()).map(|l| l + "\n").collect();
         std::fs::write(&list_path, text).map_err(failed(list_path.clone()))?;
@@ -128,7 +135,8 @@ impl FrameStore {
         while lines.len() < scenes {
             let from = first_seed + lines.len() as u64;
             let n = (scenes - lines.len()).min(16) as u64;
-            let rendered: Vec<Result<(Line, Vec<u8>), LessonError>> = (from..from + n).into_par_iter().map(render_scene).collect();
+            let rendered: Vec<Result<(Line, Vec<u8>), LessonError>> =
+                (from..from + n).into_par_iter().map(render_scene).collect();
             for rendered in rendered {
                 let (line, frames) = rendered?;
                 data.write_all(&frames).map_err(failed(data_path.clone()))?;

@@ -98,7 +98,8 @@ fn make(frames: &FrameStore, tokenizer: &VisionTokenizer, scene: usize) -> Resul
     let mut data = Vec::new();
     for part in views.chunks(10) {
         let codes = tokenizer.encode_batch(&part.iter().collect::<Vec<_>>())?;
-        let own = tokenizer.decode_batch(&codes.iter().map(Vec::as_slice).collect::<Vec<_>>(), &vec![None; part.len()])?;
+        let own =
+            tokenizer.decode_batch(&codes.iter().map(Vec::as_slice).collect::<Vec<_>>(), &vec![None; part.len()])?;
         for (codes, own) in codes.iter().zip(own) {
             codes.iter().for_each(|c| data.extend_from_slice(&c.to_le_bytes()));
             data.extend_from_slice(&own.rgb);

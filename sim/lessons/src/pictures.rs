@@ -52,7 +52,8 @@ impl<'a> PictureLessons<'a> {
             let kind: f32 = rng.random();
             if kind < 0.75 {
                 let key = ViewKey { scene: scene as u32, view: other as u32 };
-                let own = self.own.lock().map_err(|_| "a training worker panicked".to_owned())?.views.get(&key).cloned();
+                let own =
+                    self.own.lock().map_err(|_| "a training worker panicked".to_owned())?.views.get(&key).cloned();
                 if let Some(own) = own {
                     source.depth_m = own.depth_m;
                     if kind < 0.4 {
@@ -61,7 +62,10 @@ impl<'a> PictureLessons<'a> {
                 }
             } else if kind < 0.9 {
                 let scale = rng.random_range(0.97..1.03);
-                source.depth_m.iter_mut().for_each(|d| *d = (*d * scale).clamp(rhea_picture::NEAREST_M, rhea_picture::FARTHEST_M));
+                source
+                    .depth_m
+                    .iter_mut()
+                    .for_each(|d| *d = (*d * scale).clamp(rhea_picture::NEAREST_M, rhea_picture::FARTHEST_M));
             }
             sources.push((source, self.frames.poses(scene)[other]));
         }
@@ -77,7 +81,8 @@ fn remembered(sources: &[(Rgbd, Pose)], target: &Pose) -> MemoryExample {
 
 impl VisionSource for PictureLessons<'_> {
     fn examples(&self, step: u64, shard: usize, n: usize, memory: bool) -> Result<Vec<VisionExample>, String> {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ step.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ ((shard as u64) << 56));
+        let mut rng =
+            ChaCha8Rng::seed_from_u64(self.seed ^ step.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ ((shard as u64) << 56));
         let scenes = self.frames.scenes() as u64;
         let window = (step / WINDOW_STEPS).wrapping_mul(WINDOW_MOVES);
         (0..n)
@@ -117,7 +122,8 @@ impl VisionSource for PictureLessons<'_> {
                 let picture = self.held_out.view(scene, view).map_err(|e| e.to_string())?.rgbd;
                 let before = view - 1;
                 let source = self.held_out.view(scene, before).map_err(|e| e.to_string())?.rgbd;
-                let memory = remembered(&[(source, self.held_out.poses(scene)[before])], &self.held_out.poses(scene)[view]);
+                let memory =
+                    remembered(&[(source, self.held_out.poses(scene)[before])], &self.held_out.poses(scene)[view]);
                 let memory = (memory.warp.coverage() > 0.05).then_some(memory);
                 Ok(VisionExample { key: ViewKey { scene: scene as u32, view: view as u32 }, picture, memory })
             })

@@ -12,10 +12,10 @@ use rhea_tokens::prompts::{caption_prefix, explore_prefix};
 use rhea_tokens::{Grid, TextTokenizer, Vocabulary};
 use rhea_train::world::{CanvasCell, NextTokenForm, WorldSample, WorldSource};
 
+use crate::LessonError;
 use crate::frames::{FrameStore, SIDE_PX, VIEWS};
 use crate::own::OwnViews;
 use crate::text::{caption, narration, visible, world_sentence};
-use crate::LessonError;
 
 /// One set of frames with the model's own views of them.
 pub struct WorldFrames<'a> {
@@ -42,7 +42,8 @@ pub struct WorldLessons<'a> {
 /// The move from one pose to another, rounded as people say it: whole degrees and tenths of a metre.
 #[must_use]
 pub fn move_between(from: &Pose, to: &Pose) -> Move {
-    let turn = (to.yaw_rad - from.yaw_rad + std::f32::consts::PI).rem_euclid(std::f32::consts::TAU) - std::f32::consts::PI;
+    let turn =
+        (to.yaw_rad - from.yaw_rad + std::f32::consts::PI).rem_euclid(std::f32::consts::TAU) - std::f32::consts::PI;
     let delta = [to.position_m[0] - from.position_m[0], to.position_m[2] - from.position_m[2]];
     let (s, c) = to.yaw_rad.sin_cos();
     let tenth = |v: f32| (v * 10.0).round() / 10.0;
@@ -79,14 +80,15 @@ impl WorldLessons<'_> {
     fn lesson(&self, set: &WorldFrames<'_>, rng: &mut ChaCha8Rng) -> Result<WorldSample, LessonError> {
         let scene = rng.random_range(0..set.frames.scenes());
         let kind: f32 = rng.random();
-        if kind < 0.2 {
-            self.first_view(set, scene, rng)
-        } else {
-            self.next_view(set, scene, kind < 0.3, rng)
-        }
+        if kind < 0.2 { self.first_view(set, scene, rng) } else { self.next_view(set, scene, kind < 0.3, rng) }
     }
 
-    fn first_view(&self, set: &WorldFrames<'_>, index: usize, rng: &mut ChaCha8Rng) -> Result<WorldSample, LessonError> {
+    fn first_view(
+        &self,
+        set: &WorldFrames<'_>,
+        index: usize,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<WorldSample, LessonError> {
         let view = rng.random_range(0..VIEWS);
         let scene = set.frames.scene(index);
         let seen = visible(&set.frames.view(index, view)?, scene);
@@ -119,7 +121,8 @@ impl WorldLessons<'_> {
         let grid = self.grid()?;
         let codes = set.own.codes(index, view)?;
         let words = |e: rhea_tokens::TokensError| LessonError::Text(e.to_string());
-        let canvas = if forget { vec![CanvasCell::Hole; codes.len()] } else { self.memory(set, index, view, grid, rng)? };
+        let canvas =
+            if forget { vec![CanvasCell::Hole; codes.len()] } else { self.memory(set, index, view, grid, rng)? };
         let form = if rng.random_bool(0.2) {
             let warped: Vec<Option<u32>> = canvas
                 .iter()
@@ -129,7 +132,8 @@ impl WorldLessons<'_> {
                 })
                 .collect();
             let memory = (!forget).then_some(&warped[..]);
-            let document = explore_document(self.text, (&world, &command), memory, (grid, &codes), &text).map_err(words)?;
+            let document =
+                explore_document(self.text, (&world, &command), memory, (grid, &codes), &text).map_err(words)?;
             Some(self.form(document))
         } else {
             None
@@ -241,6 +245,9 @@ mod tests {
         let step = Move { forward_m: 0.7, right_m: -0.2, turn_rad: 40f32.to_radians(), look_rad: 5f32.to_radians() };
         let back = move_between(&from, &from.apply(&step));
         assert!((back.forward_m - 0.7).abs() < 1e-4 && (back.right_m + 0.2).abs() < 1e-4, "{back:?}");
-        assert!((back.turn_rad - step.turn_rad).abs() < 1e-4 && (back.look_rad - step.look_rad).abs() < 1e-4, "{back:?}");
+        assert!(
+            (back.turn_rad - step.turn_rad).abs() < 1e-4 && (back.look_rad - step.look_rad).abs() < 1e-4,
+            "{back:?}"
+        );
     }
 }

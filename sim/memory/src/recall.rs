@@ -40,7 +40,7 @@ pub struct Recall {
 impl Memory {
     /// Recalls at most `k` views ([`MAX_RECALLED`] at most) for `camera` at `pose`, and warps them.
     ///
-    /// The most recent view is always among them if it shows anything.
+    /// The most recent view is always among them if it shows anything; with `k` = 1 it is the only one.
     #[must_use]
     pub fn recall(&self, camera: &Camera, pose: &Pose, k: usize) -> Recall {
         self.recall_with(&mut Warper::default(), camera, pose, k)
@@ -49,7 +49,11 @@ impl Memory {
     /// As [`Memory::recall`], with a warper to reuse.
     #[must_use]
     pub fn recall_with(&self, warper: &mut Warper, camera: &Camera, pose: &Pose, k: usize) -> Recall {
-        let used = self.choose(camera, pose, k.min(MAX_RECALLED));
+        let used = match k {
+            // One place is the latest view's own, whatever it shows: a walker without memory.
+            1 => self.len().checked_sub(1).into_iter().collect(),
+            _ => self.choose(camera, pose, k.min(MAX_RECALLED)),
+        };
         let sources: Vec<_> = used.iter().map(|i| (&*self.views()[*i].rgbd, &self.views()[*i].pose)).collect();
         let warp = warper.warp(&sources, camera, pose);
         let lineage = self.lineage(&warp, &used);

@@ -257,7 +257,8 @@ fn image_amx(
     let rows = shape.rows();
     let places: Vec<Option<usize>> = (0..rows).map(place).collect();
     // With one picture the row blocks are shared among the threads instead of the pictures.
-    let starts: Vec<usize> = (0..rows).step_by(SIDE).filter(|s| places[*s..(*s + SIDE).min(rows)].iter().any(Option::is_some)).collect();
+    let starts: Vec<usize> =
+        (0..rows).step_by(SIDE).filter(|s| places[*s..(*s + SIDE).min(rows)].iter().any(Option::is_some)).collect();
     let compute = |tiles: &Tiles, start: usize, c: &mut [f32]| {
         let second = if rows - start > 16 { start + 16 } else { start };
         let a = Operand { data: &plane, first: start * width, second: second * width, pitch: width * 2 };
@@ -275,7 +276,9 @@ fn image_amx(
                 match (sum, bias) {
                     (true, _) => add_row(from, to),
                     (false, None) => to.copy_from_slice(from),
-                    (false, Some(bias)) => super::convert::add_bias(from, &bias[column * 16..column * 16 + to.len()], to),
+                    (false, Some(bias)) => {
+                        super::convert::add_bias(from, &bias[column * 16..column * 16 + to.len()], to)
+                    }
                 }
             }
         }
@@ -408,9 +411,8 @@ fn weight_amx(shape: &ConvShape, input: &[f32], d_out: &[f32], d_weight: &mut [f
         }
         let left = Transposed::from_rows(shape.c_out, count * blocks, |row| gradient[row]);
         let pitch = channels * 4;
-        let starts: Vec<usize> = (0..count)
-            .flat_map(|i| (0..blocks).map(move |block| (i * padded / 2 + block * 16) * pitch))
-            .collect();
+        let starts: Vec<usize> =
+            (0..count).flat_map(|i| (0..blocks).map(move |block| (i * padded / 2 + block * 16) * pitch)).collect();
         let base = |tap: usize| (offsets[tap] % 2) * half * 4 + offsets[tap] / 2 * pitch;
         sum.add(&left, bytemuck::cast_slice(&pairs), pitch, |_| &starts, base);
     }

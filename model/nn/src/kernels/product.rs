@@ -204,7 +204,14 @@ fn row_steps(packed: &Packed) -> Vec<Step> {
     (0..packed.steps()).map(|s| Step { a: s * INNER * 2, b: s * TILE * 2 }).collect()
 }
 
-fn store_block(c: &[f32], rows: usize, columns: std::ops::Range<usize>, n: usize, bias: Option<&[f32]>, out: &mut [f32]) {
+fn store_block(
+    c: &[f32],
+    rows: usize,
+    columns: std::ops::Range<usize>,
+    n: usize,
+    bias: Option<&[f32]>,
+    out: &mut [f32],
+) {
     for r in 0..rows {
         for half in 0..2 {
             let start = columns.start + half * 16;
@@ -363,7 +370,8 @@ impl OuterSum {
         let (blocks_m, blocks_n) = (self.m.div_ceil(SIDE), self.n.div_ceil(SIDE));
         let mut steps = vec![Step { a: 0, b: 0 }; left.blocks];
         for block_m in 0..blocks_m {
-            let a = Operand { data: &left.data, first: 2 * block_m * TILE, second: (2 * block_m + 1) * TILE, pitch: 64 };
+            let a =
+                Operand { data: &left.data, first: 2 * block_m * TILE, second: (2 * block_m + 1) * TILE, pitch: 64 };
             for block_n in 0..blocks_n {
                 for tap in 0..self.taps {
                     for (s, (step, start)) in steps.iter_mut().zip(starts(tap)).enumerate() {
@@ -424,14 +432,30 @@ pub(super) fn gemm_f32(
     }
     assert!(last(m, k, a_strides) < a.len() && last(k, n, b_strides) < b.len(), "gemm operand out of range");
     let threads = rayon::current_num_threads();
-    let parallelism = if threads > 1 && m * n * k > 1 << 18 { gemm::Parallelism::Rayon(threads) } else { gemm::Parallelism::None };
+    let parallelism =
+        if threads > 1 && m * n * k > 1 << 18 { gemm::Parallelism::Rayon(threads) } else { gemm::Parallelism::None };
     // SAFETY: the assertions above keep every element that the sizes and strides address inside the slices.
     unsafe {
         gemm::gemm(
-            m, n, k, out.as_mut_ptr(), 1, n as isize, false,
-            a.as_ptr(), a_strides.1 as isize, a_strides.0 as isize,
-            b.as_ptr(), b_strides.1 as isize, b_strides.0 as isize,
-            0.0, 1.0, false, false, false, parallelism,
+            m,
+            n,
+            k,
+            out.as_mut_ptr(),
+            1,
+            n as isize,
+            false,
+            a.as_ptr(),
+            a_strides.1 as isize,
+            a_strides.0 as isize,
+            b.as_ptr(),
+            b_strides.1 as isize,
+            b_strides.0 as isize,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            parallelism,
         );
     }
 }
@@ -458,7 +482,13 @@ mod tests {
             .collect()
     }
 
-    fn reference(m: usize, n: usize, k: usize, a: impl Fn(usize, usize) -> f32, b: impl Fn(usize, usize) -> f32) -> Vec<f64> {
+    fn reference(
+        m: usize,
+        n: usize,
+        k: usize,
+        a: impl Fn(usize, usize) -> f32,
+        b: impl Fn(usize, usize) -> f32,
+    ) -> Vec<f64> {
         let mut out = Vec::new();
         for i in 0..m {
             for j in 0..n {
@@ -476,7 +506,8 @@ mod tests {
 
     #[test]
     fn products_agree_with_f64_on_odd_sizes() {
-        for (m, n, k) in [(1, 1, 1), (3, 5, 7), (16, 16, 32), (17, 33, 31), (70, 96, 65), (33, 16, 64), (130, 260, 40)] {
+        for (m, n, k) in [(1, 1, 1), (3, 5, 7), (16, 16, 32), (17, 33, 31), (70, 96, 65), (33, 16, 64), (130, 260, 40)]
+        {
             let a: Vec<f32> = values(m * k, 1).iter().map(|v| rounded(*v)).collect();
             let b: Vec<f32> = values(k * n, 2).iter().map(|v| rounded(*v)).collect();
             let want = reference(m, n, k, |i, l| a[i * k + l], |l, j| b[l * n + j]);

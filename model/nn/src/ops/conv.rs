@@ -27,7 +27,16 @@ impl ConvOp {
 
     fn shape(&self, x: &[usize], c_out: usize) -> Result<ConvShape> {
         let &[batch, y, x, c_in] = x else { bail!("convolution input must be (b, y, x, c), got {x:?}") };
-        Ok(ConvShape { batch, y, x, c_in, c_out, side: self.side, upsample: self.upsample, downsample: self.downsample })
+        Ok(ConvShape {
+            batch,
+            y,
+            x,
+            c_in,
+            c_out,
+            side: self.side,
+            upsample: self.upsample,
+            downsample: self.downsample,
+        })
     }
 
     /// `(b, y, x, c_in)` with weights `(c_out, side, side, c_in)` and bias `(c_out)` to `(b, y', x', c_out)`;

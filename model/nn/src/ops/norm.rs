@@ -219,13 +219,15 @@ mod tests {
             let mean = g.mean_keepdim((1, 3)).unwrap();
             let centred = g.broadcast_sub(&mean).unwrap();
             let var = centred.sqr().unwrap().mean_keepdim((1, 3)).unwrap();
-            let hat = centred.broadcast_div(&(var + 1e-6).unwrap().sqrt().unwrap()).unwrap().reshape((2, 3, 5, 8)).unwrap();
+            let hat =
+                centred.broadcast_div(&(var + 1e-6).unwrap().sqrt().unwrap()).unwrap().reshape((2, 3, 5, 8)).unwrap();
             let mut plain = hat.broadcast_mul(&w).unwrap().broadcast_add(&b).unwrap();
             if swish {
                 let s = ((plain.neg().unwrap().exp().unwrap() + 1.0).unwrap()).recip().unwrap();
                 plain = (&plain * s).unwrap();
             }
-            let gap = |a: &Tensor, b: &Tensor| (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+            let gap =
+                |a: &Tensor, b: &Tensor| (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
             assert!(gap(&fused, &plain) < 1e-5);
             let got = (&fused * &probe).unwrap().sum_all().unwrap().backward().unwrap();
             let want = (&plain * &probe).unwrap().sum_all().unwrap().backward().unwrap();

@@ -88,6 +88,9 @@ mod tests {
         // Channel (dy 1, dx 0, c 2) of patch (1, 2) in picture 1 is pixel (3, 4), channel 2.
         assert_eq!(at(&packed, [1, 1, 2, 2 * 3 + 2]), at(&x, [1, 3, 4, 2]));
         let back = reorder(&packed, PatchOrder { side: 2, into_channels: false }).unwrap();
-        assert_eq!(back.flatten_all().unwrap().to_vec1::<f32>().unwrap(), x.flatten_all().unwrap().to_vec1::<f32>().unwrap());
+        assert_eq!(
+            back.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
+            x.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        );
     }
 }

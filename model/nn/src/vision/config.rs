@@ -67,8 +67,11 @@ impl VisionConfig {
     /// # Errors
     /// When the file is missing, not JSON, lacks a field, or holds sizes that cannot work.
     pub fn open(path: &Path) -> Result<Self, NnError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| NnError::File { doing: "reading", path: path.into(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| NnError::File {
+            doing: "reading",
+            path: path.into(),
+            source,
+        })?;
         let wrong = |what: String| NnError::Config { path: path.into(), what };
         let config: Self = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
         config.check().map_err(wrong)?;
@@ -77,7 +80,11 @@ impl VisionConfig {
 
     fn check(&self) -> Result<(), String> {
         let range = |name: &str, value: usize, low: usize, high: usize| {
-            if (low..=high).contains(&value) { Ok(()) } else { Err(format!("{name} is {value}; allowed are {low} to {high}")) }
+            if (low..=high).contains(&value) {
+                Ok(())
+            } else {
+                Err(format!("{name} is {value}; allowed are {low} to {high}"))
+            }
         };
         range("ch", self.ch, 32, 4096)?;
         range("ch_mult's length", self.ch_mult.len(), 1, 8)?;

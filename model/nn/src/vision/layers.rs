@@ -47,7 +47,14 @@ pub struct Conv {
 
 impl Conv {
     /// Loads `name.weight` and `name.bias`. `gain` scales the initial weights; 0 makes the layer begin silent.
-    pub fn new(p: &dyn Parameters, name: &str, c_in: usize, c_out: usize, op: ConvOp, gain: f32) -> Result<Self, NnError> {
+    pub fn new(
+        p: &dyn Parameters,
+        name: &str,
+        c_in: usize,
+        c_out: usize,
+        op: ConvOp,
+        gain: f32,
+    ) -> Result<Self, NnError> {
         let init = match gain {
             0.0 => Init::Zero,
             gain => Init::Normal(gain / ((c_in * op.side * op.side) as f32).sqrt()),

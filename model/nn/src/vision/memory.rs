@@ -36,7 +36,9 @@ pub struct MemorySkip {
 
 impl MemorySkip {
     pub(super) fn new(c: &VisionConfig, p: &dyn Parameters) -> Result<Self, NnError> {
-        let conv = |name: &str, i, o, side, gain| Conv::new(p, &format!("decoder.memory.{name}"), i, o, ConvOp::plain(side), gain);
+        let conv = |name: &str, i, o, side, gain| {
+            Conv::new(p, &format!("decoder.memory.{name}"), i, o, ConvOp::plain(side), gain)
+        };
         // What enters a level is the output of the level above, before its own first block.
         let entering = |level: usize| c.channels((level + 1).min(2));
         Ok(Self {
@@ -117,7 +119,13 @@ impl CustomOp2 for Gate {
         Ok((CpuStorage::F32(out), Shape::from((b, y, x, 4))))
     }
 
-    fn bwd(&self, head: &Tensor, memory: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        head: &Tensor,
+        memory: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let mut out = vec![0.0; head.elem_count()];
         with_values(head, |h| {
             with_values(memory, |m| {

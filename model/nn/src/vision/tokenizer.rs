@@ -176,7 +176,8 @@ pub fn nearest_codes(latents: &[f32], codebook: &Packed) -> Vec<u32> {
         scores.resize(m * n, 0.0);
         product(part, m, codebook, None, &mut scores);
         for row in scores.chunks_exact(n) {
-            let best = row.iter().enumerate().fold((0, f32::NEG_INFINITY), |b, (i, s)| if *s > b.1 { (i, *s) } else { b });
+            let best =
+                row.iter().enumerate().fold((0, f32::NEG_INFINITY), |b, (i, s)| if *s > b.1 { (i, *s) } else { b });
             codes.push(best.0 as u32);
         }
     }

@@ -66,7 +66,8 @@ pub fn train_vision(run: &VisionRun, source: &dyn VisionSource) -> Result<(), Nn
     let frozen = |name: &str| run.freeze_encoder && (name.starts_with("encoder") || name.starts_with("quant"));
     let vars: Vec<_> = trainable.vars().into_iter().filter(|(name, _)| !frozen(name)).collect();
     let mut optimiser = AdamW::new(vars, AdamWConfig::default());
-    let codebook = trainable.vars().into_iter().find(|(name, _)| name == "quantize.embedding.weight").map(|(_, var)| var);
+    let codebook =
+        trainable.vars().into_iter().find(|(name, _)| name == "quantize.embedding.weight").map(|(_, var)| var);
     let codebook = codebook.ok_or_else(|| NnError::Input("the network has no codebook".into()))?;
     let begin = checkpoint::restore(&run.work, &mut optimiser)?.map_or(0, |p| p.step);
     let shards = Shards::new(run.shards).map_err(NnError::Input)?;

@@ -4,8 +4,8 @@ use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rhea_nn::vision::{MEMORY_CHANNELS, VisionNet, memory_values, picture_values, picture_view};
 use rhea_nn::NnError;
+use rhea_nn::vision::{MEMORY_CHANNELS, VisionNet, memory_values, picture_values, picture_view};
 
 use super::quantise::{codes_of, on_sphere, quantise};
 use super::{VisionExample, VisionSource};
@@ -30,7 +30,10 @@ pub struct ShardResult {
 }
 
 /// Pictures as `(n, side, side, 4)`.
-pub fn pictures<'a>(views: impl ExactSizeIterator<Item = &'a rhea_picture::Rgbd>, side: usize) -> Result<Tensor, NnError> {
+pub fn pictures<'a>(
+    views: impl ExactSizeIterator<Item = &'a rhea_picture::Rgbd>,
+    side: usize,
+) -> Result<Tensor, NnError> {
     let n = views.len();
     let mut data = Vec::with_capacity(n * side * side * 4);
     for view in views {
@@ -117,7 +120,10 @@ fn with_warped_codes(
     if chosen.is_empty() {
         return Ok(vectors.clone());
     }
-    let filled = pictures(chosen.iter().filter_map(|i| examples[*i].memory.as_ref().map(|m| &m.filled)).collect::<Vec<_>>().into_iter(), side)?;
+    let filled = pictures(
+        chosen.iter().filter_map(|i| examples[*i].memory.as_ref().map(|m| &m.filled)).collect::<Vec<_>>().into_iter(),
+        side,
+    )?;
     let warped = on_sphere(&net.encode(&filled)?.detach().reshape((chosen.len() * per, dim))?)?;
     let codes = codes_of(&warped, net.codebook())?;
     let size = net.config().codebook_size as u32;

@@ -46,7 +46,7 @@ pub struct NextViewFigures {
     pub seen_psnr_own: f64,
     /// What memory does not see, dB.
     pub unseen_psnr: f64,
-    /// Mean gradient magnitude against truth's, seen region.
+    /// Mean gradient magnitude over all scenes against truth's, seen region.
     pub seen_sharpness: f64,
     /// The same, unseen region.
     pub unseen_sharpness: f64,

@@ -5,13 +5,11 @@ use std::ops::Range;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rhea_engine::Imagine;
-use rhea_picture::{Rgbd, Sheet, depth_rel_err, gradient_sharpness, psnr, ssim};
+use rhea_picture::{Rgbd, Sheet, depth_rel_err, gradient_strength, psnr, ssim};
 use rhea_scene::{Camera, Move, Pose, Rendered, Renderer, Scene, Threads, generate_any};
 use rhea_session::{Command, ExploreSession, Options, SessionEvent, Setup, Start, StepControl};
 
-use super::figures::{
-    Figures, Mean, NarrationFigures, NextViewFigures, RevisitFigures, RoundTripFigures, WalkFigures,
-};
+use super::figures::{Figures, Mean, NarrationFigures, NextViewFigures, RevisitFigures, RoundTripFigures, WalkFigures};
 use crate::LessonError;
 use crate::frames::TRAINING_SEEDS;
 use crate::text::in_view;
@@ -58,8 +56,9 @@ struct Scores {
     seen: Mean,
     seen_own: Mean,
     unseen: Mean,
-    seen_sharp: Mean,
-    unseen_sharp: Mean,
+    /// Gradient strength of drawings and of truth.
+    seen_sharp: [f64; 2],
+    unseen_sharp: [f64; 2],
     out_and_back: Walk,
     spin: Walk,
     named: usize,
@@ -121,8 +120,8 @@ pub fn evaluate_walks(
             seen_psnr: s.seen.get(),
             seen_psnr_own: s.seen_own.get(),
             unseen_psnr: s.unseen.get(),
-            seen_sharpness: s.seen_sharp.get(),
-            unseen_sharpness: s.unseen_sharp.get(),
+            seen_sharpness: s.seen_sharp[0] / s.seen_sharp[1],
+            unseen_sharpness: s.unseen_sharp[0] / s.unseen_sharp[1],
         },
         revisit: RevisitFigures { out_and_back_40: s.out_and_back.figures(), spin_40: s.spin.figures() },
         narration: NarrationFigures { in_view: s.in_view as f64 / s.named.max(1) as f64, named: s.named },
@@ -131,6 +130,12 @@ pub fn evaluate_walks(
 
 fn score(result: Result<f64, rhea_picture::PictureError>) -> f64 {
     result.unwrap_or(f64::NAN)
+}
+
+/// Counts the gradients of a region: flat regions weigh little, as they should.
+fn sharpen(sums: &mut [f64; 2], drawn: &Rgbd, truth: &Rgbd, mask: &[bool]) {
+    sums[0] += gradient_strength(drawn, Some(mask));
+    sums[1] += gradient_strength(truth, Some(mask));
 }
 
 /// Ground that can be walked on, away from the start.
@@ -230,11 +235,11 @@ fn next_views(
         let share = |mask: &[bool]| mask.iter().filter(|m| **m).count() as f32 / mask.len() as f32;
         if share(&next.seen) > LEAST_SHARE {
             scores.seen.add(score(psnr(&next.view, &truth, Some(&next.seen))));
-            scores.seen_sharp.add(score(gradient_sharpness(&next.view, &truth, Some(&next.seen))));
+            sharpen(&mut scores.seen_sharp, &next.view, &truth, &next.seen);
         }
         if share(&unseen) > LEAST_SHARE {
             scores.unseen.add(score(psnr(&next.view, &truth, Some(&unseen))));
-            scores.unseen_sharp.add(score(gradient_sharpness(&next.view, &truth, Some(&unseen))));
+            sharpen(&mut scores.unseen_sharp, &next.view, &truth, &unseen);
         }
         let own = walk(model, place, &from, true, &[step], false, Options::default().recall_views)?;
         if let Some(next) = own.get(1).filter(|n| share(&n.seen) > LEAST_SHARE) {

@@ -1,5 +1,7 @@
 //! Small vector arithmetic that the compiler turns into SIMD inside the run-time dispatched functions that use it.
 
+use multiversion::multiversion;
+
 /// Lanes of a reduction: the width of one AVX-512 register.
 pub const LANES: usize = 16;
 
@@ -91,6 +93,15 @@ pub fn max(a: &[f32]) -> f32 {
         }
     }
     lanes.iter().fold(largest, |m, x| if *x > m { *x } else { m })
+}
+
+/// `out = e^((values - shift) * factor)`; returns the sum, in a fixed order.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+pub fn exp_all(values: &[f32], shift: f32, factor: f32, out: &mut [f32]) -> f32 {
+    for (o, v) in out.iter_mut().zip(values) {
+        *o = exp((*v - shift) * factor);
+    }
+    sum(out)
 }
 
 /// `to += from * factor`.
