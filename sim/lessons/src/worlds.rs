@@ -197,7 +197,9 @@ impl WorldLessons<'_> {
         let control = self.vocabulary().control();
         prefix.extend(grid.header(self.vocabulary()));
         let mut narration_ids = self.text.encode_text(narration).map_err(|e| LessonError::Text(e.to_string()))?;
-        narration_ids.extend([control.ess, control.eos]);
+        if !narration.is_empty() {
+            narration_ids.extend([control.ess, control.eos]);
+        }
         Ok(WorldSample {
             prefix_ids: prefix,
             rows: grid.rows(),

@@ -164,7 +164,7 @@ fn tellings_of_generated_scenes_are_true_and_short() {
         }
     }
     assert!(named > 40, "only {named} objects were named");
-    assert!(longest.0 <= 28 && longest.1 <= 24, "narration and caption of {longest:?} tokens");
+    assert!(longest.0 <= 28 && longest.1 <= 28, "narration and caption of {longest:?} tokens");
 }
 
 #[test]
