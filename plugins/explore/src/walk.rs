@@ -44,7 +44,7 @@ pub struct SeenView {
 pub enum Weight {
     /// Something was done; goes with the next view.
     News,
-    /// Something was not done; goes with the next view after [`ERROR_STAYS`].
+    /// Something was not done; goes with the next view after a few seconds.
     Error,
     /// Something is not as it should be from now on; stays until it is dismissed or replaced.
     Warning,

@@ -41,7 +41,7 @@ impl KvStore {
     /// Room for `capacity` rows.
     ///
     /// # Errors
-    /// When `capacity` is zero, more than the model has positions, or more than [`MAX_STORE_BYTES`] of memory.
+    /// When `capacity` is zero, more than the model has positions, or more than `MAX_STORE_BYTES` of memory.
     pub fn new(config: &TransformerConfig, capacity: usize) -> Result<Self, TransformerError> {
         let shape = config.head_shape();
         let positions = config.max_position_embeddings;

@@ -175,7 +175,7 @@ impl VisionNet {
     }
 
     /// Code vectors `(b, y, x, embed_dim)` to a picture `(b, y * d, x * d, out_ch)`; `memory` is `(b, y * d, x * d, 6)` as
-    /// [`MemorySkip`] takes it, all zero where there is none.
+    /// `MemorySkip` takes it, all zero where there is none.
     ///
     /// # Errors
     /// When the shapes do not fit.

@@ -190,39 +190,3 @@ fn a_resumed_run_equals_an_uninterrupted_one() {
     assert_eq!(read(&run), read(&first));
     assert_eq!(last_line(&run)["hole_ce"], last_line(&first)["hole_ce"]);
 }
-
-/// Prints samples per second of whole nano steps: data, packing, passes, optimiser.
-#[test]
-#[ignore = "prints a rate; run alone with --ignored --nocapture"]
-fn rate_of_nano_steps() {
-    struct Nano;
-    impl WorldSource for Nano {
-        fn sample(&self, index: u64) -> Result<WorldSample, String> {
-            let mut rng = ChaCha8Rng::seed_from_u64(index);
-            let mut ids =
-                |n: usize, from: u32, to: u32| -> Vec<u32> { (0..n).map(|_| rng.random_range(from..to)).collect() };
-            let (prefix_ids, target_codes, narration_ids) = (ids(50, 0, 900), ids(64, 0, 4096), ids(24, 0, 900));
-            let canvas = target_codes.iter().map(|c| if c % 3 == 0 { CanvasCell::Hole } else { CanvasCell::Known(*c) });
-            let canvas = canvas.collect();
-            Ok(WorldSample { prefix_ids, rows: 8, cols: 8, target_codes, canvas, narration_ids, next_token_form: None })
-        }
-        fn held_out(&self, _: usize) -> Result<Vec<WorldSample>, String> {
-            Ok(Vec::new())
-        }
-    }
-    let ids = WorldIds { visual_base: 1020, visual_count: 4096, ..IDS };
-    let parameters =
-        rhea_nn::transformer::Parameters::fresh(TransformerConfig::nano(1020 + 4096), super::run::normal(1)).unwrap();
-    for n in [1, 2] {
-        let shards = crate::Shards::new(n).unwrap();
-        let mut optimiser = crate::optim::AdamW::new(parameters.vars().to_vec(), crate::optim::AdamWConfig::default());
-        let mut trainer = WorldTrainer::new(parameters.clone(), ids, LossWeights::default(), 1, n);
-        let mut best = f64::INFINITY;
-        for step in 0..5 {
-            let start = std::time::Instant::now();
-            trainer.step(&shards, &Nano, &mut optimiser, (step, 32, 1e-3)).unwrap();
-            best = best.min(start.elapsed().as_secs_f64());
-        }
-        eprintln!("{n} shards: {:.0} ms a step of 32, {:.1} samples/s", best * 1e3, 32.0 / best);
-    }
-}
