@@ -53,6 +53,10 @@ fn frame_dir(stage: &Stage) -> PathBuf {
 /// # Errors
 /// When seeds are outside the training range or the folder cannot be written.
 pub fn frames(stage: &Stage, on_scene: &(dyn Fn(usize) + Sync)) -> Result<(FrameStore, FrameStore), LessonError> {
+    let last = stage.first_seed.saturating_add(stage.scenes as u64);
+    if last > HELD_OUT_SEEDS.start {
+        return Err(LessonError::Seeds { first: stage.first_seed, last, allowed: 0..HELD_OUT_SEEDS.start });
+    }
     let held_out = FrameStore::prepare(&stage.work.join("held-out"), HELD_OUT_SEEDS.start, 32, &|_| ())?;
     let training = FrameStore::prepare(&frame_dir(stage), stage.first_seed, stage.scenes, on_scene)?;
     Ok((training, held_out))
