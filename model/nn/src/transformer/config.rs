@@ -80,7 +80,7 @@ pub struct TransformerConfig {
 }
 
 impl TransformerConfig {
-    /// The small model that Rhea brings: 8 layers of width 256, 4 heads of 64 over 2 key heads.
+    /// The small model that Rhea brings: 6 layers of width 256, 4 heads of 64 over 2 key heads.
     ///
     /// Control ids are zero; the tokenizer's owner fills them in.
     #[must_use]
