@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rhea_engine::{Cancel, EngineError, Imagine, Imagined, NarrationRequest, ViewRequest};
+use rhea_engine::{Cancel, EngineError, Imagine, Imagined, NarrationRequest, TextPiece, ViewRequest};
 use rhea_picture::Rgbd;
 use rhea_session::replay::{FileStorage, RecordKind, ReplayReader};
 use rhea_session::{ExploreSession, Options, Script, Setup, Start, StepControl};
@@ -58,9 +58,9 @@ impl Imagine for StandIn {
         &mut self,
         _: &NarrationRequest,
         _: &Cancel,
-        on_text: &mut dyn FnMut(&str),
+        on_text: &mut dyn FnMut(TextPiece<'_>),
     ) -> Result<String, EngineError> {
-        on_text("You see paint.");
+        on_text(TextPiece { text: "You see paint.", probability: 0.5 });
         Ok("You see paint.".to_owned())
     }
 

@@ -3,17 +3,21 @@
 //! ```text
 //! config.json  model.safetensors  tokenizer.json  vision/config.json  vision/model.safetensors
 //! ```
+//!
+//! and, where canvases are not what the vocabulary suggests, `generation_config.json` ([`GenerationConfig`]).
 
 use std::path::{Path, PathBuf};
 
 use rhea_nn::NnError;
-use rhea_nn::kernels::{Unit, unit};
+use rhea_nn::kernels::{Arithmetic, arithmetic};
 use rhea_nn::transformer::{Transformer, TransformerConfig};
 use rhea_nn::vision::VisionTokenizer;
 use rhea_nn::weights::Weights;
 use rhea_tokens::{Grid, TextTokenizer};
 
+use crate::decoding::CanvasForm;
 use crate::error::EngineError;
+use crate::generation::{CanvasSettings, GenerationConfig};
 use crate::limits;
 
 /// The opened files of a model, checked against each other.
@@ -24,22 +28,24 @@ pub struct ModelFolder {
     pub(crate) text: TextTokenizer,
     pub(crate) vision: VisionTokenizer,
     pub(crate) grid: Grid,
+    /// `None` when the weights decode token by token only.
+    pub(crate) canvas: Option<CanvasSettings>,
 }
 
 impl ModelFolder {
-    /// Opens a folder for the best unit of this CPU.
+    /// Opens a folder with the arithmetic that CPU and settings ask for.
     ///
     /// # Errors
     /// When a file is missing or damaged, or the files do not fit each other; the message names the file.
     pub fn open(dir: &Path) -> Result<Self, EngineError> {
-        Self::open_for(dir, unit())
+        Self::open_for(dir, arithmetic())
     }
 
-    /// As [`ModelFolder::open`], with the transformer's products on a given unit.
+    /// As [`ModelFolder::open`], with the transformer's weights packed for a given arithmetic.
     ///
     /// # Errors
     /// As [`ModelFolder::open`].
-    pub fn open_for(dir: &Path, unit: Unit) -> Result<Self, EngineError> {
+    pub fn open_for(dir: &Path, arithmetic: impl Into<Arithmetic>) -> Result<Self, EngineError> {
         let wrong = |file: &str| {
             let path = dir.join(file);
             move |what: String| EngineError::Folder { what, path }
@@ -57,14 +63,15 @@ impl ModelFolder {
         let tokenizer = TextTokenizer::from_file(&dir.join("tokenizer.json"), codes)
             .map_err(|e| wrong("tokenizer.json")(e.to_string()))?;
         check_ids(&config, &tokenizer).map_err(wrong("config.json"))?;
+        let canvas = read_generation(dir)?.settings(tokenizer.vocabulary()).map_err(wrong("generation_config.json"))?;
         let weights =
             Weights::open(&dir.join("model.safetensors")).map_err(|e| wrong("model.safetensors")(e.to_string()))?;
         let first = tokenizer.vocabulary().visual_base() as usize;
         let transformer =
-            Transformer::load::<NnError>(config, unit, first, |name, shape| weights.values_f32(name, shape))
+            Transformer::load::<NnError>(config, arithmetic, first, |name, shape| weights.values_f32(name, shape))
                 .map_err(|e| wrong("model.safetensors")(e.to_string()))?;
         let name = dir.file_name().map_or_else(|| dir.display().to_string(), |n| n.to_string_lossy().into_owned());
-        Ok(Self { path: dir.to_owned(), name, transformer, text: tokenizer, vision, grid })
+        Ok(Self { path: dir.to_owned(), name, transformer, text: tokenizer, vision, grid, canvas })
     }
 
     /// Where it is.
@@ -83,6 +90,12 @@ impl ModelFolder {
     #[must_use]
     pub fn transformer(&self) -> &Transformer {
         &self.transformer
+    }
+
+    /// What canvases the weights were trained for; `None` when they decode token by token only.
+    #[must_use]
+    pub fn canvas_form(&self) -> Option<CanvasForm> {
+        self.canvas.map(|canvas| canvas.form)
     }
 
     /// The text tokenizer.
@@ -105,6 +118,16 @@ fn read_config(path: &Path) -> Result<String, EngineError> {
         return Err(failed(format!("{size} bytes; up to {} are allowed", limits::CONFIG_BYTES)));
     }
     std::fs::read_to_string(path).map_err(|e| failed(e.to_string()))
+}
+
+/// The folder's file, or the empty one.
+fn read_generation(dir: &Path) -> Result<GenerationConfig, EngineError> {
+    let path = GenerationConfig::file(dir);
+    if !path.exists() {
+        return Ok(GenerationConfig::default());
+    }
+    let text = read_config(&path)?;
+    serde_json::from_str(&text).map_err(|e| EngineError::Folder { what: e.to_string(), path })
 }
 
 /// The ids that the settings name must be those of the tokenizer.

@@ -2,22 +2,35 @@
 
 use std::path::Path;
 
+use rhea_nn::transformer::KvStore;
 use rhea_picture::{Rgbd, Warp};
-use rhea_tokens::prompts::{caption_prefix, explore_prefix, narration_prefix};
+use rhea_tokens::prompts::{caption_prefix, explore_prefix, narration_prefix, unconditional};
+use rhea_tokens::{encode_partial_picture, encode_picture};
 
 use crate::canvas::{CellState, known_cells};
+use crate::canvas_samplers::{
+    Canvas, CanvasSampler, CodeMetric, Draws, EntropyBound, FlowSampler, MaskedConfidence, Noise, draw,
+};
+use crate::decoding::{CanvasForm, CanvasMethod, Decoding};
+use crate::denoise::ModelDenoiser;
 use crate::error::EngineError;
 use crate::folder::ModelFolder;
-use crate::parallel::{Canvas, CanvasIds};
-use crate::request::{Cancel, Decoding, Imagine, Imagined, NarrationRequest, ViewRequest, ViewTask};
+use crate::generation::CanvasSettings;
+use crate::guidance::Guidance;
+use crate::reader::{Prompts, Reader, Streams};
+use crate::request::{
+    Cancel, Candidate, Filter, Imagine, Imagined, NarrationRequest, TextPiece, ViewRequest, ViewTask,
+};
 use crate::sampler::Sampler;
-use crate::stream::Stream;
-use crate::{limits, next_token, parallel};
+use crate::{limits, next_token};
 
 /// A model folder with its KV memory: draws views and talks about them, one request at a time.
 pub struct Imagination {
     folder: ModelFolder,
-    stream: Stream,
+    store: KvStore,
+    pub(crate) streams: Streams,
+    /// Made when a flow first asks for it.
+    metric: Option<CodeMetric>,
 }
 
 /// Words of a request keep their own generator, apart from the picture's.
@@ -38,8 +51,9 @@ impl Imagination {
     /// When the KV memory cannot be reserved.
     pub fn new(folder: ModelFolder) -> Result<Self, EngineError> {
         let rows = folder.transformer.config().max_position_embeddings.min(limits::KV_ROWS);
-        let stream = Stream::new(&folder.transformer, rows)?;
-        Ok(Self { folder, stream })
+        let store = folder.transformer.new_store(limits::KV_STREAMS * rows)?;
+        let streams = Streams::new(&store, rows);
+        Ok(Self { folder, store, streams, metric: None })
     }
 
     /// The opened folder.
@@ -64,42 +78,160 @@ impl Imagination {
         Ok((self.folder.vision.encode(&warp.filled())?, states))
     }
 
-    fn prompt(&self, request: &ViewRequest, memory: Option<&[Option<u32>]>) -> Result<Vec<u32>, EngineError> {
-        let text = &self.folder.text;
-        Ok(match request.task {
-            ViewTask::Explore => explore_prefix(text, &request.world, &request.prompt, memory, self.folder.grid)?,
+    /// The prompts of a request; `memory` stands in both.
+    fn prompts(&self, request: &ViewRequest, memory: Option<&[Option<u32>]>) -> Result<OwnPrompts, EngineError> {
+        let (text, grid) = (&self.folder.text, self.folder.grid);
+        let conditional = match request.task {
+            ViewTask::Explore => explore_prefix(text, &request.world, &request.prompt, memory, grid)?,
             ViewTask::TextToImage => caption_prefix(text, &request.prompt)?,
-        })
+        };
+        if request.guidance.is_none_or(|guidance| !guidance.acts()) {
+            return Ok(OwnPrompts { conditional, unconditional: None });
+        }
+        let memory = memory.filter(|_| request.task == ViewTask::Explore);
+        let pictures = memory.map(|cells| encode_partial_picture(text.vocabulary(), grid, cells)).transpose()?;
+        Ok(OwnPrompts { conditional, unconditional: Some(unconditional(text, pictures.as_slice())?) })
     }
 
-    fn codes(&mut self, request: &ViewRequest, cancel: &Cancel) -> Result<(Vec<u32>, u32), EngineError> {
-        let mut sampler = Sampler::new(request.seed, request.picture)?;
-        let grid = self.folder.grid;
+    /// What all candidates of a request have in common.
+    fn prepare(&self, request: &ViewRequest) -> Result<Prepared, EngineError> {
+        request.guidance.map_or(Ok(()), Guidance::check)?;
         let (codes, states) = self.remember(request.memory.as_ref())?;
-        if states.iter().all(|state| *state == CellState::Known) {
-            return Ok((codes, 0));
-        }
-        match request.decoding {
-            Decoding::Parallel { passes } => {
-                let vocabulary = self.folder.text.vocabulary();
-                let ids = CanvasIds::new(vocabulary)?;
-                let mut prefix = self.prompt(request, None)?;
-                prefix.extend(grid.header(vocabulary));
-                let model = &self.folder.transformer;
-                self.stream.read(model, &prefix, grid.cells())?;
-                let canvas = Canvas { codes: &codes, states: &states, cols: grid.cols(), passes };
-                parallel::draw(model, &mut self.stream, ids, &canvas, &mut sampler, cancel)
-            }
+        let prompts = match request.decoding {
             Decoding::NextToken => {
                 let seen: Vec<Option<u32>> =
                     codes.iter().zip(&states).map(|(code, s)| (*s != CellState::Hole).then_some(*code)).collect();
-                let memory = seen.iter().any(Option::is_some).then_some(&seen[..]);
-                let prompt = self.prompt(request, memory)?;
-                let vocabulary = self.folder.text.vocabulary();
-                let model = &self.folder.transformer;
-                next_token::picture(model, &mut self.stream, vocabulary, (&prompt, grid), &mut sampler, cancel)
+                // Only a vocabulary with HOLE can show a picture that is known in part.
+                let sayable = self.folder.text.vocabulary().control().hole.is_some() || !seen.contains(&None);
+                self.prompts(request, (sayable && seen.iter().any(Option::is_some)).then_some(&seen[..]))?
             }
+            Decoding::Parallel { .. } | Decoding::Canvas { .. } => self.prompts(request, None)?,
+        };
+        Ok(Prepared { codes, states, prompts })
+    }
+
+    /// Draws the codes of a prepared request, with `seed`, in the streams of the engine or in a fork of them.
+    fn draw(
+        &mut self,
+        request: &ViewRequest,
+        prepared: &Prepared,
+        (seed, forked): (u64, bool),
+        cancel: &Cancel,
+    ) -> Result<Candidate, EngineError> {
+        let mut draws = Draws::new(seed, request.picture)?;
+        let Prepared { codes, states, prompts } = prepared;
+        if states.iter().all(|state| *state == CellState::Known) {
+            return Ok(Candidate { codes: codes.clone(), mean_log_probability: 0.0, seed, passes: 0 });
         }
+        let mut fork = forked.then(|| self.streams.fork());
+        let streams = fork.as_mut().unwrap_or(&mut self.streams);
+        let (method, passes) = match request.decoding {
+            Decoding::Parallel { passes } => (None, passes),
+            Decoding::Canvas { method, passes } => (Some(method), passes),
+            Decoding::NextToken => {
+                let ModelFolder { transformer: model, text, grid, .. } = &self.folder;
+                let mut reader = Reader::new(&mut self.store, streams, prompts.borrowed(), request.guidance, 0);
+                let (codes, passes) =
+                    next_token::picture(model, &mut reader, text.vocabulary(), *grid, &mut draws.codes, cancel)?;
+                let mean_log_probability = draws.codes.mean_log_probability();
+                return Ok(Candidate { codes, mean_log_probability, seed, passes });
+            }
+        };
+        Decoding::check_passes(passes)?;
+        let canvas = Canvas::new(codes, states, self.folder.grid.cols())?;
+        let reader = Reader::new(&mut self.store, streams, prompts.borrowed(), request.guidance, passes);
+        let (codes, passes) =
+            draw_canvas(&self.folder, &mut self.metric, reader, canvas, (method, passes), &mut draws, cancel)?;
+        if self.folder.canvas_form() == Some(CanvasForm::UniformNoise) {
+            // The commit pass: what was only looked at is read, once and causally, so that words find it there.
+            let ModelFolder { transformer, text, grid, .. } = &self.folder;
+            let picture = encode_picture(text.vocabulary(), *grid, &codes)?;
+            Reader::plain(&mut self.store, streams, &prompts.conditional).read(transformer, &picture, 0)?;
+        }
+        Ok(Candidate { codes, mean_log_probability: draws.codes.mean_log_probability(), seed, passes })
+    }
+
+    /// Draws `count` candidates of a view, with the seeds that follow the request's. The prompt is read once: each candidate
+    /// is a fork that shares it, and is the view that a request with its seed alone would give.
+    ///
+    /// # Errors
+    /// As [`Imagine::imagine`], or when more than [`limits::CANDIDATES`] are asked for.
+    pub fn candidates(
+        &mut self,
+        request: &ViewRequest,
+        count: usize,
+        cancel: &Cancel,
+    ) -> Result<Vec<Candidate>, EngineError> {
+        if !(1..=limits::CANDIDATES).contains(&count) {
+            let text = format!("{count} candidates; allowed are 1 to {}", limits::CANDIDATES);
+            return Err(EngineError::Request(text));
+        }
+        let prepared = self.prepare(request)?;
+        let seeds = (0..count as u64).map(|i| request.seed.wrapping_add(i));
+        // The first is drawn in the engine's own streams, so that the others find its prompt read.
+        seeds.enumerate().map(|(i, seed)| self.draw(request, &prepared, (seed, i > 0), cancel)).collect()
+    }
+
+    /// Writes a picture token by token behind `prompt` (BOS to BSS, with the remembered picture where there is one). Returns
+    /// its codes, row-major, and the forward passes made.
+    ///
+    /// # Errors
+    /// When the prompt does not fit, logits are not finite, or somebody cancels.
+    pub fn write_picture(
+        &mut self,
+        prompt: &[u32],
+        filter: Filter,
+        seed: u64,
+        cancel: &Cancel,
+    ) -> Result<(Vec<u32>, u32), EngineError> {
+        let mut sampler = Sampler::new(seed, filter)?;
+        let ModelFolder { transformer, text, grid, .. } = &self.folder;
+        let mut reader = Reader::plain(&mut self.store, &mut self.streams, prompt);
+        next_token::picture(transformer, &mut reader, text.vocabulary(), *grid, &mut sampler, cancel)
+    }
+
+    /// Talks behind `prompt` (BOS to EOI of a finished picture), as [`Imagine::narrate`].
+    ///
+    /// # Errors
+    /// As [`Self::write_picture`].
+    pub fn write_text(
+        &mut self,
+        prompt: &[u32],
+        filter: Filter,
+        seed: u64,
+        cancel: &Cancel,
+        on_text: &mut dyn FnMut(TextPiece<'_>),
+    ) -> Result<String, EngineError> {
+        let mut sampler = Sampler::new(seed ^ TEXT_SEED, filter)?;
+        let ModelFolder { transformer, text, .. } = &self.folder;
+        let mut reader = Reader::plain(&mut self.store, &mut self.streams, prompt);
+        next_token::text(transformer, &mut reader, text, &mut sampler, cancel, on_text)
+    }
+
+    /// The picture of codes; what memory knows of it passes through the decoder.
+    ///
+    /// # Errors
+    /// When codes or memory do not fit the model.
+    pub fn picture(&self, codes: &[u32], memory: Option<&Warp>) -> Result<Rgbd, EngineError> {
+        Ok(self.folder.vision.decode(codes, memory)?)
+    }
+}
+
+/// What candidates of one request have in common: codes and states of what memory knows, and the prompts.
+struct Prepared {
+    codes: Vec<u32>,
+    states: Vec<CellState>,
+    prompts: OwnPrompts,
+}
+
+struct OwnPrompts {
+    conditional: Vec<u32>,
+    unconditional: Option<Vec<u32>>,
+}
+
+impl OwnPrompts {
+    fn borrowed(&self) -> Prompts<'_> {
+        Prompts { conditional: &self.conditional, unconditional: self.unconditional.as_deref() }
     }
 }
 
@@ -112,15 +244,20 @@ impl Imagine for Imagination {
         self.folder.vision.side_px()
     }
 
+    fn canvas_form(&self) -> Option<CanvasForm> {
+        self.folder.canvas_form()
+    }
+
     fn imagine(&mut self, request: &ViewRequest, cancel: &Cancel) -> Result<Imagined, EngineError> {
         if cancel.cancelled() {
             return Err(EngineError::Cancelled);
         }
-        let (codes, passes) = self.codes(request, cancel)?;
+        let prepared = self.prepare(request)?;
+        let Candidate { codes, passes, .. } = self.draw(request, &prepared, (request.seed, false), cancel)?;
         if cancel.cancelled() {
             return Err(EngineError::Cancelled);
         }
-        let view = self.folder.vision.decode(&codes, request.memory.as_ref())?;
+        let view = self.picture(&codes, request.memory.as_ref())?;
         let grid = self.folder.grid;
         Ok(Imagined { view, codes, rows: grid.rows(), cols: grid.cols(), passes })
     }
@@ -129,12 +266,11 @@ impl Imagine for Imagination {
         &mut self,
         request: &NarrationRequest,
         cancel: &Cancel,
-        on_text: &mut dyn FnMut(&str),
+        on_text: &mut dyn FnMut(TextPiece<'_>),
     ) -> Result<String, EngineError> {
-        let mut sampler = Sampler::new(request.seed ^ TEXT_SEED, request.text)?;
-        let ModelFolder { transformer, text, grid, .. } = &self.folder;
+        let ModelFolder { text, grid, .. } = &self.folder;
         let prompt = narration_prefix(text, &request.world, &request.prompt, *grid, &request.codes)?;
-        next_token::text(transformer, &mut self.stream, text, &prompt, &mut sampler, cancel, on_text)
+        self.write_text(&prompt, request.text, request.seed, cancel, on_text)
     }
 
     fn round_trip(&mut self, view: &Rgbd) -> Result<Imagined, EngineError> {
@@ -146,4 +282,43 @@ impl Imagine for Imagination {
         let grid = self.folder.grid;
         Ok(Imagined { view, codes, rows: grid.rows(), cols: grid.cols(), passes: 0 })
     }
+}
+
+/// Draws a canvas behind the reader's prompt (BOS to BSS), by the folder's own method when none is named.
+fn draw_canvas(
+    folder: &ModelFolder,
+    metric: &mut Option<CodeMetric>,
+    reader: Reader<'_>,
+    mut canvas: Canvas,
+    (method, passes): (Option<CanvasMethod>, u32),
+    draws: &mut Draws,
+    cancel: &Cancel,
+) -> Result<(Vec<u32>, u32), EngineError> {
+    let Some(CanvasSettings { form, ids, method: usual }) = folder.canvas else {
+        return Err(EngineError::Request(
+            "this model has no canvas tokens and cannot decode in parallel; next-token decoding is allowed".to_owned(),
+        ));
+    };
+    let method = method.unwrap_or(usual);
+    method.check(form).map_err(EngineError::Request)?;
+    let ModelFolder { transformer: model, text, vision, grid, .. } = folder;
+    let noise = match form {
+        CanvasForm::Hole => Noise::Hole,
+        CanvasForm::UniformNoise => Noise::Uniform { codes: vision.codebook_size() },
+    };
+    let mut sampler: Box<dyn CanvasSampler + '_> = match method {
+        CanvasMethod::Masked => Box::new(MaskedConfidence::new(passes)),
+        CanvasMethod::Entropy(settings) => Box::new(EntropyBound::new(settings, passes, noise)),
+        CanvasMethod::Flow(flow) => {
+            let metric = match metric {
+                Some(metric) => metric,
+                none => none.insert(CodeMetric::new(vision.codebook(), vision.codebook_size())?),
+            };
+            Box::new(FlowSampler::new(flow, passes, noise, metric))
+        }
+    };
+    let header = grid.header(text.vocabulary());
+    let mut denoiser = ModelDenoiser::behind(model, reader, ids, &header, (grid.rows(), grid.cols()))?;
+    let made = draw(&mut denoiser, sampler.as_mut(), &mut canvas, draws, cancel)?;
+    Ok((canvas.into_codes()?, made))
 }

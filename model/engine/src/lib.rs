@@ -2,19 +2,26 @@
 //!
 //! * [`ModelFolder`] opens and checks the files; [`Imagination`] serves [`Imagine`] requests from them;
 //! * [`Sampler`] draws tokens with a counter-based generator;
-//! * [`Stream`] is a KV memory that knows which ids it has read, and reads only what differs;
-//! * [`CellState`] and [`known_cells`] say what memory knows of each cell of a picture.
+//! * [`Stream`] is a branch of the KV memory that knows which ids it has read, and reads only what differs;
+//! * [`Guidance`] compares with an unconditional prompt, both prompts in one batch;
+//! * [`CellState`] and [`known_cells`] say what memory knows of each cell of a picture;
+//! * [`canvas_samplers`] draw all cells of a picture at once, from logits that a [`ModelDenoiser`] gives.
 //!
 //! It knows tokens, pictures and devices; it knows nothing of worlds or robots.
 //!
 //! Invariant: the same request on the same folder gives the same tokens, whatever was served before.
 
 mod canvas;
+pub mod canvas_samplers;
+mod decoding;
+mod denoise;
 mod error;
 mod folder;
+mod generation;
+mod guidance;
 mod imagination;
 mod next_token;
-mod parallel;
+mod reader;
 mod request;
 mod sampler;
 mod stream;
@@ -22,10 +29,15 @@ mod stream;
 mod tests;
 
 pub use canvas::{CellState, KNOWN_SHARE, PARTIAL_SHARE, known_cells};
+pub use decoding::{CanvasForm, CanvasMethod, Decoding};
+pub use denoise::{CanvasIds, ModelDenoiser};
 pub use error::EngineError;
 pub use folder::ModelFolder;
+pub use generation::GenerationConfig;
+pub use guidance::Guidance;
 pub use imagination::Imagination;
-pub use request::{Cancel, Decoding, Filter, Imagine, Imagined, NarrationRequest, ViewRequest, ViewTask};
+pub use reader::{Prompts, Reader, Streams};
+pub use request::{Cancel, Candidate, Filter, Imagine, Imagined, NarrationRequest, TextPiece, ViewRequest, ViewTask};
 pub use sampler::{Drawn, Sampler};
 pub use stream::Stream;
 
@@ -33,8 +45,13 @@ pub use stream::Stream;
 pub mod limits {
     /// Bytes of a `config.json`.
     pub const CONFIG_BYTES: u64 = 1 << 20;
-    /// Rows of KV memory that are reserved, where the model has as many positions.
+    /// Rows that a stream may hold, where the model has as many positions.
     pub const KV_ROWS: usize = 4096;
+    /// Full streams that the KV memory has room for: a request's, its unconditional one, and forks of both, which share
+    /// most of what they hold.
+    pub const KV_STREAMS: usize = 3;
+    /// Candidates of one request.
+    pub const CANDIDATES: usize = 64;
     /// Passes over a canvas.
     pub const PASSES: u32 = 64;
     /// Tokens of a narration.

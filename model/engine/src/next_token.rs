@@ -5,22 +5,22 @@ use rhea_tokens::{Grid, PictureCursor, PictureStep, TextTokenizer, Utf8Buffer, V
 
 use crate::error::EngineError;
 use crate::limits;
-use crate::request::Cancel;
+use crate::reader::Reader;
+use crate::request::{Cancel, TextPiece};
 use crate::sampler::Sampler;
-use crate::stream::Stream;
 
-/// Draws a picture behind `prompt`, token by token. Returns its codes and the forward passes made.
+/// Draws a picture behind the reader's prompt, token by token. Returns its codes and the forward passes made.
 pub(crate) fn picture(
     model: &Transformer,
-    stream: &mut Stream,
+    reader: &mut Reader<'_>,
     vocabulary: &Vocabulary,
-    (prompt, grid): (&[u32], Grid),
+    grid: Grid,
     sampler: &mut Sampler,
     cancel: &Cancel,
 ) -> Result<(Vec<u32>, u32), EngineError> {
     let mut cursor = PictureCursor::new(grid);
-    // Ids that are known but not read yet: prompt, header, last code with a forced end of line.
-    let mut waiting: Vec<u32> = prompt.to_vec();
+    // Ids that are known but not read yet: header, last code with a forced end of line.
+    let mut waiting = Vec::new();
     let mut passes = 0;
     let rows = grid.cells() + grid.rows();
     loop {
@@ -33,12 +33,13 @@ pub(crate) fn picture(
                 }
                 passes += 1;
                 let logits = if passes == 1 {
-                    stream.read_for(model, &waiting, Half::Visual, rows)?
+                    reader.read_for(model, &waiting, Half::Visual, rows)?
                 } else {
-                    stream.append(model, &waiting, Half::Visual)?
+                    reader.append(model, &waiting, Half::Visual)?
                 };
                 waiting.clear();
                 let drawn = sampler.draw(logits, |_| true, (0, cell as u64))?;
+                sampler.keep(drawn);
                 cursor.accept(drawn.index as u32, vocabulary)?;
                 waiting.push(vocabulary.visual(drawn.index as u32)?);
             }
@@ -46,15 +47,14 @@ pub(crate) fn picture(
     }
 }
 
-/// Talks behind `prompt` until the model ends its answer or the limit is reached; each piece of text goes to `on_text`.
+/// Talks behind the reader's prompt until the model ends its answer or the limit is reached; each piece of text goes to `on_text`.
 pub(crate) fn text(
     model: &Transformer,
-    stream: &mut Stream,
+    reader: &mut Reader<'_>,
     tokenizer: &TextTokenizer,
-    prompt: &[u32],
     sampler: &mut Sampler,
     cancel: &Cancel,
-    on_text: &mut dyn FnMut(&str),
+    on_text: &mut dyn FnMut(TextPiece<'_>),
 ) -> Result<String, EngineError> {
     let vocabulary = tokenizer.vocabulary();
     let (ess, eos) = (vocabulary.control().ess, vocabulary.control().eos);
@@ -64,10 +64,14 @@ pub(crate) fn text(
     };
     let mut buffer = Utf8Buffer::default();
     let mut whole = String::new();
-    let mut say = |piece: &str| {
-        if !piece.is_empty() {
-            whole.push_str(piece);
-            on_text(piece);
+    // A character that is cut between tokens waits in the buffer; its piece has the probability of all of them.
+    let mut probability = 1.0;
+    let mut say = |text: &str, drawn: f32| {
+        probability *= drawn;
+        if !text.is_empty() {
+            whole.push_str(text);
+            on_text(TextPiece { text, probability });
+            probability = 1.0;
         }
     };
     let mut last = None;
@@ -76,16 +80,17 @@ pub(crate) fn text(
             return Err(EngineError::Cancelled);
         }
         let logits = match last {
-            None => stream.read_for(model, prompt, Half::Text, limits::NARRATION_TOKENS)?,
-            Some(id) => stream.append(model, &[id], Half::Text)?,
+            None => reader.read_for(model, &[], Half::Text, limits::NARRATION_TOKENS)?,
+            Some(id) => reader.append(model, &[id], Half::Text)?,
         };
-        let id = sampler.draw(logits, allowed, (0, position as u64))?.index as u32;
+        let drawn = sampler.draw(logits, allowed, (0, position as u64))?;
+        let id = drawn.index as u32;
         if id == ess || id == eos {
             break;
         }
-        say(&tokenizer.decode_stream(id, &mut buffer));
+        say(&tokenizer.decode_stream(id, &mut buffer), drawn.probability);
         last = Some(id);
     }
-    say(&buffer.finish());
+    say(&buffer.finish(), 1.0);
     Ok(whole)
 }

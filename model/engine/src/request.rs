@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rhea_picture::{Rgbd, Warp};
 
+use crate::decoding::{CanvasForm, Decoding};
 use crate::error::EngineError;
+use crate::guidance::Guidance;
 
 /// Which of the model's tasks a picture is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,18 +16,6 @@ pub enum ViewTask {
     Explore,
     /// A first view, from a caption (task tag `t2i`).
     TextToImage,
-}
-
-/// How the picture tokens are decoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decoding {
-    /// All cells at once, revised in a number of passes (1 to 64).
-    Parallel {
-        /// Passes over the canvas.
-        passes: u32,
-    },
-    /// One token after the other.
-    NextToken,
 }
 
 /// The filters applied to logits before a token is drawn, in the order temperature, top-k, top-p.
@@ -59,6 +49,8 @@ pub struct ViewRequest {
     pub decoding: Decoding,
     /// How to draw picture tokens.
     pub picture: Filter,
+    /// How strongly the picture follows the prompt; `None` reads the prompt alone, which takes half the work.
+    pub guidance: Option<Guidance>,
     /// Seed of the counter-based generator; the same request gives the same view.
     pub seed: u64,
 }
@@ -74,6 +66,19 @@ pub struct Imagined {
     pub rows: usize,
     /// Columns of codes.
     pub cols: usize,
+    /// Forward passes of the transformer that drew it.
+    pub passes: u32,
+}
+
+/// One of several answers to a request for a view: its codes, not yet a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// Visual codes, row-major.
+    pub codes: Vec<u32>,
+    /// Mean log-probability of the codes that were drawn, before filters, nats; 0 when memory knew all of them.
+    pub mean_log_probability: f64,
+    /// The seed that draws it again.
+    pub seed: u64,
     /// Forward passes of the transformer that drew it.
     pub passes: u32,
 }
@@ -110,6 +115,15 @@ impl Cancel {
     }
 }
 
+/// A piece of text, as it is decoded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TextPiece<'a> {
+    /// What was said; whole characters.
+    pub text: &'a str,
+    /// The model's probability of the tokens it is made of, before filters.
+    pub probability: f32,
+}
+
 /// Something that draws views and talks about them: the loaded model, or in tests a stand-in with known answers.
 pub trait Imagine: Send {
     /// A word for the status line, such as the folder's name.
@@ -117,6 +131,11 @@ pub trait Imagine: Send {
 
     /// Side of the square views, pixels.
     fn side_px(&self) -> usize;
+
+    /// What canvases its weights were trained for; `None` when it decodes token by token only.
+    fn canvas_form(&self) -> Option<CanvasForm> {
+        Some(CanvasForm::Hole)
+    }
 
     /// Draws one view.
     ///
@@ -132,7 +151,7 @@ pub trait Imagine: Send {
         &mut self,
         request: &NarrationRequest,
         cancel: &Cancel,
-        on_text: &mut dyn FnMut(&str),
+        on_text: &mut dyn FnMut(TextPiece<'_>),
     ) -> Result<String, EngineError>;
 
     /// Encodes a picture of any size: resized to the model's side, its codes and what they decode to without memory.

@@ -19,14 +19,34 @@ pub struct Drawn {
     pub probability: f32,
 }
 
+/// Random numbers of a seed, addressed by step and position.
+#[derive(Clone, Debug)]
+pub(crate) struct Uniforms(ChaCha8Rng);
+
+impl Uniforms {
+    pub fn new(seed: u64) -> Self {
+        Self(ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    /// The number of a step and position, in [0, 1).
+    pub fn at(&mut self, step: u64, position: u64) -> f32 {
+        self.0.set_stream(step);
+        self.0.set_word_pos(u128::from(position));
+        (self.0.next_u32() >> 8) as f32 / (1 << 24) as f32
+    }
+}
+
 /// Draws entries of one request.
 #[derive(Clone, Debug)]
 pub struct Sampler {
-    generator: ChaCha8Rng,
+    uniforms: Uniforms,
     filter: Filter,
-    values: Vec<f32>,
-    indices: Vec<u32>,
+    /// One weight per logit; 0 for what is not drawn.
     weights: Vec<f32>,
+    /// Indices that a filter looks at.
+    order: Vec<u32>,
+    /// Sum and number of the log-probabilities of the entries that were kept.
+    kept: (f64, u32),
 }
 
 impl Sampler {
@@ -35,27 +55,26 @@ impl Sampler {
     /// # Errors
     /// When the filter's temperature is negative or not finite, or its top-p is outside (0, 1].
     pub fn new(seed: u64, filter: Filter) -> Result<Self, EngineError> {
-        if !(filter.temperature.is_finite() && filter.temperature >= 0.0) {
-            let text = format!("temperature {}; allowed are 0 and above", filter.temperature);
-            return Err(EngineError::Request(text));
-        }
+        check_temperature(filter.temperature)?;
         if !(filter.top_p > 0.0 && filter.top_p <= 1.0) {
             return Err(EngineError::Request(format!("top-p {}; allowed is above 0 up to 1", filter.top_p)));
         }
-        Ok(Self {
-            generator: ChaCha8Rng::seed_from_u64(seed),
-            filter,
-            values: Vec::new(),
-            indices: Vec::new(),
-            weights: Vec::new(),
-        })
+        Ok(Self { uniforms: Uniforms::new(seed), filter, weights: Vec::new(), order: Vec::new(), kept: (0.0, 0) })
     }
 
     /// The random number of a step and position, in [0, 1).
     pub fn uniform(&mut self, step: u64, position: u64) -> f32 {
-        self.generator.set_stream(step);
-        self.generator.set_word_pos(u128::from(position));
-        (self.generator.next_u32() >> 8) as f32 / (1 << 24) as f32
+        self.uniforms.at(step, position)
+    }
+
+    /// Changes the filter's temperature, for decoding that anneals it.
+    ///
+    /// # Errors
+    /// When it is negative or not finite.
+    pub fn set_temperature(&mut self, temperature: f32) -> Result<(), EngineError> {
+        check_temperature(temperature)?;
+        self.filter.temperature = temperature;
+        Ok(())
     }
 
     /// Draws one entry. Entries for which `allowed` is false are never drawn.
@@ -76,58 +95,114 @@ impl Sampler {
             return Err(EngineError::NonFinite { step: step as usize, count: bad });
         }
         let uniform = f64::from(self.uniform(step, position));
-        let Self { values, indices, weights, filter, .. } = self;
-        values.clear();
-        indices.clear();
-        for (value, index) in logits.iter().zip(0u32..).filter(|(_, index)| allowed(*index as usize)) {
-            values.push(*value);
-            indices.push(index);
-        }
         // The first of equal maxima.
-        let Some(best) = (0..values.len()).reduce(|a, b| if values[b] > values[a] { b } else { a }) else {
+        let all = || (0..logits.len()).filter(|index| allowed(*index));
+        let Some(best) = all().reduce(|a, b| if logits[b] > logits[a] { b } else { a }) else {
             return Err(EngineError::Request("no token is allowed here".to_owned()));
         };
-        let largest = values[best];
-        weights.resize(values.len(), 0.0);
-        let total = exp_all(values, largest, 1.0, weights);
-        let drawn =
-            |index: u32, value: f32| Drawn { index: index as usize, probability: (value - largest).exp() / total };
-        if filter.temperature == 0.0 || values.len() == 1 {
-            return Ok(drawn(indices[best], largest));
+        let largest = logits[best];
+        let Self { weights, order, filter, .. } = self;
+        weights.resize(logits.len(), 0.0);
+        weigh(logits, largest, 1.0, &allowed, weights);
+        let total = sum(weights);
+        let drawn = |index: usize| {
+            let probability = f64::from((logits[index] - largest).exp()) / total;
+            Drawn { index, probability: probability as f32 }
+        };
+        if filter.temperature == 0.0 {
+            return Ok(drawn(best));
         }
         if filter.temperature != 1.0 {
-            exp_all(values, largest, 1.0 / filter.temperature, weights);
+            weigh(logits, largest, 1.0 / filter.temperature, &allowed, weights);
         }
-        if filter.top_k > 0 && filter.top_k < values.len() {
-            let mut sorted = values.clone();
-            let (_, kth, _) = sorted.select_nth_unstable_by(filter.top_k - 1, |a, b| b.total_cmp(a));
-            values.iter().zip(weights.iter_mut()).filter(|(v, _)| *v < kth).for_each(|(_, w)| *w = 0.0);
+        if filter.top_k > 0 {
+            order.clear();
+            order.extend(all().map(|index| index as u32));
+            keep_largest(filter.top_k, logits, order, weights);
         }
         if filter.top_p < 1.0 {
-            keep_share(filter.top_p, weights);
+            keep_share(filter.top_p, order, weights);
         }
-        let mut left = uniform * weights.iter().map(|w| f64::from(*w)).sum::<f64>();
+        let mut left = uniform * sum(weights);
         let chosen = weights.iter().position(|w| {
             left -= f64::from(*w);
             left < 0.0
         });
-        let chosen = chosen.unwrap_or(best);
-        Ok(drawn(indices[chosen], values[chosen]))
+        Ok(drawn(chosen.unwrap_or(best)))
+    }
+
+    /// Counts a drawn entry as part of the result, for [`Sampler::mean_log_probability`].
+    pub fn keep(&mut self, drawn: Drawn) {
+        self.kept.0 += f64::from(drawn.probability).ln();
+        self.kept.1 += 1;
+    }
+
+    /// Mean log-probability of the entries that were kept, nats; 0 when there were none.
+    #[must_use]
+    pub fn mean_log_probability(&self) -> f64 {
+        self.kept.0 / f64::from(self.kept.1.max(1))
     }
 }
 
+/// `e^((logit - largest) * factor)`, and 0 where an entry is not allowed.
+fn weigh(logits: &[f32], largest: f32, factor: f32, allowed: impl Fn(usize) -> bool, weights: &mut [f32]) {
+    exp_all(logits, largest, factor, weights);
+    weights.iter_mut().enumerate().filter(|(index, _)| !allowed(*index)).for_each(|(_, weight)| *weight = 0.0);
+}
+
+fn sum(weights: &[f32]) -> f64 {
+    weights.iter().map(|weight| f64::from(*weight)).sum()
+}
+
+/// Sets weights to zero whose logits are below the k-th largest among those of `order`, whose sequence is lost.
+fn keep_largest(k: usize, logits: &[f32], order: &mut [u32], weights: &mut [f32]) {
+    if k >= order.len() {
+        return;
+    }
+    let logit = |index: u32| logits[index as usize];
+    let (_, kth, _) = order.select_nth_unstable_by(k - 1, |a, b| logit(*b).total_cmp(&logit(*a)));
+    let least = logit(*kth);
+    order.iter().filter(|index| logit(**index) < least).for_each(|index| weights[*index as usize] = 0.0);
+}
+
+fn check_temperature(temperature: f32) -> Result<(), EngineError> {
+    if temperature.is_finite() && temperature >= 0.0 {
+        return Ok(());
+    }
+    Err(EngineError::Request(format!("temperature {temperature}; allowed are 0 and above")))
+}
+
 /// Sets weights to zero that stand behind a share of more than `top_p`, the largest first, the lower index first.
-fn keep_share(top_p: f32, weights: &mut [f32]) {
-    let limit = f64::from(top_p) * weights.iter().map(|w| f64::from(*w)).sum::<f64>();
-    let mut order: Vec<usize> = (0..weights.len()).filter(|i| weights[*i] > 0.0).collect();
-    order.sort_unstable_by(|a, b| weights[*b].total_cmp(&weights[*a]).then(a.cmp(b)));
+fn keep_share(top_p: f32, order: &mut Vec<u32>, weights: &mut [f32]) {
+    /// Entries that are sorted at once: most shares are reached within a few.
+    const BATCH: usize = 64;
+    let limit = f64::from(top_p) * sum(weights);
+    order.clear();
+    order.extend((0..weights.len() as u32).filter(|index| weights[*index as usize] > 0.0));
+    let mut rest = &mut order[..];
     let mut before = 0.0;
-    for index in order {
-        let weight = f64::from(weights[index]);
-        if before > limit {
-            weights[index] = 0.0;
+    while !rest.is_empty() {
+        let weight = |index: u32| weights[index as usize];
+        let larger = |a: &u32, b: &u32| weight(*b).total_cmp(&weight(*a)).then(a.cmp(b));
+        let batch = BATCH.min(rest.len());
+        if batch < rest.len() {
+            rest.select_nth_unstable_by(batch - 1, larger);
         }
-        before += weight;
+        let (largest, behind) = std::mem::take(&mut rest).split_at_mut(batch);
+        largest.sort_unstable_by(larger);
+        for index in largest {
+            let weight = &mut weights[*index as usize];
+            let own = f64::from(*weight);
+            if before > limit {
+                *weight = 0.0;
+            }
+            before += own;
+        }
+        if before > limit {
+            behind.iter().for_each(|index| weights[*index as usize] = 0.0);
+            return;
+        }
+        rest = behind;
     }
 }
 
@@ -189,6 +264,37 @@ mod tests {
         assert_eq!(shares(&mut sampler(1.0, 0, 0.7), &logits, 4000)[2], 0.0);
         assert!(shares(&mut sampler(1.0, 0, 0.9), &logits, 4000)[2] > 0.1);
         assert_eq!(shares(&mut sampler(1.0, 0, 0.1), &logits, 400)[1..], [0.0, 0.0]);
+    }
+
+    #[test]
+    fn partial_selection_keeps_what_sorting_everything_keeps() {
+        // 500 weights with ties, so that several batches are needed and cut.
+        let weights: Vec<f32> = (0..500).map(|i| ((i * 7919) % 83) as f32 / 83.0).collect();
+        for top_p in [0.01, 0.2, 0.7, 0.95, 0.9999] {
+            let limit = f64::from(top_p) * sum(&weights);
+            let mut sorted: Vec<usize> = (0..500).filter(|i| weights[*i] > 0.0).collect();
+            sorted.sort_by(|a, b| weights[*b].total_cmp(&weights[*a]).then(a.cmp(b)));
+            let (mut want, mut before) = (vec![0.0; 500], 0.0);
+            for index in sorted {
+                if before <= limit {
+                    want[index] = weights[index];
+                }
+                before += f64::from(weights[index]);
+            }
+            let mut got = weights.clone();
+            keep_share(top_p, &mut Vec::new(), &mut got);
+            assert_eq!(got, want, "top-p {top_p}");
+        }
+    }
+
+    #[test]
+    fn kept_entries_are_averaged() {
+        let mut sampler = sampler(1.0, 0, 1.0);
+        assert_eq!(sampler.mean_log_probability(), 0.0);
+        for probability in [0.5, 0.125] {
+            sampler.keep(Drawn { index: 0, probability });
+        }
+        assert!((sampler.mean_log_probability() + 2.0 * std::f64::consts::LN_2).abs() < 1e-9);
     }
 
     #[test]

@@ -1,20 +1,22 @@
-//! A KV memory that knows which ids it has read.
+//! A branch of the KV memory that knows which ids it has read.
 //!
 //! Prompts are read in blocks of a fixed size, and only whole blocks are used again: how rows are grouped in a forward pass
 //! changes their last bits, so the grouping must not depend on what was read before.
 
-use rhea_nn::transformer::{CanvasToken, Half, KvStore, Transformer};
+use rhea_nn::transformer::{Branch, KvStore, PAGE_ROWS, Transformer};
 
 use crate::error::EngineError;
 
-/// Rows of a block.
-const BLOCK: usize = 64;
+/// Rows of a block: a page, so that a fork that reads on shares whole blocks.
+const BLOCK: usize = PAGE_ROWS;
 
 /// What a model has read, so that a prompt with the same beginning is not read again.
 #[derive(Debug)]
 pub struct Stream {
-    store: KvStore,
+    branch: Branch,
     ids: Vec<u32>,
+    /// Rows that it may hold.
+    limit: usize,
     /// Rows that were read in whole blocks.
     blocks: usize,
     /// Length of the prompt that was read last; 0 when reading it failed.
@@ -22,12 +24,24 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// An empty stream with room for `rows`.
-    ///
-    /// # Errors
-    /// When the model has fewer positions.
-    pub fn new(model: &Transformer, rows: usize) -> Result<Self, EngineError> {
-        Ok(Self { store: model.new_store(rows)?, ids: Vec::new(), blocks: 0, prompt: 0 })
+    /// An empty stream in a store, of up to `limit` rows.
+    #[must_use]
+    pub fn new(store: &KvStore, limit: usize) -> Self {
+        Self { branch: store.branch(), ids: Vec::with_capacity(limit), limit, blocks: 0, prompt: 0 }
+    }
+
+    /// A stream that has read the same. Both share what they have read; what one reads from now on, the other does not see.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let mut ids = Vec::with_capacity(self.limit);
+        ids.extend_from_slice(&self.ids);
+        Self { branch: self.branch.fork(), ids, ..*self }
+    }
+
+    /// Forgets everything from id `len` on, as when a step is taken back; a larger `len` changes nothing.
+    pub fn truncate(&mut self, len: usize) {
+        self.cut(len);
+        self.prompt = 0;
     }
 
     /// Ids read so far.
@@ -36,15 +50,31 @@ impl Stream {
         &self.ids
     }
 
-    fn check_room(&self, rows: usize) -> Result<(), EngineError> {
-        if rows <= self.store.capacity() {
+    pub(crate) fn branch(&self) -> &Branch {
+        &self.branch
+    }
+
+    /// # Errors
+    /// When the stream may not hold so many rows.
+    pub(crate) fn check_room(&self, rows: usize) -> Result<(), EngineError> {
+        if rows <= self.limit {
             return Ok(());
         }
-        Err(EngineError::Request(format!("{rows} tokens; the model reads up to {}", self.store.capacity())))
+        Err(EngineError::Request(format!("{rows} tokens; the model reads up to {}", self.limit)))
     }
 
     /// Makes the stream hold `ids`, with room for `spare` rows behind them; with `logits`, the last pass is theirs.
-    fn hold(&mut self, model: &Transformer, ids: &[u32], logits: bool, spare: usize) -> Result<(), EngineError> {
+    ///
+    /// # Errors
+    /// When there are none, they do not fit or are not in the vocabulary.
+    pub fn hold(
+        &mut self,
+        model: &Transformer,
+        store: &mut KvStore,
+        ids: &[u32],
+        logits: bool,
+        spare: usize,
+    ) -> Result<(), EngineError> {
         if ids.is_empty() {
             return Err(EngineError::Request("an empty prompt".to_owned()));
         }
@@ -57,7 +87,7 @@ impl Stream {
         self.prompt = 0;
         self.cut(common.min(self.blocks).min(ids.len() - 1) / BLOCK * BLOCK);
         for block in ids[self.ids.len()..].chunks(BLOCK) {
-            model.extend(&mut self.store, block)?;
+            model.extend(store, &mut [(&mut self.branch, block)])?;
             self.ids.extend_from_slice(block);
         }
         self.blocks = ids.len() / BLOCK * BLOCK;
@@ -65,52 +95,26 @@ impl Stream {
         Ok(())
     }
 
+    /// Appends `ids` to several streams in one pass.
+    ///
+    /// # Errors
+    /// When they do not fit; no stream has then read any of them.
+    pub(crate) fn append<const N: usize>(
+        model: &Transformer,
+        store: &mut KvStore,
+        mut streams: [&mut Self; N],
+        ids: &[u32],
+    ) -> Result<(), EngineError> {
+        streams.iter().try_for_each(|stream| stream.check_room(stream.ids.len() + ids.len()))?;
+        let mut reads = streams.each_mut().map(|stream| (&mut stream.branch, ids));
+        model.extend(store, &mut reads)?;
+        streams.iter_mut().for_each(|stream| stream.ids.extend_from_slice(ids));
+        Ok(())
+    }
+
     fn cut(&mut self, len: usize) {
         self.ids.truncate(len);
         self.blocks = self.blocks.min(len);
-        self.store.truncate(len);
-    }
-
-    /// Holds `ids` with room for `spare` rows behind them.
-    ///
-    /// # Errors
-    /// When there are none, they do not fit or are not in the vocabulary.
-    pub fn read(&mut self, model: &Transformer, ids: &[u32], spare: usize) -> Result<(), EngineError> {
-        self.hold(model, ids, false, spare)
-    }
-
-    /// Holds `ids` and gives the logits behind the last of them.
-    ///
-    /// # Errors
-    /// As [`Stream::read`].
-    pub fn read_for(
-        &mut self,
-        model: &Transformer,
-        ids: &[u32],
-        half: Half,
-        spare: usize,
-    ) -> Result<&[f32], EngineError> {
-        self.hold(model, ids, true, spare)?;
-        Ok(model.last_logits(&mut self.store, half)?)
-    }
-
-    /// Appends `ids` and gives the logits behind the last of them.
-    ///
-    /// # Errors
-    /// When they do not fit.
-    pub fn append(&mut self, model: &Transformer, ids: &[u32], half: Half) -> Result<&[f32], EngineError> {
-        self.check_room(self.ids.len() + ids.len())?;
-        model.extend(&mut self.store, ids)?;
-        self.ids.extend_from_slice(ids);
-        Ok(model.last_logits(&mut self.store, half)?)
-    }
-
-    /// One pass over a canvas behind what was read; nothing is kept. Visual logits, `(cells, codes)`.
-    ///
-    /// # Errors
-    /// When the canvas does not fit.
-    pub fn denoise(&mut self, model: &Transformer, cells: &[CanvasToken], cols: usize) -> Result<&[f32], EngineError> {
-        self.check_room(self.ids.len() + cells.len())?;
-        Ok(model.denoise(&mut self.store, cells, cols)?)
+        self.branch.truncate(len);
     }
 }

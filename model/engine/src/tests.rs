@@ -1,6 +1,8 @@
 //! Requests on a whole, tiny model folder with random weights.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod canvases;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -144,6 +146,7 @@ fn request(memory: Option<Warp>, decoding: Decoding) -> ViewRequest {
         memory,
         decoding,
         picture: Filter { temperature: 1.0, top_k: 0, top_p: 1.0 },
+        guidance: None,
         seed: 4,
     }
 }
@@ -221,7 +224,7 @@ fn narration_arrives_piece_by_piece_and_is_plain_text() {
         seed: 9,
     };
     let mut pieces = String::new();
-    let whole = model.narrate(&narration, &Cancel::default(), &mut |piece| pieces.push_str(piece)).unwrap();
+    let whole = model.narrate(&narration, &Cancel::default(), &mut |piece| pieces.push_str(piece.text)).unwrap();
     assert_eq!(whole, pieces);
     assert!(!whole.contains("<|"), "{whole}");
     let again = model.narrate(&narration, &Cancel::default(), &mut |_| {}).unwrap();
@@ -268,4 +271,102 @@ fn logits_that_are_not_finite_become_an_error_not_a_token() {
         let error = model.imagine(&request(None, decoding), &Cancel::default()).unwrap_err();
         assert!(matches!(error, EngineError::NonFinite { .. }), "{error}");
     }
+}
+
+fn guided(scale: f32, share: f32, decoding: Decoding) -> ViewRequest {
+    ViewRequest { guidance: Some(Guidance { scale, share }), ..request(Some(half_known(10)), decoding) }
+}
+
+#[test]
+fn guidance_of_scale_one_or_of_no_pass_is_none() {
+    let (_dir, mut model) = folder();
+    let calm = Cancel::default();
+    for decoding in [Decoding::Parallel { passes: 4 }, Decoding::NextToken] {
+        let plain = model.imagine(&request(Some(half_known(10)), decoding), &calm).unwrap();
+        let one = model.imagine(&guided(1.0, 1.0, decoding), &calm).unwrap();
+        assert_eq!(plain.codes, one.codes);
+    }
+    let decoding = Decoding::Parallel { passes: 4 };
+    let plain = model.imagine(&request(Some(half_known(10)), decoding), &calm).unwrap();
+    assert_eq!(plain.codes, model.imagine(&guided(9.0, 0.0, decoding), &calm).unwrap().codes);
+}
+
+#[test]
+fn guided_views_do_not_depend_on_what_came_before() {
+    let (dir, mut model) = folder();
+    let calm = Cancel::default();
+    for decoding in [Decoding::Parallel { passes: 3 }, Decoding::NextToken] {
+        let mut differ = 0;
+        for seed in 0..8 {
+            let asked = ViewRequest { seed, ..guided(6.0, 0.6, decoding) };
+            let first = model.imagine(&asked, &calm).unwrap();
+            let plain = model.imagine(&ViewRequest { guidance: None, ..asked.clone() }, &calm).unwrap();
+            model.imagine(&ViewRequest { prompt: "turn left".into(), ..guided(2.0, 1.0, decoding) }, &calm).unwrap();
+            assert_eq!(first.codes, model.imagine(&asked, &calm).unwrap().codes);
+            let mut fresh = Imagination::open(dir.path()).unwrap();
+            assert_eq!(first.codes, fresh.imagine(&asked, &calm).unwrap().codes);
+            differ += usize::from(first.codes != plain.codes);
+        }
+        assert!(differ > 0, "{decoding:?} is not guided at all");
+    }
+    let refuse = |guidance| {
+        let asked = ViewRequest { guidance: Some(guidance), ..request(None, Decoding::NextToken) };
+        Imagination::open(dir.path()).unwrap().imagine(&asked, &calm).unwrap_err().to_string()
+    };
+    assert!(refuse(Guidance::new(f32::NAN)).contains("0 to 100"));
+    assert!(refuse(Guidance { scale: 2.0, share: -1.0 }).contains("share"));
+}
+
+#[test]
+fn candidates_are_the_views_of_their_seeds() {
+    let (_dir, mut model) = folder();
+    let calm = Cancel::default();
+    for decoding in [Decoding::Parallel { passes: 2 }, Decoding::NextToken] {
+        for guidance in [None, Some(Guidance::new(3.0))] {
+            let asked = ViewRequest { guidance, ..request(None, decoding) };
+            let candidates = model.candidates(&asked, 5, &calm).unwrap();
+            assert_eq!(candidates.len(), 5);
+            for (seed, candidate) in (asked.seed..).zip(&candidates) {
+                let alone = model.imagine(&ViewRequest { seed, ..asked.clone() }, &calm).unwrap();
+                assert_eq!((&candidate.codes, candidate.seed), (&alone.codes, seed));
+                assert_eq!(model.picture(&candidate.codes, None).unwrap(), alone.view);
+                // 32 codes: a mean below that of a blind guess would be odd for drawn ones, above 0 impossible.
+                assert!((-12.0..0.0).contains(&candidate.mean_log_probability), "{}", candidate.mean_log_probability);
+            }
+            assert!(candidates.windows(2).any(|pair| pair[0].codes != pair[1].codes));
+        }
+    }
+    let known = model.candidates(&request(Some(half_known(32)), Decoding::NextToken), 2, &calm).unwrap();
+    assert_eq!((known[0].mean_log_probability, known[0].passes), (0.0, 0));
+    assert!(
+        model.candidates(&request(None, Decoding::NextToken), 65, &calm).unwrap_err().to_string().contains("1 to 64")
+    );
+}
+
+#[test]
+fn a_forked_stream_goes_its_own_way_and_a_step_can_be_taken_back() {
+    let (_dir, model) = folder();
+    let model = &model.folder().transformer;
+    let mut store = model.new_store(1024).unwrap();
+    let mut trunk = Stream::new(&store, 512);
+    let ids: Vec<u32> = (0..150).map(|i| i % 200).collect();
+    let read = |stream: &mut Stream, store: &mut rhea_nn::transformer::KvStore, ids: &[u32]| {
+        stream.hold(model, store, ids, true, 0).unwrap();
+        model.last_logits(store, rhea_nn::transformer::Half::Text).unwrap().to_vec()
+    };
+    let at_fork = read(&mut trunk, &mut store, &ids);
+    let free = store.usage().free;
+    let mut fork = trunk.fork();
+    assert_eq!((store.usage().free, fork.ids()), (free, &ids[..]));
+    let other: Vec<u32> = ids.iter().copied().chain(3..60).collect();
+    let forked = read(&mut fork, &mut store, &other);
+    assert_eq!(read(&mut trunk, &mut store, &ids), at_fork, "the trunk did not hear of it");
+    let mut fresh_store = model.new_store(512).unwrap();
+    let mut fresh = Stream::new(&fresh_store, 512);
+    assert_eq!(read(&mut fresh, &mut fresh_store, &other), forked);
+    fork.truncate(ids.len());
+    assert_eq!(fork.ids(), &ids[..]);
+    assert_eq!(read(&mut fork, &mut store, &ids), at_fork, "taken back");
+    drop((trunk, fork));
+    assert_eq!(store.usage().free, store.usage().pages);
 }

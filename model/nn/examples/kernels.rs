@@ -26,7 +26,7 @@ fn all() {
     {
         let (x, w, mut y) = (vec![0.5; m * k], vec![0.25; n * k], vec![0.0; m * n]);
         let flop = 2.0 * (m * k * n) as f64;
-        for unit in [Unit::F32, unit()] {
+        for unit in Unit::present() {
             let packed = Packed::from_nk(unit, &w, n, k);
             rate(&format!("{} {m} x {k} x {n}", unit.name()), flop, || product(&x, m, &packed, None, &mut y));
         }

@@ -8,7 +8,7 @@ use rhea_nn::NnError;
 use rhea_nn::weights::{Stored, Weights, save};
 use serde::{Deserialize, Serialize};
 
-use crate::optim::{AdamW, Moments};
+use crate::optim::{Moments, Optimiser};
 
 /// What a run needs besides tensors to go on where it stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ fn position_file(dir: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub fn write(dir: &Path, optimiser: &AdamW, step: u64) -> Result<(), NnError> {
+pub fn write(dir: &Path, optimiser: &Optimiser, step: u64) -> Result<(), NnError> {
     let failed = |path: PathBuf| move |source| NnError::File { doing: "writing", path, source };
     std::fs::create_dir_all(dir).map_err(failed(dir.into()))?;
     let (moments, optimiser_steps) = optimiser.state();
@@ -39,7 +39,9 @@ pub fn write(dir: &Path, optimiser: &AdamW, step: u64) -> Result<(), NnError> {
     for ((name, var), m) in optimiser.vars().iter().zip(moments) {
         let shape = var.dims().to_vec();
         tensors.insert(format!("first.{name}"), (shape.clone(), m.first.clone()));
-        tensors.insert(format!("second.{name}"), (shape.clone(), m.second.clone()));
+        if !m.second.is_empty() {
+            tensors.insert(format!("second.{name}"), (shape.clone(), m.second.clone()));
+        }
         tensors.insert(format!("value.{name}"), (shape, var.flatten_all()?.to_vec1::<f32>()?));
     }
     // The position names the state it belongs to, so that a cut between the two files is noticed.
@@ -56,7 +58,7 @@ pub fn write(dir: &Path, optimiser: &AdamW, step: u64) -> Result<(), NnError> {
 ///
 /// # Errors
 /// When the checkpoint is damaged or belongs to another model.
-pub fn restore(dir: &Path, optimiser: &mut AdamW) -> Result<Option<Position>, NnError> {
+pub fn restore(dir: &Path, optimiser: &mut Optimiser) -> Result<Option<Position>, NnError> {
     let path = position_file(dir);
     if !path.exists() {
         return Ok(None);
@@ -74,14 +76,13 @@ pub fn restore(dir: &Path, optimiser: &mut AdamW) -> Result<Option<Position>, Nn
         position = Position { step: stored, optimiser_steps: stored };
     }
     let mut moments = Vec::new();
-    for (name, var) in optimiser.vars() {
+    for ((name, var), now) in optimiser.vars().iter().zip(optimiser.state().0) {
         let shape = var.dims();
         let value = weights.values_f32(&format!("value.{name}"), shape)?;
         var.set(&Tensor::from_vec(value, shape, &Device::Cpu)?)?;
-        moments.push(Moments {
-            first: weights.values_f32(&format!("first.{name}"), shape)?,
-            second: weights.values_f32(&format!("second.{name}"), shape)?,
-        });
+        let second =
+            if now.second.is_empty() { Vec::new() } else { weights.values_f32(&format!("second.{name}"), shape)? };
+        moments.push(Moments { first: weights.values_f32(&format!("first.{name}"), shape)?, second });
     }
     optimiser.restore(moments, position.optimiser_steps)?;
     Ok(Some(position))

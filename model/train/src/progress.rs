@@ -65,10 +65,11 @@ impl Progress {
             self.smooth_loss = Some(smooth);
         }
         self.bar.set_position(step + 1);
-        self.bar.set_message(format!("loss {:.4}, {:.1} samples/s", self.smooth_loss.unwrap_or(0.0), self.rate(step)));
+        let loss = self.smooth_loss.map_or_else(String::new, |loss| format!("loss {loss:.4}, "));
+        self.bar.set_message(format!("{loss}{:.1} samples/s", self.rate(step)));
         if (step + 1).is_multiple_of(LOG_EVERY) {
             let mut all = figures.to_vec();
-            all.push(("smooth_loss", self.smooth_loss.unwrap_or(0.0)));
+            all.extend(self.smooth_loss.map(|loss| ("smooth_loss", loss)));
             all.push(("samples_per_s", self.rate(step) as f32));
             self.record(step, &all);
         }

@@ -114,6 +114,19 @@ pub struct ReviewArgs {
 pub enum BenchWhat {
     /// A scripted walk: time to the first view, views per second, memory.
     Explore(BenchExploreArgs),
+    /// Matrix products beside candle's and beside the limits of this machine.
+    Kernels(BenchKernelsArgs),
+}
+
+/// `rhea bench kernels`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchKernelsArgs {
+    /// Write the numbers as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Pairs of alternating samples for each product.
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=101))]
+    pub pairs: u32,
 }
 
 /// `rhea bench explore`.

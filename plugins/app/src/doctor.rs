@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 use rhea_engine::{Imagination, Imagine as _};
 use rhea_explore::display;
+use rhea_nn::kernels::{Arithmetic, Isa, Unit};
 
 use crate::cli::DoctorArgs;
 use crate::say::say;
@@ -38,8 +39,16 @@ struct Finding {
 /// Never; the signature is that of all jobs.
 pub fn run(args: &DoctorArgs) -> Result<ExitCode> {
     say!("Rhea {}", env!("CARGO_PKG_VERSION"));
-    let findings =
-        [processor(), memory(), window(), gamepads(), scenes(), output(), model(args.model.model.as_deref())];
+    let findings = [
+        processor(),
+        kernels(),
+        memory(),
+        window(),
+        gamepads(),
+        scenes(),
+        output(),
+        model(args.model.model.as_deref()),
+    ];
     for Finding { grade, about, what } in &findings {
         let mark = match grade {
             Grade::Good => "ok  ",
@@ -60,6 +69,14 @@ fn processor() -> Finding {
     let list = if features.is_empty() { "no vector extensions that Rhea uses".to_owned() } else { features.join(", ") };
     let grade = if fast { Grade::Good } else { Grade::Less };
     Finding { grade, about: "processor", what: format!("{name}, {cores} threads, {list}") }
+}
+
+fn kernels() -> Finding {
+    let Arithmetic { unit, isa, format } = rhea_nn::kernels::arithmetic();
+    let units =
+        if unit == Unit::AmxBf16 { format!("{} and {}", unit.name(), isa.name()) } else { isa.name().to_owned() };
+    let grade = if isa == Isa::Portable { Grade::Less } else { Grade::Good };
+    Finding { grade, about: "kernels", what: format!("{units}, {} weights", format.name()) }
 }
 
 fn memory() -> Finding {

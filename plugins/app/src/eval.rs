@@ -6,11 +6,13 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
-use rhea_engine::Imagination;
-use rhea_lessons::eval::{EvalOptions, Figures, evaluate_walks};
+use rhea_engine::canvas_samplers::{EntropySettings, Flow};
+use rhea_engine::{CanvasMethod, Decoding, Imagination};
+use rhea_lessons::eval::{EvalOptions, Figures, WORD_SEEDS, evaluate_walks, evaluate_words};
 use rhea_lessons::frames::TRAINING_SEEDS;
 use rhea_lessons::stages;
 use rhea_picture::{Sheet, save_picture};
+use rhea_session::Options;
 
 use crate::cli::ModelArgs;
 use crate::fault::{Fault, WithHint as _};
@@ -23,6 +25,8 @@ use crate::say::say;
 pub enum EvalWhat {
     /// Round trip, next view, revisits and narration against exact truth.
     Walks(EvalWalksArgs),
+    /// Narration at several levels of certainty: how many objects are named, and how many of them are in view.
+    Words(EvalWordsArgs),
 }
 
 /// How much to measure.
@@ -30,6 +34,40 @@ pub enum EvalWhat {
 pub enum Tier {
     /// Eight scenes.
     Smoke,
+}
+
+/// How views are decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DecodingName {
+    /// One token after the other.
+    NextToken,
+    /// Holes, the surest cells first.
+    Masked,
+    /// Discrete flow, near codes first.
+    Metric,
+    /// Discrete flow, the true code or noise.
+    Mixture,
+    /// Cells of small joint entropy together, with an early end.
+    Entropy,
+}
+
+impl DecodingName {
+    /// The decoding in a number of passes, by default as many as it is usually given; a sampler may end before.
+    fn decoding(self, passes: Option<u32>) -> Result<Decoding> {
+        let (method, usual) = match self {
+            Self::NextToken if passes.is_some() => {
+                let what = "--passes has no meaning for next-token decoding".to_owned();
+                return Err(Fault::new(what, "Leave --passes out, or choose another --decoding.").into());
+            }
+            Self::NextToken => return Ok(Decoding::NextToken),
+            Self::Masked => (CanvasMethod::Masked, Options::NEW_PASSES),
+            Self::Metric => (CanvasMethod::Flow(Flow::METRIC), Options::NEW_FLOW_PASSES),
+            Self::Mixture => (CanvasMethod::Flow(Flow::MIXTURE), Options::NEW_FLOW_PASSES),
+            // As many as published for DiffusionGemma.
+            Self::Entropy => (CanvasMethod::Entropy(EntropySettings::PICTURE), 48),
+        };
+        Ok(Decoding::Canvas { method, passes: passes.unwrap_or(usual) })
+    }
 }
 
 /// `rhea eval walks`.
@@ -41,12 +79,32 @@ pub struct EvalWalksArgs {
     /// Scene seeds, the last one included; at least 1,000,000, for smaller ones are training seeds.
     #[arg(long, value_name = "A..B", value_parser = seeds)]
     pub seeds: Option<Range<u64>>,
+    /// Decode all views in this way [default: as the model was trained, with passes by what memory knows].
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub decoding: Option<DecodingName>,
+    /// Passes over a canvas, 1 to 64 [default: 6 masked, 25 along a flow, up to 48 by entropy].
+    #[arg(long, value_name = "N", requires = "decoding", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub passes: Option<u32>,
     /// Write the figures as JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Write a contact sheet: truth and drawing along one walk of each scene.
     #[arg(long, value_name = "FILE.png")]
     pub sheet: Option<PathBuf>,
+    /// The model.
+    #[command(flatten)]
+    pub model: ModelArgs,
+}
+
+/// `rhea eval words`.
+#[derive(Clone, Debug, Args)]
+pub struct EvalWordsArgs {
+    /// How many of the scenes that training held out, 1 to 32.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=32))]
+    pub scenes: u64,
+    /// Write the figures as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
     /// The model.
     #[command(flatten)]
     pub model: ModelArgs,
@@ -68,15 +126,36 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
 ///
 /// # Errors
 /// When the model or the output files cannot be used.
-pub fn run(args: &EvalWalksArgs) -> Result<ExitCode> {
-    let folder = place::model_folder(args.model.model.as_deref())?;
-    let mut model =
-        Imagination::open(&folder).hint("Name a model folder with --model DIR; `rhea doctor` says more.")?;
+pub fn run(what: &EvalWhat) -> Result<ExitCode> {
+    match what {
+        EvalWhat::Walks(args) => walks(args),
+        EvalWhat::Words(args) => words(args),
+    }
+}
+
+fn open(model: &ModelArgs) -> Result<(Imagination, PathBuf)> {
+    let folder = place::model_folder(model.model.as_deref())?;
+    let model = Imagination::open(&folder).hint("Name a model folder with --model DIR; `rhea doctor` says more.")?;
+    Ok((model, folder))
+}
+
+fn write_json(path: Option<&PathBuf>, figures: &impl serde::Serialize) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let text = serde_json::to_string_pretty(figures)? + "\n";
+    std::fs::write(path, text)
+        .map_err(|e| Fault::new(format!("cannot write {}: {e}", path.display()), "Choose another --json FILE."))?;
+    Ok(())
+}
+
+fn walks(args: &EvalWalksArgs) -> Result<ExitCode> {
+    let decoding = args.decoding.map(|name| name.decoding(args.passes)).transpose()?;
+    let (mut model, folder) = open(&args.model)?;
     let stamp = stages::stamp(&folder.join("model.safetensors")).hint("Look at the model folder.")?;
     let Tier::Smoke = args.tier;
     let seeds = args.seeds.clone().unwrap_or(TRAINING_SEEDS.end..TRAINING_SEEDS.end + 8);
     let progress = Progress::new(seeds.end - seeds.start);
-    let mut options = EvalOptions { seeds, sheet: args.sheet.is_some().then(|| Sheet::new(9, 1)) };
+    let sheet = args.sheet.is_some().then(|| Sheet::new(9, 1));
+    let mut options = EvalOptions { seeds, decoding, sheet };
     let figures =
         evaluate_walks(&mut model, &stamp, &mut options, &mut |done| progress.step(done as u64, "scenes", ""))
             .hint("Choose other scenes with --seeds A..B.")?;
@@ -84,20 +163,34 @@ pub fn run(args: &EvalWalksArgs) -> Result<ExitCode> {
     for line in table(&figures).lines() {
         say!("{line}");
     }
-    if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&figures)? + "\n";
-        std::fs::write(path, text)
-            .map_err(|e| Fault::new(format!("cannot write {}: {e}", path.display()), "Choose another --json FILE."))?;
-    }
+    write_json(args.json.as_ref(), &figures)?;
     if let (Some(path), Some(sheet)) = (&args.sheet, options.sheet) {
         sheet.draw().and_then(|page| save_picture(path, &page)).hint("Choose another --sheet FILE.png.")?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
+fn words(args: &EvalWordsArgs) -> Result<ExitCode> {
+    let (mut model, _) = open(&args.model)?;
+    let progress = Progress::new(args.scenes);
+    let seeds = WORD_SEEDS.start..WORD_SEEDS.start + args.scenes;
+    let figures = evaluate_words(&mut model, seeds, &mut |done| progress.step(done as u64, "scenes", ""))
+        .hint("The model cannot narrate; `rhea doctor` says more.")?;
+    progress.finish();
+    say!("least sure   views   named   in view   in place");
+    for f in &figures {
+        let (in_view, in_place) = (f.in_view * 100.0, f.in_place * 100.0);
+        say!("{:>10.2} {:>7} {:>7} {in_view:>7.1} % {in_place:>7.1} %", f.least_sure, f.views, f.named);
+    }
+    write_json(args.json.as_ref(), &figures)?;
+    Ok(ExitCode::SUCCESS)
+}
+
 fn table(f: &Figures) -> String {
     let mut out = format!("model {}, scenes {} to {}\n", f.model, f.seeds[0], f.seeds[1]);
     let mut line = |name: &str, value: String| out += &format!("{name:<44} {value}\n");
+    let d = &f.decoding;
+    line("decoding", format!("{}, {:.1} passes a view over {} views", d.name, d.mean_passes, d.views));
     line("round trip PSNR", format!("{:.2} dB", f.round_trip.psnr));
     line("round trip SSIM", format!("{:.3}", f.round_trip.ssim));
     line("round trip depth, median relative error", format!("{:.1} %", f.round_trip.depth_rel_err * 100.0));
@@ -121,8 +214,23 @@ fn table(f: &Figures) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn decodings_have_their_usual_passes_unless_told() {
+        let passes = |name: DecodingName, passes: Option<u32>| match name.decoding(passes).unwrap() {
+            Decoding::Canvas { method, passes } => (method.name(), passes),
+            other => (other.name(), 0),
+        };
+        assert_eq!(passes(DecodingName::Masked, None), ("masked", 6));
+        assert_eq!(passes(DecodingName::Metric, None), ("metric", 25));
+        assert_eq!(passes(DecodingName::Mixture, Some(9)), ("mixture", 9));
+        assert_eq!(passes(DecodingName::Entropy, None), ("entropy", 48));
+        assert_eq!(passes(DecodingName::NextToken, None), ("next-token", 0));
+        assert!(DecodingName::NextToken.decoding(Some(3)).is_err());
+    }
 
     #[test]
     fn ranges_of_seeds_are_read_and_training_seeds_refused() {

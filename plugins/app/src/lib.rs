@@ -5,6 +5,7 @@
 //! Invariant: every error ends in one line that says what is wrong and one that says what to do, never in a panic.
 
 mod bench;
+mod bench_kernels;
 mod cli;
 mod doctor;
 mod eval;
@@ -24,6 +25,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use cli::{BenchWhat, Cli, Job};
+use fault::WithHint as _;
 
 /// Runs the program with the process's arguments.
 #[must_use]
@@ -36,14 +38,15 @@ pub fn run() -> ExitCode {
             return if error.print().is_ok() { ExitCode::from(code) } else { ExitCode::from(2) };
         }
     };
-    let done = match cli.job.unwrap_or(Job::Explore(cli.explore)) {
+    let done = check_kernels().and_then(|()| match cli.job.unwrap_or(Job::Explore(cli.explore)) {
         Job::Explore(args) => explore::run(&args),
         Job::Review(args) => review::run(&args),
         Job::Bench { what: BenchWhat::Explore(args) } => bench::run(&args),
-        Job::Eval { what: eval::EvalWhat::Walks(args) } => eval::run(&args),
+        Job::Bench { what: BenchWhat::Kernels(args) } => bench_kernels::run(&args),
+        Job::Eval { what } => eval::run(&what),
         Job::Train { stage } => train::run(&stage),
         Job::Doctor(args) => doctor::run(&args),
-    };
+    });
     match done {
         Ok(code) => code,
         Err(error) => {
@@ -53,4 +56,9 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A setting for the kernels that cannot be followed ends the program before anything is loaded.
+fn check_kernels() -> anyhow::Result<()> {
+    rhea_nn::kernels::check().map(|_| ()).hint("Set it to one of these, or unset it to let Rhea choose.")
 }

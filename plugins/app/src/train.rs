@@ -1,7 +1,8 @@
 //! `rhea train`: the stages that make the shipped model.
 //!
-//! Stages, in order: `text` (vocabulary), `vision` (tokenizer of views), `world` (the transformer). Frames are rendered when
-//! a stage needs them. Every stage saves as it goes, and started again goes on where it stopped.
+//! Stages, in order: `text` (vocabulary), `vision` (tokenizer of views), `world` (the transformer), and for drawing from
+//! uniform noise `distil` (the model's own pictures) and `dida` (another model folder, trained on them). Frames are rendered
+//! when a stage needs them. Every stage saves as it goes, and started again goes on where it stopped.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use rhea_engine::canvas_samplers::Flow;
 use rhea_lessons::stages::{self, Stage};
 
 use crate::fault::WithHint as _;
@@ -27,7 +29,11 @@ pub enum TrainStage {
     /// Train the vision tokenizer (hours).
     Vision(VisionArgs),
     /// Train the world model over the finished vision tokenizer (hours).
-    World(TrainArgs),
+    World(WorldArgs),
+    /// Let the world model draw and talk token by token, as lessons for `dida` (hours).
+    Distil(DistilArgs),
+    /// Train the world model to draw whole pictures from uniform noise, on what `distil` made (hours).
+    Dida(DidaArgs),
 }
 
 /// What all stages take.
@@ -79,6 +85,45 @@ pub struct VisionArgs {
     pub freeze_encoder: bool,
 }
 
+/// `rhea train world`.
+#[derive(Clone, Debug, Args)]
+pub struct WorldArgs {
+    /// What all stages take.
+    #[command(flatten)]
+    pub common: TrainArgs,
+    /// Share of lessons that are words about a finished view alone, in percent.
+    #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub words: u8,
+}
+
+/// `rhea train distil`.
+#[derive(Clone, Debug, Args)]
+pub struct DistilArgs {
+    /// What all stages take; the teacher is --model.
+    #[command(flatten)]
+    pub common: TrainArgs,
+    /// Lessons in all; a stopped run goes on when called with the same number.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub samples: u64,
+}
+
+/// `rhea train dida`.
+#[derive(Clone, Debug, Args)]
+pub struct DidaArgs {
+    /// What all stages take; weights to begin with are those of --model unless --start names others.
+    #[command(flatten)]
+    pub common: TrainArgs,
+    /// Model folder to write [default: dida-model in the work folder].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Noise that keeps the true code or shows a random one, instead of near codes first.
+    #[arg(long)]
+    pub mixture: bool,
+    /// Time shift, 0.05 to 20: above 1 more training happens among heavy noise.
+    #[arg(long, value_name = "SHIFT", default_value_t = 1.0)]
+    pub shift: f64,
+}
+
 impl TrainArgs {
     fn stage(&self) -> Stage {
         let cache = std::env::var_os("XDG_CACHE_HOME")
@@ -128,7 +173,20 @@ pub fn run(stage: &TrainStage) -> Result<ExitCode> {
             stages::vision(&args.common.stage(), args.freeze_encoder, args.common.start.as_deref(), &on_scene)
                 .hint(hint)?;
         }
-        TrainStage::World(args) => stages::world(&args.stage(), args.start.as_deref(), &on_scene).hint(hint)?,
+        TrainStage::World(args) => {
+            let words = f32::from(args.words) / 100.0;
+            stages::world(&args.common.stage(), words, args.common.start.as_deref(), &on_scene).hint(hint)?;
+        }
+        TrainStage::Distil(args) => stages::distil(&args.common.stage(), args.samples, &on_scene).hint(hint)?,
+        TrainStage::Dida(args) => {
+            let flow = Flow { shift: args.shift, ..if args.mixture { Flow::MIXTURE } else { Flow::METRIC } };
+            flow.check().hint("Choose another --shift.")?;
+            let stage = args.common.stage();
+            let out = args.out.clone().unwrap_or_else(|| stage.work.join("dida-model"));
+            let hint = "`rhea train distil` makes the lessons, in the same --work folder.";
+            stages::dida(&stage, flow, args.common.start.as_deref(), &out).hint(hint)?;
+            say!("the model is in {}; `rhea --model` walks with it", out.display());
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

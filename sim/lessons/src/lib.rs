@@ -4,6 +4,7 @@
 //!
 //! Invariant: no lesson is made from a scene seed outside the training range, and no score from one inside it.
 
+pub mod distil;
 mod error;
 pub mod eval;
 pub mod frames;

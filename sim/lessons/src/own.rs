@@ -1,29 +1,27 @@
-//! The model's own view of every frame: its codes and what they decode to. World lessons take memory from here, because at
-//! run time memory is what the model drew itself.
+//! The model's own view of every frame. Its codes are kept in a file, and what they decode to is made when a lesson asks:
+//! world lessons take memory from here, because at run time memory is what the model drew itself.
 
 use std::fs::File;
-use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use rhea_nn::vision::VisionTokenizer;
-use rhea_picture::{Rgbd, decode_depth, encode_depth};
+use rhea_picture::Rgbd;
 
 use crate::LessonError;
-use crate::frames::{FrameStore, SIDE_PX, VIEWS};
+use crate::frames::{FrameStore, VIEWS};
 
-const PIXELS: usize = SIDE_PX * SIDE_PX;
-
-/// Codes and decoded views of all frames, for one state of the vision tokenizer.
+/// Codes of all frames, for one state of the vision tokenizer.
 pub struct OwnViews {
-    file: Mutex<File>,
+    vision: Arc<VisionTokenizer>,
+    codes: Vec<u32>,
     cells: usize,
-    record: usize,
 }
 
 impl OwnViews {
-    /// Opens `own.bin` in the folder of the frames, or makes it when it is missing, too short, or of another tokenizer
+    /// Reads `codes.bin` in the folder of the frames, or makes it when it is missing, of another size, or of another tokenizer
     /// (`stamp` names its state).
     ///
     /// # Errors
@@ -31,16 +29,15 @@ impl OwnViews {
     pub fn prepare(
         dir: &Path,
         frames: &FrameStore,
-        tokenizer: &VisionTokenizer,
+        vision: &Arc<VisionTokenizer>,
         stamp: &str,
         on_scene: &(dyn Fn(usize) + Sync),
     ) -> Result<Self, LessonError> {
-        let (rows, cols) = tokenizer.grid();
+        let (rows, cols) = vision.grid();
         let cells = rows * cols;
-        let record = cells * 4 + PIXELS * 5;
-        let (path, stamp_path) = (dir.join("own.bin"), dir.join("own.stamp"));
+        let (path, stamp_path) = (dir.join("codes.bin"), dir.join("codes.stamp"));
         let failed = |source| LessonError::File { path: path.clone(), source };
-        let want = (frames.scenes() * VIEWS * record) as u64;
+        let want = (frames.scenes() * VIEWS * cells * 4) as u64;
         let fresh = std::fs::read_to_string(&stamp_path).is_ok_and(|s| s == stamp)
             && std::fs::metadata(&path).is_ok_and(|m| m.len() == want);
         if !fresh {
@@ -48,7 +45,7 @@ impl OwnViews {
             let all: Vec<usize> = (0..frames.scenes()).collect();
             for part in all.chunks(16) {
                 let made: Vec<Result<Vec<u8>, LessonError>> =
-                    part.par_iter().map(|scene| make(frames, tokenizer, *scene)).collect();
+                    part.par_iter().map(|scene| encode(frames, vision, *scene)).collect();
                 for data in made {
                     out.write_all(&data?).map_err(failed)?;
                 }
@@ -57,56 +54,35 @@ impl OwnViews {
             out.flush().map_err(failed)?;
             std::fs::write(&stamp_path, stamp).map_err(failed)?;
         }
-        Ok(Self { file: Mutex::new(File::open(&path).map_err(failed)?), cells, record })
-    }
-
-    fn read(&self, scene: usize, view: usize, from: usize, len: usize) -> Result<Vec<u8>, LessonError> {
-        let failed = |source| LessonError::File { path: "own.bin".into(), source };
-        let mut data = vec![0; len];
-        let mut file = self.file.lock().map_err(|_| failed(std::io::Error::other("a reader panicked")))?;
-        file.seek(SeekFrom::Start(((scene * VIEWS + view) * self.record + from) as u64)).map_err(failed)?;
-        file.read_exact(&mut data).map_err(failed)?;
-        Ok(data)
+        let data = std::fs::read(&path).map_err(failed)?;
+        let codes = data.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        Ok(Self { vision: Arc::clone(vision), codes, cells })
     }
 
     /// The codes of a frame.
     ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn codes(&self, scene: usize, view: usize) -> Result<Vec<u32>, LessonError> {
-        let data = self.read(scene, view, 0, self.cells * 4)?;
-        Ok(data.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+    /// # Panics
+    /// When there is no such frame.
+    #[must_use]
+    pub fn codes(&self, scene: usize, view: usize) -> &[u32] {
+        &self.codes[(scene * VIEWS + view) * self.cells..][..self.cells]
     }
 
     /// What the codes decode to without memory.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the tokenizer fails.
     pub fn view(&self, scene: usize, view: usize) -> Result<Rgbd, LessonError> {
-        let data = self.read(scene, view, self.cells * 4, PIXELS * 5)?;
-        let (rgb, depth) = data.split_at(PIXELS * 3);
-        let depth_m = depth
-            .chunks_exact(2)
-            .map(|b| decode_depth(f32::from(u16::from_le_bytes([b[0], b[1]])) / 32_767.5 - 1.0))
-            .collect();
-        Ok(Rgbd { width: SIDE_PX, height: SIDE_PX, rgb: rgb.to_vec(), depth_m })
+        Ok(self.vision.decode(self.codes(scene, view), None)?)
     }
 }
 
-fn make(frames: &FrameStore, tokenizer: &VisionTokenizer, scene: usize) -> Result<Vec<u8>, LessonError> {
+fn encode(frames: &FrameStore, vision: &VisionTokenizer, scene: usize) -> Result<Vec<u8>, LessonError> {
     let views: Vec<Rgbd> = (0..VIEWS).map(|v| Ok(frames.view(scene, v)?.rgbd)).collect::<Result<_, LessonError>>()?;
     let mut data = Vec::new();
     for part in views.chunks(10) {
-        let codes = tokenizer.encode_batch(&part.iter().collect::<Vec<_>>())?;
-        let own =
-            tokenizer.decode_batch(&codes.iter().map(Vec::as_slice).collect::<Vec<_>>(), &vec![None; part.len()])?;
-        for (codes, own) in codes.iter().zip(own) {
+        for codes in vision.encode_batch(&part.iter().collect::<Vec<_>>())? {
             codes.iter().for_each(|c| data.extend_from_slice(&c.to_le_bytes()));
-            data.extend_from_slice(&own.rgb);
-            for depth in &own.depth_m {
-                let value = ((encode_depth(*depth) + 1.0) * 32_767.5).round() as u16;
-                data.extend_from_slice(&value.to_le_bytes());
-            }
         }
     }
     Ok(data)

@@ -1,23 +1,33 @@
 //! The training stages with their data: what `rhea train` runs.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use rhea_engine::canvas_samplers::{CodeMetric, Flow};
+use rhea_engine::{CanvasForm, CanvasMethod, GenerationConfig, Imagination};
 use rhea_nn::vision::{VisionConfig, VisionTokenizer};
+use rhea_session::Options;
 use rhea_tokens::{TextTokenizer, train_bpe};
+use rhea_train::Progress;
 use rhea_train::vision::{VisionRun, train_vision};
-use rhea_train::world::{LossWeights, WorldIds, WorldRun, nano_config, train_world};
+use rhea_train::world::{
+    CanvasNoise, FlowNoise, LossWeights, Noise, WorldIds, WorldRun, WorldSource, nano_config, train_world,
+};
 
 use crate::LessonError;
+use crate::distil::{Distilled, LessonFile, answer};
 use crate::frames::{FrameStore, HELD_OUT_SEEDS};
 use crate::own::OwnViews;
 use crate::pictures::PictureLessons;
 use crate::text::corpus;
-use crate::worlds::{WorldFrames, WorldLessons};
+use crate::worlds::{NEXT_TOKEN_SHARE, WorldFrames, WorldLessons};
 
 /// Entries of the shipped model's text vocabulary, before control tokens and visual codes.
 const TEXT_ENTRIES: usize = 1024;
 /// Lines that the text vocabulary is learned from.
 const CORPUS_LINES: usize = 20_000;
+/// Lessons outside the training scenes that a run of the transformer is measured on.
+const HELD_OUT_LESSONS: usize = 96;
 
 /// What all stages share.
 #[derive(Clone, Debug)]
@@ -109,42 +119,161 @@ pub fn stamp(weights: &Path) -> Result<String, LessonError> {
     Ok(format!("{}-{hash:016x}", data.len()))
 }
 
-/// Trains the world model over the vision tokenizer and the text vocabulary of the model folder; goes on from a checkpoint.
-///
-/// # Errors
-/// When data or files fail, or training diverges.
-pub fn world(stage: &Stage, start: Option<&Path>, on_scene: &(dyn Fn(usize) + Sync)) -> Result<(), LessonError> {
-    let (training, held_out) = frames(stage, on_scene)?;
-    let vision_dir = stage.model.join("vision");
-    let vision = VisionTokenizer::open(&vision_dir)?;
+/// What lessons for the transformer are made from.
+struct WorldData {
+    training: FrameStore,
+    held_out: FrameStore,
+    vision: Arc<VisionTokenizer>,
+    text: TextTokenizer,
+    own: OwnViews,
+    own_held_out: OwnViews,
+}
+
+impl WorldData {
+    fn open(stage: &Stage, on_scene: &(dyn Fn(usize) + Sync)) -> Result<Self, LessonError> {
+        let (training, held_out) = frames(stage, on_scene)?;
+        let (vision, text) = tokenizers(&stage.model)?;
+        let vision = Arc::new(vision);
+        let stamp = stamp(&stage.model.join("vision/model.safetensors"))?;
+        let own = OwnViews::prepare(&frame_dir(stage), &training, &vision, &stamp, on_scene)?;
+        let own_held_out = OwnViews::prepare(&stage.work.join("held-out"), &held_out, &vision, &stamp, &|_| ())?;
+        Ok(Self { training, held_out, vision, text, own, own_held_out })
+    }
+
+    fn lessons(&self, seed: u64, words: f32, next_token_share: f64) -> WorldLessons<'_> {
+        WorldLessons {
+            training: WorldFrames { frames: &self.training, own: &self.own },
+            held_out: WorldFrames { frames: &self.held_out, own: &self.own_held_out },
+            vision: &self.vision,
+            text: &self.text,
+            seed,
+            words,
+            next_token_share,
+        }
+    }
+}
+
+/// The tokenizers of a model folder.
+fn tokenizers(model: &Path) -> Result<(VisionTokenizer, TextTokenizer), LessonError> {
+    let vision = VisionTokenizer::open(&model.join("vision"))?;
     let visual_count = u32::try_from(vision.codebook_size()).unwrap_or(u32::MAX);
-    let text = TextTokenizer::from_file(&stage.model.join("tokenizer.json"), visual_count)
+    let text = TextTokenizer::from_file(&model.join("tokenizer.json"), visual_count)
         .map_err(|e| LessonError::Text(e.to_string()))?;
-    let stamp = stamp(&vision_dir.join("model.safetensors"))?;
-    let own = OwnViews::prepare(&frame_dir(stage), &training, &vision, &stamp, on_scene)?;
-    let own_held_out = OwnViews::prepare(&stage.work.join("held-out"), &held_out, &vision, &stamp, &|_| ())?;
-    let lessons = WorldLessons {
-        training: WorldFrames { frames: &training, own: &own },
-        held_out: WorldFrames { frames: &held_out, own: &own_held_out },
-        vision: &vision,
-        text: &text,
-        seed: stage.seed,
-    };
-    let run = WorldRun {
+    Ok((vision, text))
+}
+
+/// A run of the transformer over a folder's tokenizers; `name` is that of its work folder.
+fn world_run(
+    stage: &Stage,
+    (vision, text): (&VisionTokenizer, &TextTokenizer),
+    name: &str,
+    start: Option<&Path>,
+) -> Result<WorldRun, LessonError> {
+    Ok(WorldRun {
         config: nano_config(text.vocabulary()),
         ids: WorldIds::new(text.vocabulary())?,
+        codebook: vision.codebook().to_vec(),
         steps: stage.steps,
         batch: stage.batch,
         rate: stage.rate,
         weights: LossWeights::default(),
+        noise: CanvasNoise::Hole(Noise::TRAINING),
         seed: stage.seed,
         shards: stage.shards,
         evaluate_every: 250,
-        held_out: 96,
-        work: stage.work.join("world"),
+        held_out: HELD_OUT_LESSONS,
+        work: stage.work.join(name),
         out: stage.model.clone(),
         start: start.map(Path::to_owned),
         stop_after_secs: stage.stop_after_secs,
+    })
+}
+
+/// Trains the world model over the vision tokenizer and the text vocabulary of the model folder; goes on from a checkpoint.
+///
+/// # Errors
+/// When data or files fail, or training diverges.
+pub fn world(
+    stage: &Stage,
+    words: f32,
+    start: Option<&Path>,
+    on_scene: &(dyn Fn(usize) + Sync),
+) -> Result<(), LessonError> {
+    let data = WorldData::open(stage, on_scene)?;
+    let run = world_run(stage, (&data.vision, &data.text), "world", start)?;
+    Ok(train_world(&run, &data.lessons(stage.seed, words, NEXT_TOKEN_SHARE))?)
+}
+
+/// Lets the model folder answer `samples` lessons token by token, for [`dida`]; goes on where it stopped.
+///
+/// # Errors
+/// When data or files fail, or the model does.
+pub fn distil(stage: &Stage, samples: u64, on_scene: &(dyn Fn(usize) + Sync)) -> Result<(), LessonError> {
+    let data = WorldData::open(stage, on_scene)?;
+    // Every lesson has a next-token form here, for the prompt in it.
+    let lessons = data.lessons(stage.seed, 0.0, 1.0);
+    let mut teacher = Imagination::open(&stage.model)?;
+    let weights = stamp(&stage.model.join("model.safetensors"))?;
+    let stamp = format!("{weights} {} {} {}", stage.first_seed, data.training.scenes(), stage.seed);
+    let work = stage.work.join("distil");
+    std::fs::create_dir_all(&work).map_err(|source| LessonError::File { path: work.clone(), source })?;
+    let [training, held_out] = Distilled::files(&stage.work);
+    let (mut training, mut held_out) = (LessonFile::open(&training, &stamp)?, LessonFile::open(&held_out, &stamp)?);
+    let usual = Options::default();
+    let filters = (usual.picture, usual.text);
+    let mut progress = Progress::new(&work, "distil", training.count as u64, samples, 1)?;
+    for (index, lesson) in (0..).zip(lessons.held_out(HELD_OUT_LESSONS).map_err(LessonError::Text)?) {
+        if index >= held_out.count as u64 {
+            held_out.push(&answer(&mut teacher, &lesson, filters, index)?)?;
+        }
+    }
+    for index in training.count as u64..samples {
+        let lesson = lessons.sample(index).map_err(LessonError::Text)?;
+        let answer = answer(&mut teacher, &lesson, filters, index)?;
+        training.push(&answer)?;
+        let same = answer.target_codes.iter().zip(&lesson.target_codes).filter(|(a, b)| a == b).count();
+        progress.step(index, &[("like_truth", same as f32 / lesson.target_codes.len() as f32)]);
+        if stage.stop_after_secs.is_some_and(|s| progress.elapsed_secs() > s) {
+            break;
+        }
+    }
+    progress.finish();
+    Ok(())
+}
+
+/// Trains the model folder's weights (or those of `start`) to draw whole canvases from uniform noise along `flow`, on what
+/// [`distil`] made. `out` becomes a model folder of its own. Goes on from a checkpoint.
+///
+/// # Errors
+/// When there are no distilled lessons, files fail, or training diverges.
+pub fn dida(stage: &Stage, flow: Flow, start: Option<&Path>, out: &Path) -> Result<(), LessonError> {
+    let lessons = Distilled::read(&stage.work)?;
+    let (vision, text) = tokenizers(&stage.model)?;
+    let own = stage.model.join("model.safetensors");
+    let metric = CodeMetric::new(vision.codebook(), vision.codebook_size())?;
+    let run = WorldRun {
+        noise: CanvasNoise::Uniform(FlowNoise { flow, metric: Arc::new(metric) }),
+        out: out.to_owned(),
+        ..world_run(stage, (&vision, &text), "dida", Some(start.unwrap_or(&own)))?
     };
+    copy_tokenizers(&stage.model, out)?;
+    let config = GenerationConfig {
+        canvas_form: Some(CanvasForm::UniformNoise),
+        canvas_sampler: Some(CanvasMethod::Flow(flow)),
+    };
+    config.write(out)?;
     Ok(train_world(&run, &lessons)?)
+}
+
+/// Copies what the weights of a model folder stand on.
+fn copy_tokenizers(from: &Path, to: &Path) -> Result<(), LessonError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| LessonError::File { path, source }
+    };
+    std::fs::create_dir_all(to.join("vision")).map_err(failed(to))?;
+    for name in ["tokenizer.json", "vision/config.json", "vision/model.safetensors"] {
+        std::fs::copy(from.join(name), to.join(name)).map_err(failed(&from.join(name)))?;
+    }
+    Ok(())
 }

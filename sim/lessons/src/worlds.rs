@@ -37,7 +37,14 @@ pub struct WorldLessons<'a> {
     pub text: &'a TextTokenizer,
     /// Seed of all choices.
     pub seed: u64,
+    /// Share of lessons that are words about a finished view alone, 0 to 1.
+    pub words: f32,
+    /// Share of lessons that have a next-token form, 0 to 1; see [`NEXT_TOKEN_SHARE`].
+    pub next_token_share: f64,
 }
+
+/// Share of next-token forms among lessons for training.
+pub const NEXT_TOKEN_SHARE: f64 = 0.2;
 
 /// The move from one pose to another, rounded as people say it: whole degrees and tenths of a metre.
 #[must_use]
@@ -79,8 +86,13 @@ impl WorldLessons<'_> {
 
     fn lesson(&self, set: &WorldFrames<'_>, rng: &mut ChaCha8Rng) -> Result<WorldSample, LessonError> {
         let scene = rng.random_range(0..set.frames.scenes());
-        let kind: f32 = rng.random();
-        if kind < 0.2 { self.first_view(set, scene, rng) } else { self.next_view(set, scene, kind < 0.3, rng) }
+        if rng.random::<f32>() < self.words {
+            return self.words(set, scene, rng);
+        }
+        match rng.random::<f32>() {
+            k if k < 0.2 => self.first_view(set, scene, rng),
+            k => self.next_view(set, scene, k < 0.3, rng),
+        }
     }
 
     fn first_view(
@@ -94,10 +106,10 @@ impl WorldLessons<'_> {
         let seen = visible(&set.frames.view(index, view)?, scene);
         let caption = caption(scene, &seen, rng);
         let grid = self.grid()?;
-        let codes = set.own.codes(index, view)?;
+        let codes = set.own.codes(index, view).to_vec();
         let words = |e: rhea_tokens::TokensError| LessonError::Text(e.to_string());
         let prefix = caption_prefix(self.text, &caption).map_err(words)?;
-        let form = if rng.random_bool(0.2) {
+        let form = if rng.random_bool(self.next_token_share) {
             Some(self.form(caption_document(self.text, &caption, (grid, &codes)).map_err(words)?))
         } else {
             None
@@ -119,11 +131,11 @@ impl WorldLessons<'_> {
         let world = if rng.random_bool(0.7) { world_sentence(scene) } else { String::new() };
         let text = self.narration(set, index, view, scene, rng)?;
         let grid = self.grid()?;
-        let codes = set.own.codes(index, view)?;
+        let codes = set.own.codes(index, view).to_vec();
         let words = |e: rhea_tokens::TokensError| LessonError::Text(e.to_string());
         let canvas =
             if forget { vec![CanvasCell::Hole; codes.len()] } else { self.memory(set, index, view, grid, rng)? };
-        let form = if rng.random_bool(0.2) {
+        let form = if rng.random_bool(self.next_token_share) {
             let warped: Vec<Option<u32>> = canvas
                 .iter()
                 .map(|c| match c {
@@ -140,6 +152,23 @@ impl WorldLessons<'_> {
         };
         let prefix = explore_prefix(self.text, &world, &command, None, grid).map_err(words)?;
         self.sample(prefix, grid, canvas, codes, &text, form)
+    }
+
+    /// A finished view and the words about it: what narration reads, without a canvas.
+    fn words(&self, set: &WorldFrames<'_>, index: usize, rng: &mut ChaCha8Rng) -> Result<WorldSample, LessonError> {
+        let view = rng.random_range(0..VIEWS);
+        let (scene, poses) = (set.frames.scene(index), set.frames.poses(index));
+        let came = if view > 0 { move_between(&poses[view - 1], &poses[view]) } else { Move::default() };
+        let command = if rng.random_bool(0.15) { Move::default() } else { came }.command();
+        let world = if rng.random_bool(0.8) { world_sentence(scene) } else { String::new() };
+        let text = self.narration(set, index, view, scene, rng)?;
+        let (grid, codes) = (self.grid()?, set.own.codes(index, view).to_vec());
+        let words = |e: rhea_tokens::TokensError| LessonError::Text(e.to_string());
+        let document = explore_document(self.text, (&world, &command), None, (grid, &codes), &text).map_err(words)?;
+        let learn = (0..document.ids.len()).map(|i| document.text.contains(&i)).collect();
+        let form = NextTokenForm { ids: document.ids, learn };
+        let prefix = explore_prefix(self.text, &world, &command, None, grid).map_err(words)?;
+        self.sample(prefix, grid, vec![CanvasCell::Hole; codes.len()], codes, &text, Some(form))
     }
 
     fn narration(

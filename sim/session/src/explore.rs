@@ -196,8 +196,9 @@ impl ExploreSession {
             task: ViewTask::Explore,
             world: self.world.clone(),
             prompt: command.clone(),
-            decoding: self.options.decoding_for(recall.warp.coverage()),
+            decoding: self.options.decoding_for(model.canvas_form(), recall.warp.coverage()),
             picture: self.options.picture,
+            guidance: self.options.guidance,
             seed: self.seed(),
             memory: Some(recall.warp),
         };
@@ -266,7 +267,7 @@ impl ExploreSession {
                 text: self.options.text,
                 seed: self.seed(),
             };
-            let note = narrate(&request, model, control, on_event);
+            let note = narrate(&request, self.options.least_sure, model, control, on_event);
             timings.narrate_secs = self.clock.now_secs() - began_secs;
             note
         });

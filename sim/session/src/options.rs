@@ -1,6 +1,6 @@
 //! The settings of a session, fixed when it begins.
 
-use rhea_engine::{Decoding, Filter};
+use rhea_engine::{CanvasForm, Decoding, Filter, Guidance};
 
 use crate::clock::{Clock, SystemClock};
 use crate::replay::Storage;
@@ -10,12 +10,16 @@ use crate::replay::Storage;
 pub struct Options {
     /// Seed of the session; view `n` is drawn with `seed + n`, where views that were taken back count too.
     pub seed: u64,
-    /// How pictures are decoded; `None` chooses the passes by how much memory knows.
+    /// How pictures are decoded; `None` does it as the model was trained, in passes by how much memory knows.
     pub decoding: Option<Decoding>,
     /// How picture tokens are drawn.
     pub picture: Filter,
+    /// How strongly pictures follow the command; `None` is no guidance.
+    pub guidance: Option<Guidance>,
     /// How words are drawn.
     pub text: Filter,
+    /// A clause that names an object with a probability (of its colour and noun) below this is not said; 0 says all.
+    pub least_sure: f32,
     /// Does the model talk about what it draws?
     pub narrate: bool,
     /// Earlier views that are warped into a new one at most: 1 is the last place alone, 8 is plenty.
@@ -32,7 +36,9 @@ impl Default for Options {
             seed: 1,
             decoding: None,
             picture: Filter { temperature: 0.7, top_k: 0, top_p: 0.9 },
+            guidance: None,
             text: Filter::GREEDY,
+            least_sure: Self::LEAST_SURE,
             narrate: true,
             recall_views: 8,
             own_start: false,
@@ -42,17 +48,28 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Passes of parallel decoding for a view that memory covers.
+    /// From here on nine of ten named objects are in view: `rhea eval words`.
+    pub const LEAST_SURE: f32 = 0.5;
+    /// Passes of decoding with holes for a view that memory covers.
     pub const KNOWN_PASSES: u32 = 2;
-    /// Passes of parallel decoding for a view that memory knows nothing of.
+    /// Passes of decoding with holes for a view that memory knows nothing of.
     pub const NEW_PASSES: u32 = 6;
+    /// As [`Self::KNOWN_PASSES`], along a flow.
+    pub const KNOWN_FLOW_PASSES: u32 = 8;
+    /// As [`Self::NEW_PASSES`], along a flow: the published number for pictures (URSA, arXiv 2510.24717).
+    pub const NEW_FLOW_PASSES: u32 = 25;
 
-    /// How to decode a view of which memory knows a share of `coverage`, 0 to 1.
+    /// How a model with canvases of `form` decodes a view of which memory knows a share of `coverage`, 0 to 1.
     #[must_use]
-    pub fn decoding_for(&self, coverage: f32) -> Decoding {
+    pub fn decoding_for(&self, form: Option<CanvasForm>, coverage: f32) -> Decoding {
         self.decoding.unwrap_or_else(|| {
-            let extra = (Self::NEW_PASSES - Self::KNOWN_PASSES) as f32 * (1.0 - coverage.clamp(0.0, 1.0));
-            Decoding::Parallel { passes: Self::KNOWN_PASSES + extra.ceil() as u32 }
+            let (known, new) = match form {
+                None => return Decoding::NextToken,
+                Some(CanvasForm::Hole) => (Self::KNOWN_PASSES, Self::NEW_PASSES),
+                Some(CanvasForm::UniformNoise) => (Self::KNOWN_FLOW_PASSES, Self::NEW_FLOW_PASSES),
+            };
+            let extra = (new - known) as f32 * (1.0 - coverage.clamp(0.0, 1.0));
+            Decoding::Parallel { passes: known + extra.ceil() as u32 }
         })
     }
 }
@@ -82,12 +99,14 @@ mod tests {
     #[test]
     fn fewer_passes_where_memory_knows_more() {
         let options = Options::default();
-        let passes = |coverage| match options.decoding_for(coverage) {
+        let passes = |form: CanvasForm, coverage: f32| match options.decoding_for(Some(form), coverage) {
             Decoding::Parallel { passes } => passes,
-            Decoding::NextToken => 0,
+            Decoding::Canvas { .. } | Decoding::NextToken => 0,
         };
-        assert_eq!([0.0, 0.4, 0.99, 1.0, f32::NAN].map(passes), [6, 5, 3, 2, 2]);
+        assert_eq!([0.0, 0.4, 0.99, 1.0, f32::NAN].map(|c| passes(CanvasForm::Hole, c)), [6, 5, 3, 2, 2]);
+        assert_eq!([0.0, 1.0].map(|c| passes(CanvasForm::UniformNoise, c)), [25, 8]);
+        assert_eq!(options.decoding_for(None, 0.5), Decoding::NextToken);
         let fixed = Options { decoding: Some(Decoding::NextToken), ..options };
-        assert_eq!(fixed.decoding_for(0.5), Decoding::NextToken);
+        assert_eq!(fixed.decoding_for(Some(CanvasForm::Hole), 0.5), Decoding::NextToken);
     }
 }

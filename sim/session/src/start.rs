@@ -131,8 +131,9 @@ impl FirstView {
                     world: String::new(),
                     prompt: caption.trim().to_owned(),
                     memory: None,
-                    decoding: options.decoding_for(0.0),
+                    decoding: options.decoding_for(model.canvas_form(), 0.0),
                     picture: Filter { ..options.picture },
+                    guidance: options.guidance,
                     seed: options.seed,
                 };
                 Self { imagined: model.imagine(&request, cancel)?, pose: eye, round_trip_db: None }

@@ -7,9 +7,11 @@
 use rayon::prelude::*;
 
 use super::Unit;
-use super::amx::{BLOCK, Operand, Step, TILE, Tiles};
 use super::convert::{add_row, interleave_bf16, row_to_bf16};
-use super::product::{INNER, OuterSum, Packed, SIDE, Transposed, gemm_f32};
+use super::dense::gemm_f32;
+use super::outer::{OuterSum, Transposed};
+use super::packed::{INNER, Packed, SIDE};
+use super::tiles::{BLOCK, Operand, Step, TILE, Tiles};
 
 /// Sizes of a convolution over channels-last pictures `(batch, y, x, c_in)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,7 +188,7 @@ fn run(
     }
     let one = |(image, out): (usize, &mut [f32])| match packed.unit() {
         Unit::F32 => image_f32(shape, packed, bias, image, out, fill, place, sum),
-        Unit::AmxBf16 => image_amx(shape, packed, bias, image, out, fill, place, sum),
+        Unit::AmxBf16 | Unit::Avx512Bf16 => image_tiles(shape, packed, bias, image, out, fill, place, sum),
     };
     let size = positions * channels;
     if shape.batch > 1 && rayon::current_num_threads() > 1 {
@@ -232,7 +234,7 @@ fn image_f32(
     }
 }
 
-fn image_amx(
+fn image_tiles(
     shape: &ConvShape,
     packed: &Packed,
     bias: Option<&[f32]>,
@@ -289,7 +291,7 @@ fn image_amx(
         let results: Vec<Vec<f32>> = starts
             .par_chunks(share)
             .map(|starts| {
-                let tiles = Tiles::configure();
+                let tiles = Tiles::of(packed.unit());
                 let mut c = vec![0.0; starts.len() * size];
                 for (start, c) in starts.iter().zip(c.chunks_exact_mut(size)) {
                     compute(&tiles, *start, c);
@@ -301,7 +303,7 @@ fn image_amx(
             store(*start, c, out);
         }
     } else {
-        let tiles = Tiles::configure();
+        let tiles = Tiles::of(packed.unit());
         let mut c = vec![0.0; size];
         for start in starts {
             compute(&tiles, start, &mut c);
@@ -319,7 +321,7 @@ pub fn conv_backward_weight(shape: &ConvShape, unit: Unit, input: &[f32], d_out:
     assert_eq!(d_weight.len(), shape.weight_len(), "weight gradient size");
     match unit {
         Unit::F32 => weight_f32(shape, input, d_out, d_weight),
-        Unit::AmxBf16 => weight_amx(shape, input, d_out, d_weight),
+        Unit::AmxBf16 | Unit::Avx512Bf16 => weight_tiles(shape, unit, input, d_out, d_weight),
     }
 }
 
@@ -376,13 +378,13 @@ fn weight_f32(shape: &ConvShape, input: &[f32], d_out: &[f32], d_weight: &mut [f
     }
 }
 
-fn weight_amx(shape: &ConvShape, input: &[f32], d_out: &[f32], d_weight: &mut [f32]) {
+fn weight_tiles(shape: &ConvShape, unit: Unit, input: &[f32], d_out: &[f32], d_weight: &mut [f32]) {
     let blocks = shape.rows().div_ceil(INNER);
     let padded = (blocks * INNER + if shape.side == 3 { 2 * shape.pitch() + 2 } else { 0 }).next_multiple_of(2) + 2;
     let channels = shape.c_in.div_ceil(SIDE) * SIDE;
     // Enough pictures at a time to fill about 24 position blocks, so that sums stay in registers for a while.
     let group = 24_usize.div_ceil(blocks).min(shape.batch);
-    let mut sum = OuterSum::new(shape.c_out, shape.c_in, shape.side * shape.side);
+    let mut sum = OuterSum::new(unit, shape.c_out, shape.c_in, shape.side * shape.side);
     let offsets = shape.offsets();
     let half = group * padded / 2 * channels;
     // Pairs of positions starting at even positions, then pairs starting at odd ones.

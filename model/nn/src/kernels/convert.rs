@@ -48,3 +48,9 @@ pub fn add_bias(from: &[f32], bias: &[f32], to: &mut [f32]) {
         *t = *f + *b;
     }
 }
+
+/// One value rounded as the AMX path rounds its operands.
+#[cfg(test)]
+pub fn rounded(value: f32) -> f32 {
+    f32::from_bits(u32::from(bf16(value)) << 16)
+}

@@ -7,9 +7,9 @@
 use multiversion::multiversion;
 
 use super::Unit;
-use super::amx::{self, Operand, TILE};
 use super::convert::bf16;
-use super::product::{INNER, SIDE};
+use super::packed::{INNER, SIDE};
+use super::tiles::{self, Operand, TILE};
 
 /// A left operand `(rows, width)`.
 #[derive(Clone, Debug, Default)]
@@ -307,7 +307,7 @@ fn store_tile(pairs: &[u32; 256], tile: usize, transpose: bool, to: &mut [u16]) 
     let to: &mut [u32] = bytemuck::cast_slice_mut(&mut to[tile * TILE..(tile + 1) * TILE]);
     let Ok(to) = to.try_into() else { return };
     if transpose {
-        amx::transpose16(pairs, to);
+        tiles::transpose16(pairs, to);
     } else {
         *to = *pairs;
     }

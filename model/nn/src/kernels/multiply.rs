@@ -1,10 +1,11 @@
 //! Products of prepared operands, written straight into their place. One thread each: training runs a shard per thread.
 
 use super::Unit;
-use super::amx::{BLOCK, Operand, Path, Step, TILE, Tiles};
 use super::convert::add_row;
+use super::dense::gemm_f32;
 use super::matrix::{Channels, Right, Rows};
-use super::product::{Packed, SIDE, gemm_f32};
+use super::packed::{Packed, SIDE};
+use super::tiles::{BLOCK, Operand, Path, Step, TILE, Tiles};
 
 /// Inner steps of one sweep: an operand panel of 32 KiB, so that one panel stays in the first-level cache.
 const SWEEP: usize = 16;
@@ -29,7 +30,7 @@ pub fn multiply(x: &Rows, packed: &Packed, out: &mut [f32], add: bool) {
         operand
     };
     debug_assert_eq!(x.blocks(), packed.steps());
-    sweep(|row, block| x.operand(row, block), right, packed.steps(), (m, n), out, add);
+    sweep(packed.unit(), |row, block| x.operand(row, block), right, packed.steps(), (m, n), out, add);
 }
 
 /// As [`multiply`] with a right operand made on the way.
@@ -44,7 +45,7 @@ pub fn multiply_right(unit: Unit, x: &Rows, right: &Right, out: &mut [f32], add:
         return;
     }
     let b = |column: usize, block: usize| right.0.operand(column, block);
-    sweep(|row, block| x.operand(row, block), b, right.0.blocks(), (m, n), out, add);
+    sweep(unit, |row, block| x.operand(row, block), b, right.0.blocks(), (m, n), out, add);
 }
 
 /// `out = aᵀ · b`, or `out += aᵀ · b` with `add`; `out` is `(a width, b columns)`.
@@ -60,11 +61,12 @@ pub fn multiply_tn(unit: Unit, a: &Channels, b: &Right, out: &mut [f32], add: bo
         return;
     }
     let left = |row: usize, block: usize| a.operand(row / SIDE, block);
-    sweep(left, |column, block| b.operand(column, block), a.blocks(), (m, n), out, add);
+    sweep(unit, left, |column, block| b.operand(column, block), a.blocks(), (m, n), out, add);
 }
 
 /// All blocks of the output.
 fn sweep<'a, 'b>(
+    unit: Unit,
     a: impl Fn(usize, usize) -> Operand<'a>,
     b: impl Fn(usize, usize) -> Operand<'b>,
     steps: usize,
@@ -72,7 +74,7 @@ fn sweep<'a, 'b>(
     out: &mut [f32],
     add: bool,
 ) {
-    let tiles = Tiles::configure();
+    let tiles = Tiles::of(unit);
     for rows in (0..m).step_by(ROWS) {
         for step in (0..steps).step_by(SWEEP) {
             let path = Path::even(SWEEP.min(steps - step), Step { a: TILE * 2, b: TILE * 2 });
@@ -128,8 +130,8 @@ fn into(out: &mut [f32], add: bool, product: impl Fn(&mut [f32])) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::product::rounded;
-    use crate::kernels::{Kept, unit};
+    use crate::kernels::Kept;
+    use crate::kernels::convert::rounded;
 
     fn values(n: usize, seed: u32) -> Vec<f32> {
         let mut state = seed;
@@ -155,7 +157,7 @@ mod tests {
             let sums: Vec<f64> = (0..m * n)
                 .map(|i| (0..k).map(|l| f64::from(x[i / n * k + l]) * f64::from(w[l * n + i % n])).sum())
                 .collect();
-            for unit in [Unit::F32, unit()] {
+            for unit in Unit::present() {
                 for add in [false, true] {
                     rows.fill(unit, &x, k);
                     channels.begin(unit, k, m);
@@ -186,7 +188,7 @@ mod tests {
     #[test]
     fn kept_values_come_back() {
         let x = values(50, 4);
-        for unit in [Unit::F32, unit()] {
+        for unit in Unit::present() {
             let mut kept = Kept::default();
             kept.put(unit, 30, &x[30..]);
             kept.put(unit, 0, &x[..30]);

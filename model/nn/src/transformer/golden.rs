@@ -87,7 +87,8 @@ fn whole_sequences_give_the_published_logits() {
         let ids = golden.ids(&format!("{case}.input_ids"));
         let want = golden.floats(&format!("{case}.logits"));
         let mut store = model.new_store(ids.len()).unwrap();
-        model.extend(&mut store, &ids).unwrap();
+        let mut branch = store.branch();
+        model.extend(&mut store, &mut [(&mut branch, &ids)]).unwrap();
         for (row, want) in want.chunks(golden.config.vocab_size).enumerate() {
             assert_near(&logits(&model, &mut store, row), want, &format!("{case} row {row}"));
         }
@@ -101,22 +102,23 @@ fn cached_steps_give_the_published_logits_and_keys() {
     let vocab = golden.config.vocab_size;
     let ids = golden.ids("step.input_ids");
     let mut store = model.new_store(64).unwrap();
-    model.extend(&mut store, &ids[..19]).unwrap();
+    let mut branch = store.branch();
+    model.extend(&mut store, &mut [(&mut branch, &ids[..19])]).unwrap();
     assert_near(&logits(&model, &mut store, 18), &golden.floats("step.prefill_logits_last"), "prefill");
     for (i, want) in golden.floats("step.logits").chunks(vocab).enumerate() {
-        model.extend(&mut store, &ids[19 + i..20 + i]).unwrap();
+        model.extend(&mut store, &mut [(&mut branch, &ids[19 + i..20 + i])]).unwrap();
         assert_near(&logits(&model, &mut store, 0), want, &format!("step {i}"));
     }
     let (want_k, want_v) = (golden.floats("step.key_cache_layer0"), golden.floats("step.value_cache_layer0"));
     for head in 0..golden.config.num_key_value_heads {
-        let (k, v) = store.head(0, head);
-        assert_near(k, &want_k[head * k.len()..(head + 1) * k.len()], "keys");
-        assert_near(v, &want_v[head * v.len()..(head + 1) * v.len()], "values");
+        let (k, v) = store.head(&branch, 0, head);
+        assert_near(&k, &want_k[head * k.len()..(head + 1) * k.len()], "keys");
+        assert_near(&v, &want_v[head * v.len()..(head + 1) * v.len()], "values");
     }
     // Cutting back and reading several at once is the same again.
-    store.truncate(19);
+    branch.truncate(19);
     let want = golden.floats("chunk.logits");
-    model.extend(&mut store, &ids[19..19 + want.len() / vocab]).unwrap();
+    model.extend(&mut store, &mut [(&mut branch, &ids[19..19 + want.len() / vocab])]).unwrap();
     for (row, want) in want.chunks(vocab).enumerate() {
         assert_near(&logits(&model, &mut store, row), want, &format!("chunk row {row}"));
     }
@@ -129,11 +131,12 @@ fn greedy_continuations_are_the_published_ones() {
     let numbers = |v: &Value| v.as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as u32).collect::<Vec<_>>();
     for case in golden.json["greedy"].as_array().unwrap() {
         let mut store = model.new_store(64).unwrap();
+        let mut branch = store.branch();
         let mut next = numbers(&case["prompt"]);
         let mut got = Vec::new();
         for _ in 0..32 {
             let last = next.len() - 1;
-            model.extend(&mut store, &next).unwrap();
+            model.extend(&mut store, &mut [(&mut branch, &next)]).unwrap();
             let all = logits(&model, &mut store, last);
             let best = (0..all.len()).max_by(|a, b| all[*a].total_cmp(&all[*b])).unwrap() as u32;
             got.push(best);

@@ -4,7 +4,7 @@
 //! * [`TransformerConfig`] is `config.json`; [`Parameters`] are the named tensors;
 //! * [`Token`] and [`Batch`] say what is read: ids, marks, positions, and which keys each row sees;
 //! * [`training`] computes losses and gradients over ragged batches;
-//! * [`Transformer`] with a [`KvStore`] decodes: extend, denoise, commit, truncate.
+//! * [`Transformer`] decodes over the [`Branch`]es of a [`KvStore`]: extend, denoise, commit.
 //!
 //! It does not know which ids are text: callers hand over the first visual id.
 //!
@@ -17,15 +17,17 @@ mod inference;
 mod kv;
 pub mod ops;
 mod parameters;
+mod passes;
 mod sequence;
 pub mod training;
 
 use thiserror::Error;
 
 pub use config::{HeadShape, TransformerConfig, limits};
-pub use inference::{CanvasToken, Half, Transformer};
-pub use kv::KvStore;
+pub use inference::{Half, Transformer};
+pub use kv::{Branch, KvStore, KvUsage, MAX_STORE_BYTES, PAGE_ROWS};
 pub use parameters::{Layout, Parameters, TensorSpec};
+pub use passes::CanvasToken;
 pub use sequence::{Batch, NO_ID, Token, Visible, cell_position};
 
 /// What can be wrong with a transformer or with what it is asked.
@@ -45,6 +47,19 @@ pub enum TransformerError {
     /// Tokens that do not fit the model or its memory.
     #[error("transformer input: {0}")]
     Input(String),
+    /// The key and value memory has no room for more rows.
+    #[error(
+        "the key and value memory is full: {asked} more rows were asked for, {free} of {capacity} stand in free pages; \
+         drop or shorten a branch, or reserve more"
+    )]
+    Full {
+        /// Rows asked for.
+        asked: usize,
+        /// Rows of the free pages.
+        free: usize,
+        /// Rows of all pages.
+        capacity: usize,
+    },
     /// candle refused an operation.
     #[error("tensor operation failed: {0}")]
     Candle(#[from] candle_core::Error),

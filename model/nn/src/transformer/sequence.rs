@@ -24,6 +24,13 @@ impl Visible {
     pub fn causal(index: u32) -> Self {
         Self { causal: index + 1, block_start: index + 1, block_end: index + 1 }
     }
+
+    /// The two ranges as they fall into the keys `[first, first + len)`, counted from `first`; in order, perhaps empty.
+    #[inline(always)]
+    pub(super) fn within(self, first: usize, len: usize) -> [std::ops::Range<usize>; 2] {
+        let clip = |key: u32| (key as usize).saturating_sub(first).min(len);
+        [0..clip(self.causal), clip(self.block_start)..clip(self.block_end)]
+    }
 }
 
 /// One row of a sequence.
@@ -136,6 +143,16 @@ mod tests {
         // A 2 x 3 picture at position 10 is c c c EOL c c c.
         let positions: Vec<u32> = (0..6).map(|cell| cell_position(10, 3, cell)).collect();
         assert_eq!(positions, [10, 11, 12, 14, 15, 16]);
+    }
+
+    #[test]
+    fn ranges_are_cut_to_a_block_of_keys() {
+        let seen = Visible { causal: 5, block_start: 9, block_end: 12 };
+        assert_eq!(seen.within(0, 4), [0..4, 4..4]);
+        assert_eq!(seen.within(4, 4), [0..1, 4..4]);
+        assert_eq!(seen.within(4, 7), [0..1, 5..7]);
+        assert_eq!(seen.within(10, 4), [0..0, 0..2]);
+        assert_eq!(seen.within(12, 4), [0..0, 0..0]);
     }
 
     #[test]

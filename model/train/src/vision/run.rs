@@ -15,7 +15,7 @@ use super::quantise::on_sphere;
 use super::step::{Phase, pictures, shard};
 use super::{VisionExample, VisionSource};
 use crate::checkpoint;
-use crate::optim::{AdamW, AdamWConfig, schedule};
+use crate::optim::{Optimiser, OptimiserConfig, schedule};
 use crate::parameters::Trainable;
 use crate::progress::{Progress, Record};
 use crate::shards::Shards;
@@ -65,7 +65,7 @@ pub fn train_vision(run: &VisionRun, source: &dyn VisionSource) -> Result<(), Nn
     let net = VisionNet::new(&run.config, &trainable)?;
     let frozen = |name: &str| run.freeze_encoder && (name.starts_with("encoder") || name.starts_with("quant"));
     let vars: Vec<_> = trainable.vars().into_iter().filter(|(name, _)| !frozen(name)).collect();
-    let mut optimiser = AdamW::new(vars, AdamWConfig::default());
+    let mut optimiser = Optimiser::new(vars, OptimiserConfig::default(), |_| false);
     let codebook =
         trainable.vars().into_iter().find(|(name, _)| name == "quantize.embedding.weight").map(|(_, var)| var);
     let codebook = codebook.ok_or_else(|| NnError::Input("the network has no codebook".into()))?;

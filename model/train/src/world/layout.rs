@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use rhea_nn::transformer::training::LossRow;
 use rhea_nn::transformer::{NO_ID, Token, Visible, cell_position};
 
-use super::{CanvasCell, Noise, WorldIds, WorldSample};
+use super::{CanvasCell, FlowNoise, Noise, WorldIds, WorldSample};
 
 /// What a target teaches; losses are reported per kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,9 +119,66 @@ pub fn lay_out(
         let truth = ids.visual_base + sample.target_codes[j as usize];
         laid.target(prefix + j, truth, kind, weights);
     }
+    narrate(&mut laid, sample, ids, (prefix, None), weights, rng);
+    Ok(laid)
+}
+
+/// DiDA's form: prefix, noisy picture, and with a narration the clean picture and the words.
+///
+/// The noisy copy is `IMG codes EOL codes EOL .. codes`, sees the prefix and all of itself, and each of its rows speaks about the
+/// next one, as in next-token decoding. See [`FlowNoise`] for what its cells show.
+///
+/// # Errors
+/// As [`lay_out`].
+pub fn lay_out_uniform(
+    sample: &WorldSample,
+    ids: &WorldIds,
+    noise: &FlowNoise,
+    weights: &LossWeights,
+    rng: &mut ChaCha8Rng,
+) -> Result<Laid, String> {
+    check(sample, ids)?;
+    let Some((img, clean)) = sample.prefix_ids.split_last().filter(|(_, clean)| !clean.is_empty()) else {
+        return Err("a prefix of one id; at least one must stand in front of the header's last".to_owned());
+    };
+    let prefix = clean.len() as u32;
+    let mut laid = Laid::default();
+    laid.tokens.extend(clean.iter().zip(0..).map(|(id, index)| Token::causal(*id, index)));
+    // One IMG or EOL in front of each row of cells.
+    let rows = (sample.target_codes.len() + sample.rows) as u32;
+    let visible = Visible { causal: prefix, block_start: prefix, block_end: prefix + rows };
+    let shown = noise.cells(sample, rng);
+    for (row, (cells, truths)) in shown.chunks(sample.cols).zip(sample.target_codes.chunks(sample.cols)).enumerate() {
+        let lead = if row == 0 { *img } else { ids.eol };
+        let codes = cells.iter().map(|(code, _)| ids.visual_base + code);
+        for id in std::iter::once(lead).chain(codes) {
+            let position = laid.tokens.len() as u32;
+            laid.tokens.push(Token { id, marks: [NO_ID; 2], position, visible });
+        }
+        // The row in front of a cell speaks about it; the last row speaks about no cell.
+        let first = laid.tokens.len() - cells.len() - 1;
+        for ((place, (_, kind)), truth) in (first as u32..).zip(cells).zip(truths) {
+            laid.target(place, ids.visual_base + truth, *kind, weights);
+        }
+    }
+    narrate(&mut laid, sample, ids, (prefix, Some(*img)), weights, rng);
+    Ok(laid)
+}
+
+/// Appends the clean picture and the words that follow it, for the share of samples that has them. They see the first
+/// `prefix` rows and themselves; `lead` stands in front of the picture where the prefix lacks it.
+fn narrate(
+    laid: &mut Laid,
+    sample: &WorldSample,
+    ids: &WorldIds,
+    (prefix, lead): (u32, Option<u32>),
+    weights: &LossWeights,
+    rng: &mut ChaCha8Rng,
+) {
     let narrated = rng.random::<f32>() < weights.narrated;
-    let Some((first_word, _)) = sample.narration_ids.split_first().filter(|_| narrated) else { return Ok(laid) };
-    let mut clean = Vec::new();
+    let Some((first_word, _)) = sample.narration_ids.split_first().filter(|_| narrated) else { return };
+    let start = laid.tokens.len() as u32;
+    let mut clean: Vec<u32> = lead.into_iter().collect();
     for (row, codes) in sample.target_codes.chunks(sample.cols).enumerate() {
         if row > 0 {
             clean.push(ids.eol);
@@ -129,7 +186,7 @@ pub fn lay_out(
         clean.extend(codes.iter().map(|code| ids.visual_base + code));
     }
     clean.push(ids.eoi);
-    let words_from = prefix + cells + clean.len() as u32;
+    let words_from = start + clean.len() as u32;
     laid.target(words_from - 1, *first_word, Kind::Word, weights);
     for (row, next) in (words_from..).zip(&sample.narration_ids[1..]) {
         laid.target(row, *next, Kind::Word, weights);
@@ -137,10 +194,9 @@ pub fn lay_out(
     // The last word predicts nothing, so it need not be read.
     let words = &sample.narration_ids[..sample.narration_ids.len() - 1];
     for (j, id) in (0..).zip(clean.iter().chain(words)) {
-        let visible = Visible { causal: prefix, block_start: prefix + cells, block_end: prefix + cells + j + 1 };
+        let visible = Visible { causal: prefix, block_start: start, block_end: start + j + 1 };
         laid.tokens.push(Token { id: *id, marks: [NO_ID; 2], position: prefix + j, visible });
     }
-    Ok(laid)
 }
 
 /// The next-token form: one causal stream. `None` when the sample has none.

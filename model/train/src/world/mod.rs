@@ -8,6 +8,10 @@
 //!
 //! The canvas reads the prefix and itself; the clean picture and the narration read the prefix and themselves, never the
 //! canvas, at the same positions. Some samples take the next-token form instead: one causal stream.
+//!
+//! With [`CanvasNoise::Uniform`] the canvas is a noisy copy of the picture's own ids, IMG included, whose rows speak about what
+//! follows them: Discrete Diffusion Adaptation (Emu3.5, arXiv 2510.26583) by the recipe of URSA (arXiv 2510.24717). The network
+//! is not told the time, and all times count alike.
 
 mod layout;
 mod noise;
@@ -19,14 +23,15 @@ mod tests;
 use rhea_nn::NnError;
 use rhea_nn::transformer::TransformerConfig;
 use rhea_tokens::Vocabulary;
+use serde::{Deserialize, Serialize};
 
-pub use layout::{Kind, Laid, LossWeights, lay_out, lay_out_next_token};
-pub use noise::Noise;
-pub use run::{WorldRun, train_world};
+pub use layout::{Kind, Laid, LossWeights, lay_out, lay_out_next_token, lay_out_uniform};
+pub use noise::{CanvasNoise, FlowNoise, Noise};
+pub use run::{WorldRun, inner_matrix, train_world};
 pub use step::{Scores, WorldTrainer};
 
 /// What a canvas cell shows before anything is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CanvasCell {
     /// The code of the warped memory, seen well enough to be kept.
     Known(u32),
@@ -37,7 +42,7 @@ pub enum CanvasCell {
 }
 
 /// A whole document for next-token training.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NextTokenForm {
     /// The stream, from BOS on.
     pub ids: Vec<u32>,
@@ -46,7 +51,7 @@ pub struct NextTokenForm {
 }
 
 /// One training sample.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorldSample {
     /// Everything before the codes: BOS up to and including IMG.
     pub prefix_ids: Vec<u32>,

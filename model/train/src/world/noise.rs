@@ -1,13 +1,25 @@
 //! What is done to a canvas before the model sees it.
 
+use std::sync::Arc;
+
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+use rhea_engine::canvas_samplers::{CodeMetric, Flow, FlowBuffers};
 
 use super::layout::Kind;
 use super::{CanvasCell, WorldIds, WorldSample};
 use rhea_nn::transformer::{CanvasToken, NO_ID};
 
-/// How much noise canvases get.
+/// What weights learn to draw from.
+#[derive(Clone)]
+pub enum CanvasNoise {
+    /// Holes and marks.
+    Hole(Noise),
+    /// Random codes, for DiDA.
+    Uniform(FlowNoise),
+}
+
+/// How much noise canvases with holes get.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Noise {
     /// Share of canvases that stay as memory left them, as in the first pass of decoding.
@@ -46,6 +58,37 @@ impl Noise {
                     }
                     CanvasCell::Hole if second < self.random => (plain(random), Kind::Hole),
                     CanvasCell::Hole => (plain(ids.hole), Kind::Hole),
+                }
+            })
+            .collect()
+    }
+}
+
+/// Noise of a discrete flow: each picture has a time, and its cells show what the path makes of the truth until then.
+#[derive(Clone)]
+pub struct FlowNoise {
+    /// Path and clock.
+    pub flow: Flow,
+    /// Distances of the codebook.
+    pub metric: Arc<CodeMetric>,
+}
+
+impl FlowNoise {
+    /// The codes that cells show, and what each of them teaches. Known cells are pinned, as in decoding. A partly known cell
+    /// still shows its hint with probability `1 - t`: decoding starts from hints and leaves them on its way.
+    pub(super) fn cells(&self, sample: &WorldSample, rng: &mut ChaCha8Rng) -> Vec<(u32, Kind)> {
+        let t = self.flow.training_time(rng);
+        let mut buffers = FlowBuffers::default();
+        let cells = sample.canvas.iter().zip(&sample.target_codes);
+        cells
+            .map(|(cell, truth)| {
+                let hinted = rng.random::<f64>() >= t;
+                match *cell {
+                    CanvasCell::Known(code) => (code, Kind::Known),
+                    CanvasCell::Partial(code) if hinted => (code, Kind::Partial),
+                    CanvasCell::Partial(_) | CanvasCell::Hole => {
+                        (self.flow.corrupt(*truth, t, &self.metric, rng, &mut buffers), Kind::Hole)
+                    }
                 }
             })
             .collect()

@@ -3,25 +3,29 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use candle_core::{Device, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rhea_nn::NnError;
 use rhea_nn::transformer::{Parameters, TransformerConfig};
 use rhea_nn::weights::{Stored, Weights, save};
 
-use super::{LossWeights, WorldIds, WorldSource, WorldTrainer};
+use super::{CanvasNoise, LossWeights, WorldIds, WorldSource, WorldTrainer};
 use crate::checkpoint;
-use crate::optim::{AdamW, AdamWConfig};
+use crate::optim::{Optimiser, OptimiserConfig};
 use crate::progress::Progress;
 use crate::shards::Shards;
 
 /// Settings of a run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WorldRun {
     /// Sizes of the network; see [`super::nano_config`].
     pub config: TransformerConfig,
     /// Ids that sequences are built from.
     pub ids: WorldIds,
+    /// Vectors of the visual codes, one row of unit length each. Fresh embeddings begin as their projection, so that codes
+    /// that look alike begin alike.
+    pub codebook: Vec<f32>,
     /// Steps in all; the learning rate falls along a cosine to 5 %.
     pub steps: u64,
     /// Samples a step, over all shards; 32 to 64.
@@ -30,6 +34,8 @@ pub struct WorldRun {
     pub rate: f32,
     /// How much each kind of target counts.
     pub weights: LossWeights,
+    /// What canvases show: [`Noise::TRAINING`](super::Noise::TRAINING) for weights with holes.
+    pub noise: CanvasNoise,
     /// Seed of initial weights and noise.
     pub seed: u64,
     /// Worker threads; part of the arithmetic, so results depend on it.
@@ -72,12 +78,12 @@ pub fn train_world(run: &WorldRun, source: &dyn WorldSource) -> Result<(), NnErr
             let weights = Weights::open(path)?;
             Parameters::load::<NnError>(run.config.clone(), |name, shape| weights.values_f32(name, shape))?
         }
-        None => Parameters::fresh(run.config.clone(), normal(run.seed))?,
+        None => fresh(run)?,
     };
-    let mut optimiser = AdamW::new(parameters.vars().to_vec(), AdamWConfig::default());
+    let mut optimiser = Optimiser::new(parameters.vars().to_vec(), OptimiserConfig::default(), inner_matrix);
     let begin = checkpoint::restore(&run.work, &mut optimiser)?.map_or(0, |p| p.step);
     let shards = Shards::new(run.shards).map_err(NnError::Input)?;
-    let mut trainer = WorldTrainer::new(parameters, run.ids, run.weights, run.seed, shards.len());
+    let mut trainer = WorldTrainer::new(parameters, run.ids, (run.weights, run.noise.clone()), run.seed, shards.len());
     let mut progress = Progress::new(&run.work, "world", begin, run.steps, run.batch)?;
     let (count, unit) = (trainer.parameters().layout().total(), rhea_nn::kernels::unit().name());
     progress.note(&format!("{count} parameters, {unit} kernels"));
@@ -98,6 +104,50 @@ pub fn train_world(run: &WorldRun, source: &dyn WorldSource) -> Result<(), NnErr
         }
     }
     progress.finish();
+    Ok(())
+}
+
+/// Muon is for the matrices inside the layers; embedding and head keep to AdamW.
+#[must_use]
+pub fn inner_matrix(name: &str) -> bool {
+    name.contains("_proj")
+}
+
+/// How much of a fresh visual embedding is the code's vector; the rest is its own noise.
+const CODE_SHARE: f32 = 0.9;
+
+/// The weights that a run without a start begins with.
+pub(super) fn fresh(run: &WorldRun) -> Result<Parameters, NnError> {
+    let parameters = Parameters::fresh(run.config.clone(), normal(run.seed))?;
+    place_codes(&parameters, run)?;
+    Ok(parameters)
+}
+
+/// Lets the visual rows of embedding and head begin as one random projection of the codes' vectors.
+fn place_codes(parameters: &Parameters, run: &WorldRun) -> Result<(), NnError> {
+    let (count, width) = (run.ids.visual_count as usize, run.config.hidden_size);
+    if count == 0 || run.codebook.is_empty() || !run.codebook.len().is_multiple_of(count) {
+        return Err(NnError::Input(format!("{} values are no codebook of {count} codes", run.codebook.len())));
+    }
+    let dim = run.codebook.len() / count;
+    let mut normal = normal(run.seed ^ 0x636f_6465);
+    let projection: Vec<f32> = (0..dim * width).map(|_| normal()).collect();
+    let deviation = run.config.initializer_range as f32;
+    let noise = (1.0 - CODE_SHARE * CODE_SHARE).sqrt();
+    for (name, var) in parameters.vars() {
+        if !matches!(name.as_str(), "model.embed_tokens.weight" | "lm_head.weight") {
+            continue;
+        }
+        let mut rows = var.flatten_all()?.to_vec1::<f32>()?;
+        let visual = rows.chunks_exact_mut(width).skip(run.ids.visual_base as usize);
+        for (row, code) in visual.zip(run.codebook.chunks_exact(dim)) {
+            for (j, value) in row.iter_mut().enumerate() {
+                let image: f32 = code.iter().zip(projection.iter().skip(j).step_by(width)).map(|(c, p)| c * p).sum();
+                *value = *value * noise + CODE_SHARE * image * deviation;
+            }
+        }
+        var.set(&Tensor::from_vec(rows, var.dims(), &Device::Cpu)?)?;
+    }
     Ok(())
 }
 

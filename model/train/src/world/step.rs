@@ -9,8 +9,9 @@ use rhea_nn::kernels::unit;
 use rhea_nn::transformer::training::{Gradients, LossRow, Pass, RowLoss, Weights};
 use rhea_nn::transformer::{Batch, Parameters};
 
-use super::{Kind, Laid, LossWeights, Noise, WorldIds, WorldSample, WorldSource, lay_out, lay_out_next_token};
-use crate::optim::AdamW;
+use super::{CanvasNoise, Kind, Laid, LossWeights, Noise, WorldIds, WorldSample, WorldSource};
+use super::{lay_out, lay_out_next_token, lay_out_uniform};
+use crate::optim::Optimiser;
 use crate::shards::Shards;
 
 /// Rows of a forward pass: enough for wide products, few enough for the caches.
@@ -87,6 +88,7 @@ pub struct WorldTrainer {
     parameters: Parameters,
     ids: WorldIds,
     weights: LossWeights,
+    noise: CanvasNoise,
     seed: u64,
     rope: Arc<rhea_nn::transformer::ops::rope::Rope>,
     workers: Vec<Mutex<Worker>>,
@@ -95,7 +97,13 @@ pub struct WorldTrainer {
 impl WorldTrainer {
     /// A trainer for `shards` workers.
     #[must_use]
-    pub fn new(parameters: Parameters, ids: WorldIds, weights: LossWeights, seed: u64, shards: usize) -> Self {
+    pub fn new(
+        parameters: Parameters,
+        ids: WorldIds,
+        (weights, noise): (LossWeights, CanvasNoise),
+        seed: u64,
+        shards: usize,
+    ) -> Self {
         let layout = Arc::new(parameters.layout().clone());
         let worker = |_| Mutex::new(Worker { pass: Pass::default(), gradients: Gradients::zeros(Arc::clone(&layout)) });
         Self {
@@ -104,6 +112,7 @@ impl WorldTrainer {
             parameters,
             ids,
             weights,
+            noise,
             seed,
         }
     }
@@ -126,7 +135,10 @@ impl WorldTrainer {
         if let Some(laid) = lay_out_next_token(sample, &self.ids, &self.weights)? {
             return Ok(laid);
         }
-        lay_out(sample, &self.ids, Noise::TRAINING, &self.weights, &mut rng)
+        match &self.noise {
+            CanvasNoise::Hole(noise) => lay_out(sample, &self.ids, *noise, &self.weights, &mut rng),
+            CanvasNoise::Uniform(noise) => lay_out_uniform(sample, &self.ids, noise, &self.weights, &mut rng),
+        }
     }
 
     /// Step `step` on `batch` samples of the source. Returns the figures of the log; `loss` is the weighted mean.
@@ -137,18 +149,32 @@ impl WorldTrainer {
         &mut self,
         shards: &Shards,
         source: &dyn WorldSource,
-        optimiser: &mut AdamW,
+        optimiser: &mut Optimiser,
         (step, batch, rate): (u64, usize, f32),
     ) -> Result<Vec<(&'static str, f32)>, NnError> {
-        let weights = self.pack()?;
         let this = &*self;
         let count = this.workers.len();
-        let laid = shards.run(|shard| {
+        let laid: Vec<Vec<Laid>> = shards.run(|shard| {
             let mine = (0..batch as u64).filter(|i| *i as usize % count == shard).map(|i| step * batch as u64 + i);
             let lay = |index: u64| this.training_sequence(&source.sample(index)?, index);
             mine.map(|index| lay(index).map_err(|e| NnError::Input(format!("sample {index}: {e}")))).collect()
         })?;
-        let laid: Vec<Vec<Laid>> = laid;
+        self.learn(shards, &laid, optimiser, rate)
+    }
+
+    /// One update from sequences that are laid out, one list a worker. Returns the figures of the log.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    pub fn learn(
+        &mut self,
+        shards: &Shards,
+        laid: &[Vec<Laid>],
+        optimiser: &mut Optimiser,
+        rate: f32,
+    ) -> Result<Vec<(&'static str, f32)>, NnError> {
+        let weights = self.pack()?;
+        let this = &*self;
         let total: f32 = laid.iter().flatten().flat_map(|l| &l.targets).map(|t| t.weight).sum();
         let scale = 1.0 / total.max(1e-6);
         let results = shards.run(|shard| {
@@ -180,7 +206,8 @@ impl WorldTrainer {
         Ok(first.gradients.tensors()?)
     }
 
-    /// Figures over samples as memory left them, in both forms; the parameters do not change.
+    /// Figures over samples, in the canvas and the next-token form; the parameters do not change. Canvases with holes are as
+    /// memory left them, those of a flow have a time that depends on their number alone.
     ///
     /// # Errors
     /// When a sample does not fit.
@@ -193,7 +220,11 @@ impl WorldTrainer {
             let equal = LossWeights { unknown: 1.0, known: 1.0, word: 1.0, next_code: 1.0, narrated: 1.0 };
             for (index, sample) in samples.iter().enumerate().filter(|(i, _)| i % count == shard) {
                 let mut rng = ChaCha8Rng::seed_from_u64(index as u64);
-                laid.push(lay_out(sample, &this.ids, Noise::NONE, &equal, &mut rng).map_err(NnError::Input)?);
+                let canvas = match &this.noise {
+                    CanvasNoise::Hole(_) => lay_out(sample, &this.ids, Noise::NONE, &equal, &mut rng),
+                    CanvasNoise::Uniform(noise) => lay_out_uniform(sample, &this.ids, noise, &equal, &mut rng),
+                };
+                laid.push(canvas.map_err(NnError::Input)?);
                 laid.extend(lay_out_next_token(sample, &this.ids, &equal).map_err(NnError::Input)?);
             }
             let mut worker = this.workers[shard].lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,8 @@
 //! Layouts by hand, learning on a small world, and resuming.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod dida;
+
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rhea_nn::transformer::{NO_ID, TransformerConfig, Visible};
@@ -138,10 +140,18 @@ fn small_run(work: &std::path::Path) -> WorldRun {
     WorldRun {
         config,
         ids: IDS,
+        // Eight codes on a circle.
+        codebook: (0..8)
+            .flat_map(|i| {
+                let (s, c) = (i as f32 * 0.785).sin_cos();
+                [s, c]
+            })
+            .collect(),
         steps: 60,
         batch: 16,
         rate: 1e-2,
         weights: LossWeights::default(),
+        noise: CanvasNoise::Hole(Noise::TRAINING),
         seed: 3,
         shards: 2,
         evaluate_every: 30,
@@ -151,6 +161,21 @@ fn small_run(work: &std::path::Path) -> WorldRun {
         start: None,
         stop_after_secs: None,
     }
+}
+
+#[test]
+fn codes_that_look_alike_begin_alike() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = WorldRun { steps: 0, ..small_run(dir.path()) };
+    let parameters = super::run::fresh(&run).unwrap();
+    let (_, embedding) = &parameters.vars()[0];
+    let rows = embedding.to_vec2::<f32>().unwrap();
+    let visual = |i: usize| &rows[IDS.visual_base as usize + i];
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    let alike = |i, j| dot(visual(i), visual(j)) / (dot(visual(i), visual(i)) * dot(visual(j), visual(j))).sqrt();
+    assert!(alike(0, 1) > 0.2 && alike(0, 4) < -0.4, "{} {}", alike(0, 1), alike(0, 4));
+    let short = WorldRun { codebook: vec![1.0; 9], ..run };
+    assert!(super::run::fresh(&short).err().unwrap().to_string().contains("9 values"));
 }
 
 fn last_line(run: &WorldRun) -> serde_json::Value {

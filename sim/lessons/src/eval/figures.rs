@@ -85,11 +85,24 @@ pub struct NarrationFigures {
     pub named: usize,
 }
 
+/// How the drawn views of the walks were decoded.
+#[derive(Clone, Debug, Serialize)]
+pub struct DecodingFigures {
+    /// `default` is the model folder's own way, with passes by what memory knows.
+    pub name: String,
+    /// Forward passes of the transformer a drawn view, mean; views that memory covers need none.
+    pub mean_passes: f64,
+    /// Views drawn.
+    pub views: usize,
+}
+
 /// The whole benchmark.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figures {
     /// Model and its weights' stamp.
     pub model: String,
+    /// See [`DecodingFigures`].
+    pub decoding: DecodingFigures,
     /// First and last scene seed.
     pub seeds: [u64; 2],
     /// See [`RoundTripFigures`].

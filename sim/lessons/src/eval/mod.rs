@@ -5,8 +5,15 @@
 //! steps, ours against two baselines, one that recalls only the last view and one that never changes its picture. Narration:
 //! objects that are named on true views and on next views, against the object ids of the truth.
 
+mod counted;
+mod decodings;
 mod figures;
 mod walks;
+mod words;
 
-pub use figures::{Figures, NarrationFigures, NextViewFigures, RevisitFigures, RoundTripFigures, WalkFigures};
+pub use decodings::{DecodingPair, WayFigures, compare_decodings};
+pub use figures::{
+    DecodingFigures, Figures, NarrationFigures, NextViewFigures, RevisitFigures, RoundTripFigures, WalkFigures,
+};
 pub use walks::{EvalOptions, evaluate_walks};
+pub use words::{WORD_SEEDS, WordFigures, evaluate_words};

@@ -4,12 +4,15 @@ use std::ops::Range;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rhea_engine::Imagine;
+use rhea_engine::{Decoding, Imagine};
 use rhea_picture::{Rgbd, Sheet, depth_rel_err, gradient_strength, psnr, ssim};
 use rhea_scene::{Camera, Move, Pose, Rendered, Renderer, Scene, Threads, generate_any};
-use rhea_session::{Command, ExploreSession, Options, SessionEvent, Setup, Start, StepControl};
+use rhea_session::{Command, ExploreSession, Options, SessionEvent, Setup, Start, StepControl, StepReport};
 
-use super::figures::{Figures, Mean, NarrationFigures, NextViewFigures, RevisitFigures, RoundTripFigures, WalkFigures};
+use super::counted::Counted;
+use super::figures::{
+    DecodingFigures, Figures, Mean, NarrationFigures, NextViewFigures, RevisitFigures, RoundTripFigures, WalkFigures,
+};
 use crate::LessonError;
 use crate::frames::TRAINING_SEEDS;
 use crate::text::in_view;
@@ -18,6 +21,8 @@ use crate::text::in_view;
 pub struct EvalOptions {
     /// Scene seeds; none may be a training seed.
     pub seeds: Range<u64>,
+    /// How views are decoded; `None` as in a walk of its own.
+    pub decoding: Option<Decoding>,
     /// Collects one row of pictures a scene: truth and drawing along the spin.
     pub sheet: Option<Sheet>,
 }
@@ -25,7 +30,7 @@ pub struct EvalOptions {
 /// Steps of a revisit walk.
 const STEPS: usize = 40;
 /// Regions smaller than this share of a view are not scored.
-const LEAST_SHARE: f32 = 0.02;
+pub(super) const LEAST_SHARE: f32 = 0.02;
 
 #[derive(Default)]
 struct Walk {
@@ -65,15 +70,21 @@ struct Scores {
     in_view: usize,
 }
 
-struct Place<'a> {
-    scene: &'a Scene,
+pub(super) struct Place<'a> {
+    pub scene: &'a Scene,
     renderer: Renderer,
     camera: Camera,
-    start: Pose,
+    pub start: Pose,
 }
 
-impl Place<'_> {
-    fn truth(&self, pose: &Pose) -> Rendered {
+impl<'a> Place<'a> {
+    /// The scene's first start; `None` when it has none.
+    pub fn new(scene: &'a Scene, side_px: usize) -> Option<Self> {
+        let start = scene.starts().first().copied()?;
+        Some(Self { scene, renderer: Renderer::new(scene), camera: Camera::square(side_px), start })
+    }
+
+    pub fn truth(&self, pose: &Pose) -> Rendered {
         self.renderer.render(pose, &self.camera, Threads::All)
     }
 }
@@ -92,24 +103,27 @@ pub fn evaluate_walks(
     if seeds.is_empty() || seeds.start < TRAINING_SEEDS.end {
         return Err(LessonError::Seeds { first: seeds.start, last: seeds.end, allowed: TRAINING_SEEDS.end..u64::MAX });
     }
+    let name = options.decoding.map_or("default", |decoding| decoding.name()).to_owned();
+    let usual = Options { decoding: options.decoding, ..Options::default() };
+    let mut counted = Counted::new(model);
+    let model = &mut counted;
     let mut scores = Scores::default();
     for (done, seed) in seeds.clone().enumerate() {
         let scene = generate_any(seed);
-        let Some(start) = scene.starts().first().copied() else { continue };
-        let place =
-            Place { scene: &scene, renderer: Renderer::new(&scene), camera: Camera::square(model.side_px()), start };
+        let Some(place) = Place::new(&scene, model.side_px()) else { continue };
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         round_trips(model, &place, &mut scores, &mut rng)?;
-        next_views(model, &place, &mut scores, &mut rng)?;
+        next_views(model, &place, &usual, &mut scores, &mut rng)?;
         let out_and_back = out_and_back(&place);
-        revisit(model, &place, &out_and_back, &mut scores.out_and_back, None)?;
+        revisit(model, &place, (&usual, &out_and_back), &mut scores.out_and_back, None)?;
         let spin = vec![Move::turn_deg(720.0 / STEPS as f32); STEPS];
-        revisit(model, &place, &spin, &mut scores.spin, options.sheet.as_mut())?;
+        revisit(model, &place, (&usual, &spin), &mut scores.spin, options.sheet.as_mut())?;
         on_scene(done + 1);
     }
     let s = &scores;
     Ok(Figures {
-        model: format!("{} {stamp}", model.name()),
+        model: format!("{} {stamp}", counted.name()),
+        decoding: DecodingFigures { name, mean_passes: counted.mean_passes(), views: counted.views() },
         seeds: [seeds.start, seeds.end - 1],
         round_trip: RoundTripFigures {
             psnr: s.round_psnr.get(),
@@ -128,7 +142,7 @@ pub fn evaluate_walks(
     })
 }
 
-fn score(result: Result<f64, rhea_picture::PictureError>) -> f64 {
+pub(super) fn score(result: Result<f64, rhea_picture::PictureError>) -> f64 {
     result.unwrap_or(f64::NAN)
 }
 
@@ -139,7 +153,7 @@ fn sharpen(sums: &mut [f64; 2], drawn: &Rgbd, truth: &Rgbd, mask: &[bool]) {
 }
 
 /// Ground that can be walked on, away from the start.
-fn somewhere(place: &Place<'_>, rng: &mut ChaCha8Rng) -> Pose {
+pub(super) fn somewhere(place: &Place<'_>, rng: &mut ChaCha8Rng) -> Pose {
     let mut pose = place.start;
     for _ in 0..6 {
         let step = Move { forward_m: rng.random_range(0.0..1.0), ..Move::turn_deg(rng.random_range(-60.0..60.0)) };
@@ -167,63 +181,74 @@ fn round_trips(
 }
 
 /// One session from a view; the pictures, poses and narrations of all its steps.
-struct Told {
-    view: Rgbd,
-    pose: Pose,
-    narration: String,
-    seen: Vec<bool>,
+pub(super) struct Told {
+    pub view: Rgbd,
+    pub pose: Pose,
+    pub narration: String,
+    /// What memory saw of it, per pixel; empty for a first view.
+    pub seen: Vec<bool>,
+    pub imagine_secs: f64,
 }
 
-fn walk(
+pub(super) fn walk(
     model: &mut dyn Imagine,
     place: &Place<'_>,
     from: &Pose,
-    own_start: bool,
     moves: &[Move],
-    narrate: bool,
-    recall_views: usize,
+    options: Options,
 ) -> Result<Vec<Told>, LessonError> {
     let failed = |e: rhea_session::SessionError| LessonError::Text(e.to_string());
-    let options = Options { narrate, recall_views, own_start, ..Options::default() };
+    let recall_views = options.recall_views;
     let start = Start::Scene { scene: place.scene.clone(), pose: Some(*from) };
     let mut told: Vec<Told> = Vec::with_capacity(moves.len() + 1);
     let control = StepControl::default();
-    let keep = |told: &mut Vec<Told>, session: &ExploreSession, narration: String, seen: Vec<bool>| {
+    let keep = |told: &mut Vec<Told>, session: &ExploreSession, report: StepReport, seen: Vec<bool>| {
         if let Some(view) = session.view() {
-            told.push(Told { view: (**view).clone(), pose: session.pose(), narration, seen });
+            let narration = report.narration.map_or_else(String::new, |note| note.text);
+            let imagine_secs = report.timings.imagine_secs;
+            told.push(Told { view: (**view).clone(), pose: session.pose(), narration, seen, imagine_secs });
         }
     };
     let (mut session, report) =
         ExploreSession::start(&start, Setup::new(options, None), model, &control, &mut |_: SessionEvent| ())
             .map_err(failed)?;
-    keep(&mut told, &session, report.narration.map_or_else(String::new, |n| n.text), Vec::new());
+    keep(&mut told, &session, report, Vec::new());
     for step in moves {
         let target = session.pose().apply(step);
         let seen = session.memory().recall(&session.camera(), &target, recall_views).warp.valid;
         let report = session.step(Command::Move(*step), model, &control, &mut |_| ()).map_err(failed)?;
-        keep(&mut told, &session, report.narration.map_or_else(String::new, |n| n.text), seen);
+        keep(&mut told, &session, report, seen);
     }
     Ok(told)
+}
+
+/// The same settings, without words.
+fn silent(usual: &Options) -> Options {
+    Options { narrate: false, ..usual.clone() }
+}
+
+/// A turn, a walk around a corner or a step back, where the ground is free.
+pub(super) fn one_step(place: &Place<'_>, from: &Pose, which: usize, rng: &mut ChaCha8Rng) -> Option<Move> {
+    let side = if rng.random_bool(0.5) { 1.0 } else { -1.0 };
+    let step = match which % 3 {
+        0 => Move::turn_deg(side * 30.0),
+        1 => Move { forward_m: 0.4, ..Move::turn_deg(side * 15.0) },
+        _ => Move::forward(-0.5),
+    };
+    (!place.scene.clip(from, &from.apply(&step)).1).then_some(step)
 }
 
 fn next_views(
     model: &mut dyn Imagine,
     place: &Place<'_>,
+    usual: &Options,
     scores: &mut Scores,
     rng: &mut ChaCha8Rng,
 ) -> Result<(), LessonError> {
     for i in 0..6 {
         let from = if i == 0 { place.start } else { somewhere(place, rng) };
-        let side = if rng.random_bool(0.5) { 1.0 } else { -1.0 };
-        let step = match i % 3 {
-            0 => Move::turn_deg(side * 30.0),
-            1 => Move { forward_m: 0.4, ..Move::turn_deg(side * 15.0) },
-            _ => Move::forward(-0.5),
-        };
-        if place.scene.clip(&from, &from.apply(&step)).1 {
-            continue;
-        }
-        let told = walk(model, place, &from, false, &[step], true, Options::default().recall_views)?;
+        let Some(step) = one_step(place, &from, i, rng) else { continue };
+        let told = walk(model, place, &from, &[step], usual.clone())?;
         for one in &told {
             let truth = in_view(&one.narration, &place.truth(&one.pose), place.scene);
             scores.named += truth.named;
@@ -241,7 +266,7 @@ fn next_views(
             scores.unseen.add(score(psnr(&next.view, &truth, Some(&unseen))));
             sharpen(&mut scores.unseen_sharp, &next.view, &truth, &unseen);
         }
-        let own = walk(model, place, &from, true, &[step], false, Options::default().recall_views)?;
+        let own = walk(model, place, &from, &[step], Options { own_start: true, ..silent(usual) })?;
         if let Some(next) = own.get(1).filter(|n| share(&n.seen) > LEAST_SHARE) {
             scores.seen_own.add(score(psnr(&next.view, &truth, Some(&next.seen))));
         }
@@ -267,14 +292,14 @@ fn out_and_back(place: &Place<'_>) -> Vec<Move> {
 fn revisit(
     model: &mut dyn Imagine,
     place: &Place<'_>,
-    moves: &[Move],
+    (usual, moves): (&Options, &[Move]),
     walk_scores: &mut Walk,
     sheet: Option<&mut Sheet>,
 ) -> Result<(), LessonError> {
-    let all = Options::default().recall_views;
-    let ours = walk(model, place, &place.start, false, moves, false, all)?;
-    let last = walk(model, place, &place.start, false, moves, false, 1)?;
-    let own = walk(model, place, &place.start, true, moves, false, all)?;
+    let mut go = |options: Options| walk(model, place, &place.start, moves, options);
+    let ours = go(silent(usual))?;
+    let last = go(Options { recall_views: 1, ..silent(usual) })?;
+    let own = go(Options { own_start: true, ..silent(usual) })?;
     let against = |told: &Told| score(psnr(&told.view, &place.truth(&told.pose).rgbd, None));
     let add = |told: &[Told], mean: &mut Mean| {
         if let Some(end) = told.last() {

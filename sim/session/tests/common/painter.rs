@@ -1,6 +1,6 @@
 //! A stand-in for the model with known answers: it keeps what memory knows and paints the rest in one colour per seed.
 
-use rhea_engine::{Cancel, EngineError, Imagine, Imagined, NarrationRequest, ViewRequest};
+use rhea_engine::{Cancel, EngineError, Imagine, Imagined, NarrationRequest, TextPiece, ViewRequest};
 use rhea_picture::Rgbd;
 
 /// Side of the painted views, pixels.
@@ -72,7 +72,7 @@ impl Imagine for Painter {
         &mut self,
         request: &NarrationRequest,
         cancel: &Cancel,
-        on_text: &mut dyn FnMut(&str),
+        on_text: &mut dyn FnMut(TextPiece<'_>),
     ) -> Result<String, EngineError> {
         self.told.push(request.clone());
         let mut text = String::new();
@@ -81,7 +81,7 @@ impl Imagine for Painter {
                 return Err(EngineError::Cancelled);
             }
             text.push_str(piece);
-            on_text(piece);
+            on_text(TextPiece { text: piece, probability: 0.5 });
         }
         Ok(text)
     }

@@ -76,7 +76,7 @@ impl HeadBuffers {
         let out = sized(&mut self.context, q_len);
         let visible = &visible[step.range.clone()];
         let (unit, q) = (step.weights.unit, &self.q[..q_len]);
-        attention::forward(unit, shape, q, keys, visible, Some(remember), out, &mut self.scratch);
+        attention::forward(unit, shape, q, std::iter::once(keys), visible, Some(remember), out, &mut self.scratch);
         heads::merge(out, shape, l, &mut context[step.rows(shape.q_width())]);
     }
 

@@ -120,15 +120,15 @@ fn decoding_repeats_what_training_saw() {
     let mut store = model.new_store(30).unwrap();
     let sequence = sequence();
     let ids = |range: std::ops::Range<usize>| sequence[range].iter().map(|t| t.id).collect::<Vec<_>>();
-    model.extend(&mut store, &ids(0..4)).unwrap();
+    let mut branch = store.branch();
+    model.extend(&mut store, &mut [(&mut branch, &ids(0..4))]).unwrap();
     let cells: Vec<CanvasToken> = sequence[4..8].iter().map(|t| CanvasToken { id: t.id, marks: t.marks }).collect();
-    let canvas = model.denoise(&mut store, &cells, 2).unwrap().to_vec();
-    assert_eq!(store.len(), 4, "a canvas is not kept");
-    model.extend(&mut store, &ids(8..14)).unwrap();
-    let words = [
-        model.logits(&mut store, 5..6, Half::Text).to_vec(),
-        model.next(&mut store, &ids(14..15), Half::Text).unwrap().to_vec(),
-    ];
+    let canvas = model.denoise(&mut store, &[(&branch, &cells)], 2).unwrap().to_vec();
+    assert_eq!(branch.len(), 4, "a canvas is not kept");
+    model.extend(&mut store, &mut [(&mut branch, &ids(8..14))]).unwrap();
+    let mut words = vec![model.last_logits(&mut store, Half::Text).unwrap().to_vec()];
+    model.extend(&mut store, &mut [(&mut branch, &ids(14..15))]).unwrap();
+    words.push(model.last_logits(&mut store, Half::Text).unwrap().to_vec());
 
     let mut batch = Batch::default();
     batch.push(&sequence);

@@ -1,4 +1,6 @@
-//! AdamW over candle variables, updated in place.
+//! The optimiser over candle variables, updated in place: AdamW, and Muon for the matrices that are named so.
+
+mod orthogonal;
 
 use std::cell::RefCell;
 
@@ -7,9 +9,11 @@ use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor, Var, 
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-/// Settings of [`AdamW`].
+use orthogonal::orthogonalise;
+
+/// Settings of [`Optimiser`].
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamWConfig {
+pub struct OptimiserConfig {
     /// Decay of the mean of gradients.
     pub beta1: f32,
     /// Decay of the mean of squared gradients.
@@ -22,7 +26,7 @@ pub struct AdamWConfig {
     pub clip_norm: f32,
 }
 
-impl Default for AdamWConfig {
+impl Default for OptimiserConfig {
     fn default() -> Self {
         Self { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.01, clip_norm: 1.0 }
     }
@@ -33,22 +37,64 @@ impl Default for AdamWConfig {
 pub struct Moments {
     /// Mean of gradients.
     pub first: Vec<f32>,
-    /// Mean of squared gradients.
+    /// Mean of squared gradients; empty for matrices under Muon.
     pub second: Vec<f32>,
 }
 
-/// The optimiser (Loshchilov and Hutter 2019).
-pub struct AdamW {
+/// AdamW (Loshchilov and Hutter 2019), and for chosen matrices Muon (Jordan et al. 2024): the direction of a step is the
+/// momentum with all its singular values near 1, scaled by `0.2 sqrt(longer side)` so that both rules share a learning rate
+/// (Liu et al. 2025, arXiv 2502.16982).
+pub struct Optimiser {
     vars: Vec<(String, Var)>,
-    config: AdamWConfig,
+    config: OptimiserConfig,
     moments: Vec<Moments>,
     steps: u64,
+}
+
+/// Decay of the momentum under Muon.
+const MOMENTUM: f32 = 0.95;
+
+/// One step of Muon on a matrix.
+struct Turn<'a> {
+    grad: &'a [f32],
+    momentum: RefCell<&'a mut Vec<f32>>,
+    sides: (usize, usize),
+    scale: f32,
+    rate: f32,
+    decay: f32,
+}
+
+impl InplaceOp1 for Turn<'_> {
+    fn name(&self) -> &'static str {
+        "muon"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let (CpuStorage::F32(data), Some((start, end))) = (storage, layout.contiguous_offsets()) else {
+            bail!("Muon needs contiguous f32 variables");
+        };
+        let momentum = &mut **self.momentum.borrow_mut();
+        let mut direction = Vec::with_capacity(momentum.len());
+        for (m, g) in momentum.iter_mut().zip(self.grad) {
+            let g = g * self.scale;
+            *m += (g - *m) * (1.0 - MOMENTUM);
+            // Nesterov: the momentum as it will be one step on.
+            direction.push(g + (*m - g) * MOMENTUM);
+        }
+        let (rows, columns) = self.sides;
+        orthogonalise(&mut direction, rows, columns);
+        let rate = self.rate * 0.2 * (rows.max(columns) as f32).sqrt();
+        for (p, d) in data[start..end].iter_mut().zip(&direction) {
+            *p -= *p * self.decay + rate * d;
+        }
+        Ok(())
+    }
 }
 
 struct Update<'a> {
     grad: &'a [f32],
     moments: RefCell<&'a mut Moments>,
-    config: AdamWConfig,
+    config: OptimiserConfig,
     scale: f32,
     rate: f32,
     decay: f32,
@@ -61,7 +107,7 @@ fn update(
     g: &[f32],
     m: &mut [f32],
     v: &mut [f32],
-    c: &AdamWConfig,
+    c: &OptimiserConfig,
     scale: f32,
     rate: f32,
     decay: f32,
@@ -91,12 +137,17 @@ impl InplaceOp1 for Update<'_> {
     }
 }
 
-impl AdamW {
-    /// An optimiser over named variables; the order is that of the gradients in [`AdamW::step`].
+impl Optimiser {
+    /// An optimiser over named variables; the order is that of the gradients in [`Optimiser::step`]. Matrices for whose name
+    /// `muon` is true go by Muon, everything else by AdamW.
     #[must_use]
-    pub fn new(vars: Vec<(String, Var)>, config: AdamWConfig) -> Self {
-        let zeros = |v: &Var| vec![0.0; v.elem_count()];
-        let moments = vars.iter().map(|(_, v)| Moments { first: zeros(v), second: zeros(v) }).collect();
+    pub fn new(vars: Vec<(String, Var)>, config: OptimiserConfig, muon: impl Fn(&str) -> bool) -> Self {
+        let moments = vars.iter().map(|(name, var)| {
+            let n = var.elem_count();
+            let second = if muon(name) && var.rank() == 2 { 0 } else { n };
+            Moments { first: vec![0.0; n], second: vec![0.0; second] }
+        });
+        let moments = moments.collect();
         Self { vars, config, moments, steps: 0 }
     }
 
@@ -112,7 +163,7 @@ impl AdamW {
         (&self.moments, self.steps)
     }
 
-    /// Restores what [`AdamW::state`] gave.
+    /// Restores what [`Optimiser::state`] gave.
     ///
     /// # Errors
     /// When the moments do not fit the variables.
@@ -120,8 +171,8 @@ impl AdamW {
         let fits = moments.len() == self.vars.len()
             && moments
                 .iter()
-                .zip(&self.vars)
-                .all(|(m, (_, v))| m.first.len() == v.elem_count() && m.second.len() == v.elem_count());
+                .zip(&self.moments)
+                .all(|(new, old)| new.first.len() == old.first.len() && new.second.len() == old.second.len());
         if !fits {
             bail!("optimiser state does not fit the model");
         }
@@ -191,6 +242,16 @@ impl AdamW {
                 bail!("gradients must be f32 in main memory");
             };
             let decay = if var.rank() > 1 { lr * config.weight_decay } else { 0.0 };
+            if let ([rows, columns], true) = (var.dims(), moments.second.is_empty()) {
+                return var.inplace_op1(&Turn {
+                    grad: &data[start..end],
+                    momentum: RefCell::new(&mut moments.first),
+                    sides: (*rows, *columns),
+                    scale,
+                    rate: lr,
+                    decay,
+                });
+            }
             let op = Update {
                 grad: &data[start..end],
                 moments: RefCell::new(moments),
@@ -224,8 +285,8 @@ mod tests {
     #[test]
     fn one_step_agrees_with_the_formula() {
         let var = Var::from_tensor(&Tensor::new(&[[1.0f32, -2.0]], &Device::Cpu).unwrap()).unwrap();
-        let config = AdamWConfig { clip_norm: 1e9, ..Default::default() };
-        let mut optimiser = AdamW::new(vec![("w".into(), var.clone())], config);
+        let config = OptimiserConfig { clip_norm: 1e9, ..Default::default() };
+        let mut optimiser = Optimiser::new(vec![("w".into(), var.clone())], config, |_| false);
         let grad = Tensor::new(&[[0.5f32, 0.25]], &Device::Cpu).unwrap();
         optimiser.step(0.1, &[Some(grad)]).unwrap();
         // After one step m / bias1 = g and v / bias2 = g^2, so the move is lr * sign(g) plus decay.
@@ -235,5 +296,21 @@ mod tests {
         let bad = Tensor::new(&[[f32::NAN, 0.0]], &Device::Cpu).unwrap();
         assert!(optimiser.step(0.1, &[Some(bad)]).is_err());
         assert_eq!(var.to_vec2::<f32>().unwrap(), got);
+    }
+
+    #[test]
+    fn muon_moves_every_direction_of_a_matrix_alike() {
+        let var = Var::zeros((2, 3), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let config = OptimiserConfig { clip_norm: 1e9, ..Default::default() };
+        let mut optimiser = Optimiser::new(vec![("w".into(), var.clone())], config, |name| name == "w");
+        // Singular values 100 and 1 along the axes: both move by about 0.2 sqrt(3) of the rate.
+        let grad = Tensor::new(&[[100f32, 0.0, 0.0], [0.0, 0.0, -1.0]], &Device::Cpu).unwrap();
+        optimiser.step(0.1, &[Some(grad)]).unwrap();
+        let got = var.to_vec2::<f32>().unwrap();
+        let full = 0.1 * 0.2 * 3f32.sqrt();
+        assert!((-got[0][0] / full - 1.0).abs() < 0.35 && (got[1][2] / full - 1.0).abs() < 0.35, "{got:?} {full}");
+        assert!(got[0][1].abs() < 1e-6 && got[1][0].abs() < 1e-6, "{got:?}");
+        let (moments, steps) = optimiser.state();
+        assert!(moments[0].second.is_empty() && moments[0].first.len() == 6 && steps == 1);
     }
 }

@@ -1,0 +1,25 @@
+//! How fast the transformer is on this machine, against other engines on the same weights.
+//!
+//! Both sides take turns, pair by pair, so that a machine whose speed drifts does not favour one; what is reported is the
+//! median of the pairs' ratios. Before a pair is timed both sides have to agree on what they compute.
+//!
+//! It measures the layers below a session; a session's own speed is `rhea bench explore`. Stock engines are compiled in by
+//! the feature `peers` only.
+//!
+//! Invariant: no figure is reported for a computation that has not passed its check in the same run.
+
+mod error;
+mod model;
+mod pairs;
+mod passes;
+#[cfg(feature = "peers")]
+mod stock;
+#[cfg(feature = "peers")]
+mod stock_training;
+mod training;
+
+pub use error::BenchError;
+pub use model::{LayerSizes, RandomModel};
+pub use pairs::{Row, alone, alternate};
+pub use passes::{decode_30m, denoise_256};
+pub use training::train_samples;

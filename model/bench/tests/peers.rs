@@ -1,0 +1,13 @@
+//! Rhea and stock candle compute the same thing.
+#![cfg(feature = "peers")]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[test]
+fn all_measurements_pass_their_checks() {
+    for row in
+        [rhea_bench::decode_30m().unwrap(), rhea_bench::denoise_256().unwrap(), rhea_bench::train_samples().unwrap()]
+    {
+        println!("{row:?}");
+        assert!(row.ours > 0.0 && row.peer.unwrap() > 0.0 && row.ratio.unwrap() > 0.0, "{row:?}");
+    }
+}

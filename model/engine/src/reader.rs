@@ -1,0 +1,144 @@
+//! What a decoder reads and asks for logits: a stream, and with guidance a second one that is read beside it.
+
+use rhea_nn::transformer::{CanvasToken, Half, KvStore, Transformer};
+
+use crate::error::EngineError;
+use crate::guidance::{Guidance, guide};
+use crate::stream::Stream;
+
+/// A prompt as ids, and the one without task and text that guidance compares with.
+#[derive(Clone, Copy, Debug)]
+pub struct Prompts<'a> {
+    /// The whole prompt, BOS to BSS.
+    pub conditional: &'a [u32],
+    /// Given when the request is guided.
+    pub unconditional: Option<&'a [u32]>,
+}
+
+/// The streams of an engine: what requests read, and what their guidance reads.
+#[derive(Debug)]
+pub struct Streams {
+    pub(crate) conditional: Stream,
+    pub(crate) unconditional: Stream,
+}
+
+impl Streams {
+    /// Empty streams of up to `limit` rows.
+    #[must_use]
+    pub fn new(store: &KvStore, limit: usize) -> Self {
+        Self { conditional: Stream::new(store, limit), unconditional: Stream::new(store, limit) }
+    }
+
+    /// Streams that share what these have read.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self { conditional: self.conditional.fork(), unconditional: self.unconditional.fork() }
+    }
+}
+
+/// A request's view of the KV memory.
+pub struct Reader<'a> {
+    store: &'a mut KvStore,
+    streams: &'a mut Streams,
+    prompts: Prompts<'a>,
+    scale: f32,
+    /// Passes over a canvas that are still to be guided.
+    guided_passes: u32,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of a request's prompts, of which nothing is read yet. `passes` are those that a canvas may take.
+    #[must_use]
+    pub fn new(
+        store: &'a mut KvStore,
+        streams: &'a mut Streams,
+        prompts: Prompts<'a>,
+        guidance: Option<Guidance>,
+        passes: u32,
+    ) -> Self {
+        let scale = guidance.map_or(1.0, |guidance| guidance.scale);
+        let guided_passes = guidance.filter(|g| g.acts()).map_or(0, |guidance| guidance.guided(passes));
+        Self { store, streams, prompts, scale, guided_passes }
+    }
+
+    /// A reader without guidance.
+    #[must_use]
+    pub fn plain(store: &'a mut KvStore, streams: &'a mut Streams, prompt: &'a [u32]) -> Self {
+        Self::new(store, streams, Prompts { conditional: prompt, unconditional: None }, None, 0)
+    }
+
+    /// Reads the prompt and `ids` behind it for a canvas, with room for `spare` rows to come. Asks for no logits.
+    ///
+    /// # Errors
+    /// When they do not fit or are not in the vocabulary.
+    pub fn read(&mut self, model: &Transformer, ids: &[u32], spare: usize) -> Result<(), EngineError> {
+        let Self { store, streams, prompts, guided_passes, .. } = self;
+        streams.conditional.hold(model, store, &[prompts.conditional, ids].concat(), false, spare)?;
+        if let Some(prompt) = prompts.unconditional.filter(|_| *guided_passes > 0) {
+            streams.unconditional.hold(model, store, &[prompt, ids].concat(), false, spare)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the prompt and `ids` behind it and gives the logits behind the last of them.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
+    pub fn read_for(
+        &mut self,
+        model: &Transformer,
+        ids: &[u32],
+        half: Half,
+        spare: usize,
+    ) -> Result<&[f32], EngineError> {
+        let Self { store, streams, prompts, scale, .. } = self;
+        let mut unconditional = None;
+        if let Some(prompt) = prompts.unconditional {
+            streams.unconditional.hold(model, store, &[prompt, ids].concat(), true, spare)?;
+            unconditional = Some(model.last_logits(store, half)?.to_vec());
+        }
+        streams.conditional.hold(model, store, &[prompts.conditional, ids].concat(), true, spare)?;
+        let logits = model.last_logits(store, half)?;
+        if let Some(unconditional) = unconditional {
+            guide(logits, &unconditional, *scale);
+        }
+        Ok(logits)
+    }
+
+    /// Appends `ids` and gives the logits behind the last of them.
+    ///
+    /// # Errors
+    /// When they do not fit.
+    pub fn append(&mut self, model: &Transformer, ids: &[u32], half: Half) -> Result<&[f32], EngineError> {
+        let Self { store, streams: Streams { conditional, unconditional }, prompts, scale, .. } = self;
+        if prompts.unconditional.is_none() {
+            Stream::append(model, store, [conditional], ids)?;
+            return Ok(model.last_logits(store, half)?);
+        }
+        Stream::append(model, store, [conditional, unconditional], ids)?;
+        let pair = model.last_logits(store, half)?;
+        let (logits, unconditional) = pair.split_at_mut(model.half_len(half));
+        guide(logits, unconditional, *scale);
+        Ok(logits)
+    }
+
+    /// One pass over a canvas behind what was read; nothing is kept. Visual logits, `(cells, codes)`, guided while the
+    /// request's share of passes lasts.
+    ///
+    /// # Errors
+    /// When the canvas does not fit.
+    pub fn denoise(&mut self, model: &Transformer, cells: &[CanvasToken], cols: usize) -> Result<&[f32], EngineError> {
+        let Self { store, streams: Streams { conditional, unconditional }, prompts, scale, guided_passes } = self;
+        conditional.check_room(conditional.ids().len() + cells.len())?;
+        let guided = prompts.unconditional.is_some() && *guided_passes > 0;
+        if !guided {
+            return Ok(model.denoise(store, &[(conditional.branch(), cells)], cols)?);
+        }
+        *guided_passes -= 1;
+        let canvases = [(conditional.branch(), cells), (unconditional.branch(), cells)];
+        let pair = model.denoise(store, &canvases, cols)?;
+        let (logits, unconditional) = pair.split_at_mut(pair.len() / 2);
+        guide(logits, unconditional, *scale);
+        Ok(logits)
+    }
+}

@@ -1,0 +1,181 @@
+//! Products of bf16 tiles: 32 x 32 outputs at a time, on AMX or on AVX-512.
+//!
+//! Both units read the same operands: left tiles are 16 rows of 32 inner values, right tiles 16 pairs of inner values by 16
+//! columns. Sums are f32 and run over the pairs of the inner dimension in order.
+#![allow(unsafe_code, reason = "tile kernels on raw pointers; every entry checks the operands")]
+
+use super::{Unit, amx, avx512};
+
+/// Elements of one bf16 operand tile: 16 rows of 32.
+pub const TILE: usize = 512;
+/// Outputs of one micro-kernel call: four 16 x 16 tiles, in the order (0,0) (0,1) (1,0) (1,1).
+pub const BLOCK: usize = 1024;
+
+/// One step of the micro-kernel: byte offsets added to both A and both B pointers.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Step {
+    /// Byte offset into operand A.
+    pub a: usize,
+    /// Byte offset into operand B.
+    pub b: usize,
+}
+
+/// Steps of even strides, with how far they reach.
+#[derive(Clone, Debug)]
+pub struct Path {
+    steps: Vec<Step>,
+    reach_a: usize,
+    reach_b: usize,
+}
+
+impl Path {
+    /// `count` steps, each `stride` bytes after the one before.
+    #[must_use]
+    pub fn even(count: usize, stride: Step) -> Self {
+        let steps = (0..count).map(|i| Step { a: i * stride.a, b: i * stride.b }).collect();
+        let last = count.saturating_sub(1);
+        Self { steps, reach_a: last * stride.a, reach_b: last * stride.b }
+    }
+}
+
+/// Where the two row tiles and the two column tiles of a block begin, in elements, and their row pitch in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Operand<'a> {
+    /// The operand's data, bf16 bits.
+    pub data: &'a [u16],
+    /// Element offset of the first tile at step offset 0.
+    pub first: usize,
+    /// Element offset of the second tile at step offset 0.
+    pub second: usize,
+    /// Bytes between the 16 rows of a tile.
+    pub pitch: usize,
+}
+
+impl Operand<'_> {
+    /// Do all tile rows up to `reach` bytes further on lie inside the data?
+    fn holds(&self, reach: usize) -> bool {
+        self.first.max(self.second) * 2 + reach + 15 * self.pitch + 64 <= self.data.len() * 2
+    }
+}
+
+/// Where the 32 x 32 outputs of a block stand, in elements.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Between rows.
+    pub pitch: usize,
+    /// From the upper 16 rows to the lower.
+    pub lower: usize,
+    /// From the left 16 columns to the right.
+    pub right: usize,
+}
+
+impl Target {
+    /// Four tiles one after the other: (0,0) (0,1) (1,0) (1,1).
+    const TILES: Self = Self { pitch: 16, lower: 512, right: 256 };
+
+    fn rows(pitch: usize) -> Self {
+        Self { pitch, lower: 16 * pitch, right: 16 }
+    }
+
+    fn reach(self) -> usize {
+        self.lower + self.right + 15 * self.pitch + 16
+    }
+}
+
+/// A thread ready to multiply tiles.
+pub enum Tiles {
+    /// AMX registers, released on drop.
+    Amx(amx::Configured),
+    /// AVX-512 BF16.
+    Avx512(avx512::Present),
+}
+
+impl Tiles {
+    /// For a unit of tiles.
+    ///
+    /// # Panics
+    /// When the CPU does not have the unit, or it has no tiles.
+    pub fn of(unit: Unit) -> Self {
+        match unit {
+            Unit::AmxBf16 => Self::Amx(amx::Configured::new()),
+            Unit::Avx512Bf16 => Self::Avx512(avx512::Present::check()),
+            Unit::F32 => unreachable!("f32 products are not made of tiles"),
+        }
+    }
+
+    /// Runs the steps and leaves the four f32 tiles in `c`; with `accumulate` they start from what `c` holds. Where both row
+    /// tiles of `a` are the same, the lower outputs may be anything.
+    pub fn block(&self, steps: &[Step], a: Operand<'_>, b: Operand<'_>, c: &mut [f32], accumulate: bool) {
+        let reach = |of: fn(&Step) -> usize| steps.iter().map(of).max().unwrap_or(0);
+        assert!(a.holds(reach(|s| s.a)) && b.holds(reach(|s| s.b)), "tile operand out of range");
+        assert!(!steps.is_empty() && c.len() >= BLOCK, "tile output out of range");
+        // SAFETY: the assertions keep every tile row inside the operands and the four tiles inside `c`.
+        unsafe { self.run(steps, a, b, c.as_mut_ptr(), Target::TILES, accumulate) }
+    }
+
+    /// As [`Tiles::block`], with the 32 x 32 outputs at row pitch `pitch` (elements) from `first` on in `out`.
+    #[allow(clippy::too_many_arguments, reason = "two operands and a strided output")]
+    pub fn block_to(
+        &self,
+        path: &Path,
+        a: Operand<'_>,
+        b: Operand<'_>,
+        out: &mut [f32],
+        first: usize,
+        pitch: usize,
+        accumulate: bool,
+    ) {
+        let target = Target::rows(pitch);
+        assert!(a.holds(path.reach_a) && b.holds(path.reach_b), "tile operand out of range");
+        assert!(!path.steps.is_empty() && first + target.reach() <= out.len(), "tile output out of range");
+        // SAFETY: the assertions keep every tile row inside the operands and the 32 rows of 32 outputs inside `out`.
+        unsafe { self.run(&path.steps, a, b, out.as_mut_ptr().add(first), target, accumulate) }
+    }
+
+    /// # Safety
+    /// There is a step; every tile row that the steps address lies inside its operand, every output of the target behind `c`.
+    #[inline]
+    unsafe fn run(&self, steps: &[Step], a: Operand<'_>, b: Operand<'_>, c: *mut f32, to: Target, accumulate: bool) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self {
+                Self::Amx(unit) => unit.run(steps, a, b, c, to, accumulate),
+                Self::Avx512(unit) => unit.run(steps, a, b, c, to, accumulate),
+            }
+        }
+    }
+}
+
+/// Transposes a 16 x 16 block of 32-bit values: `to[c * 16 + r] = from[r * 16 + c]`.
+pub fn transpose16(from: &[u32; 256], to: &mut [u32; 256]) {
+    #[cfg(target_arch = "x86_64")]
+    if std::is_x86_feature_detected!("avx512f") {
+        // SAFETY: AVX-512F is present.
+        unsafe { avx512::transpose16(from, to) }
+        return;
+    }
+    transpose16_plain(from, to);
+}
+
+fn transpose16_plain(from: &[u32; 256], to: &mut [u32; 256]) {
+    for r in 0..16 {
+        for c in 0..16 {
+            to[c * 16 + r] = from[r * 16 + c];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transposing_moves_every_element() {
+        let from: [u32; 256] = std::array::from_fn(|i| i as u32 * 7 + 1);
+        let (mut fast, mut plain) = ([0; 256], [0; 256]);
+        transpose16(&from, &mut fast);
+        transpose16_plain(&from, &mut plain);
+        assert_eq!(fast, plain);
+    }
+}

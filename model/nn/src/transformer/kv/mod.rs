@@ -1,0 +1,179 @@
+//! The keys and values of what a model has read, in pages that branches share.
+//!
+//! * [`KvStore`] owns the pages, all reserved at once;
+//! * [`Branch`] is one sequence of rows: a table of pages and a length. A fork shares the pages of its origin;
+//! * a ledger, known to the store and to all its branches, counts who uses which page.
+//!
+//! It does not run the model: [`super::Transformer`] fills rows and reads them.
+//!
+//! Invariant: what a branch holds changes only through that branch. A page of several users is copied before it is written.
+
+mod branch;
+mod ledger;
+mod pages;
+
+use std::sync::Arc;
+
+pub use branch::Branch;
+
+use self::ledger::{Ledger, SharedLedger};
+use self::pages::Pages;
+use super::ops::attention::Scratch;
+use super::{Token, TransformerConfig, TransformerError, Visible};
+
+/// Rows of a page. Two blocks of the tiled products, so that a page is a whole operand.
+pub const PAGE_ROWS: usize = 64;
+/// Largest key and value memory that a store may reserve, in bytes.
+pub const MAX_STORE_BYTES: usize = 1 << 36;
+
+/// Keys and values of all layers in pages of [`PAGE_ROWS`] rows, and the buffers of a forward pass.
+#[derive(Debug)]
+pub struct KvStore {
+    ledger: SharedLedger,
+    pub(super) pages: Pages,
+    pub(super) work: Work,
+}
+
+/// How full a store is, in pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KvUsage {
+    /// Pages that no branch uses.
+    pub free: usize,
+    /// All pages.
+    pub pages: usize,
+    /// Pages that were copied so far because a shared one was written to.
+    pub copied: u64,
+}
+
+/// Rows of one branch in a forward pass.
+#[derive(Clone, Debug)]
+pub(super) struct Span {
+    /// Its rows among all rows of the pass.
+    pub rows: std::ops::Range<usize>,
+    /// Rows that the branch held before.
+    pub start: usize,
+    /// Its page table, a range of [`Work::tables`].
+    pub table: std::ops::Range<usize>,
+}
+
+/// Buffers of a forward pass, grown on first use.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    pub tokens: Vec<Token>,
+    pub spans: Vec<Span>,
+    pub tables: Vec<u32>,
+    pub positions: Vec<u32>,
+    pub visible: Vec<Visible>,
+    pub stream: Vec<f32>,
+    pub normed: Vec<f32>,
+    pub qkv: Vec<f32>,
+    pub q: Vec<f32>,
+    /// Keys and values of the rows of the pass, `(kv_heads, rows, head_dim)` per span.
+    pub k: Vec<f32>,
+    pub v: Vec<f32>,
+    pub heads_context: Vec<f32>,
+    pub context: Vec<f32>,
+    pub scores: Vec<f32>,
+    pub attention: Scratch,
+    pub gate_up: Vec<f32>,
+    pub act: Vec<f32>,
+    pub scales: Vec<f32>,
+    pub logits: Vec<f32>,
+}
+
+impl Work {
+    /// Forgets the rows of the last pass.
+    pub fn clear(&mut self) {
+        self.tokens.clear();
+        self.spans.clear();
+        self.tables.clear();
+    }
+
+    /// Tokens `rows` are those of a branch that holds `start` rows in the pages of `table`.
+    pub fn push_span(&mut self, rows: std::ops::Range<usize>, start: usize, table: &[u32]) {
+        let from = self.tables.len();
+        self.tables.extend_from_slice(table);
+        self.spans.push(Span { rows, start, table: from..self.tables.len() });
+    }
+}
+
+impl KvStore {
+    /// Room for `capacity` rows, rounded up to whole pages.
+    ///
+    /// # Errors
+    /// When `capacity` is zero or takes more than `MAX_STORE_BYTES` of memory.
+    pub fn new(config: &TransformerConfig, capacity: usize) -> Result<Self, TransformerError> {
+        let count = capacity.div_ceil(PAGE_ROWS);
+        let bytes = Pages::bytes(config).saturating_mul(count);
+        if capacity == 0 || bytes > MAX_STORE_BYTES {
+            let text = format!(
+                "a memory of {capacity} rows ({bytes} bytes); allowed are 1 row and more, up to {MAX_STORE_BYTES} bytes"
+            );
+            return Err(TransformerError::Input(text));
+        }
+        // The scores of a single row and the page tables of a pair grow from token to token; reserving them keeps decoding
+        // free of allocations.
+        let (scores, tables) = (vec![0.0; count * PAGE_ROWS], Vec::with_capacity(2 * count));
+        let work = Work { scores, tables, ..Work::default() };
+        Ok(Self { ledger: Ledger::shared(count), pages: Pages::new(config, count), work })
+    }
+
+    /// An empty branch.
+    #[must_use]
+    pub fn branch(&self) -> Branch {
+        Branch::new(Arc::clone(&self.ledger))
+    }
+
+    /// Rows that fit, all branches together.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.usage().pages * PAGE_ROWS
+    }
+
+    /// How full it is.
+    #[must_use]
+    pub fn usage(&self) -> KvUsage {
+        ledger::lock(&self.ledger).usage()
+    }
+
+    /// The position that follows the last row of a branch; 0 for an empty one.
+    #[must_use]
+    pub fn next_position(&self, branch: &Branch) -> u32 {
+        branch.last_row().map_or(0, |(page, row)| self.pages.position(page, row) + 1)
+    }
+
+    /// # Errors
+    /// When the branch belongs to another store.
+    pub(super) fn check_owner(&self, branch: &Branch) -> Result<(), TransformerError> {
+        if branch.belongs_to(&self.ledger) {
+            return Ok(());
+        }
+        Err(TransformerError::Input("a branch of another memory; allowed are those of this one".to_owned()))
+    }
+
+    /// Gives a branch pages of its own for `rows` rows behind what it holds.
+    ///
+    /// # Errors
+    /// When there are not enough free pages; the branch then holds what it held.
+    pub(super) fn reserve(&mut self, branch: &mut Branch, rows: usize) -> Result<(), TransformerError> {
+        branch.reserve(rows, |from, to, used| self.pages.copy(from, to, used))
+    }
+
+    /// Takes the rows of a span, whose keys were written, into its branch.
+    pub(super) fn keep(&mut self, branch: &mut Branch, span: usize) {
+        let rows = self.work.spans[span].rows.clone();
+        branch.grow(&self.work.positions[rows], &mut self.pages);
+    }
+
+    /// Keys and values of one key head of one layer, `(len, head_dim)` each.
+    #[cfg(test)]
+    pub(super) fn head(&self, branch: &Branch, layer: usize, head: usize) -> (Vec<f32>, Vec<f32>) {
+        let (mut k, mut v) = (Vec::new(), Vec::new());
+        for block in self.pages.keys(layer, branch.table(), branch.len(), None) {
+            let (block_k, block_v) = block.head(head, self.pages.head_dim());
+            k.extend_from_slice(block_k);
+            v.extend_from_slice(block_v);
+        }
+        (k, v)
+    }
+}

@@ -1,0 +1,116 @@
+//! The memory of the pages: `(page, layer, key or value, kv_head, row, head_dim)`, so that the rows of a head are contiguous.
+
+use super::PAGE_ROWS;
+use crate::transformer::ops::attention::Keys;
+use crate::transformer::{HeadShape, TransformerConfig};
+
+/// All pages of a store.
+#[derive(Debug)]
+pub(in super::super) struct Pages {
+    shape: HeadShape,
+    layers: usize,
+    values: Vec<f32>,
+    /// Rotary positions of the rows, `(page, row)`.
+    positions: Vec<u32>,
+}
+
+impl Pages {
+    /// Bytes of one page.
+    pub fn bytes(config: &TransformerConfig) -> usize {
+        let values = config.num_hidden_layers.saturating_mul(2 * PAGE_ROWS * config.head_shape().kv_width());
+        values.saturating_mul(size_of::<f32>()).saturating_add(PAGE_ROWS * size_of::<u32>())
+    }
+
+    /// Memory for `count` pages; the system provides it when a page is first written.
+    pub fn new(config: &TransformerConfig, count: usize) -> Self {
+        let (shape, layers) = (config.head_shape(), config.num_hidden_layers);
+        let values = vec![0.0; count * layers * 2 * PAGE_ROWS * shape.kv_width()];
+        Self { shape, layers, values, positions: vec![0; count * PAGE_ROWS] }
+    }
+
+    #[cfg(test)]
+    pub fn head_dim(&self) -> usize {
+        self.shape.head_dim
+    }
+
+    /// Values of the keys (or values) of one layer of a page.
+    fn side_len(&self) -> usize {
+        PAGE_ROWS * self.shape.kv_width()
+    }
+
+    /// Where the keys of a layer of a page begin; its values follow.
+    fn start(&self, page: u32, layer: usize) -> usize {
+        (page as usize * self.layers + layer) * 2 * self.side_len()
+    }
+
+    pub fn position(&self, page: u32, row: usize) -> u32 {
+        self.positions[page as usize * PAGE_ROWS + row]
+    }
+
+    pub fn set_position(&mut self, page: u32, row: usize, position: u32) {
+        self.positions[page as usize * PAGE_ROWS + row] = position;
+    }
+
+    /// Copies the first `rows` rows of a page.
+    pub fn copy(&mut self, from: u32, to: u32, rows: usize) {
+        let (from_row, to_row) = (from as usize * PAGE_ROWS, to as usize * PAGE_ROWS);
+        self.positions.copy_within(from_row..from_row + rows, to_row);
+        let (head, used) = (PAGE_ROWS * self.shape.head_dim, rows * self.shape.head_dim);
+        let (from, to) = (self.start(from, 0), self.start(to, 0));
+        for at in (0..self.layers * 2 * self.side_len()).step_by(head) {
+            self.values.copy_within(from + at..from + at + used, to + at);
+        }
+    }
+
+    /// Writes keys and values, `(kv_heads, rows, head_dim)` each, to the rows from `first` on of a page table.
+    pub fn write(&mut self, layer: usize, table: &[u32], first: usize, k: &[f32], v: &[f32]) {
+        let d = self.shape.head_dim;
+        let rows = k.len() / self.shape.kv_width();
+        let mut done = 0;
+        while done < rows {
+            let row = (first + done) % PAGE_ROWS;
+            let part = (PAGE_ROWS - row).min(rows - done);
+            let start = self.start(table[(first + done) / PAGE_ROWS], layer);
+            let (keys, values) = self.values[start..].split_at_mut(PAGE_ROWS * self.shape.kv_width());
+            for (to, from) in [(keys, k), (values, v)] {
+                for (to, from) in to.chunks_exact_mut(PAGE_ROWS * d).zip(from.chunks_exact(rows * d)) {
+                    to[row * d..(row + part) * d].copy_from_slice(&from[done * d..(done + part) * d]);
+                }
+            }
+            done += part;
+        }
+    }
+
+    /// Keys and values of the first `len` rows of a page table in one layer, then those of `tail`.
+    pub fn keys<'a>(&'a self, layer: usize, table: &'a [u32], len: usize, tail: Option<Keys<'a>>) -> KeyBlocks<'a> {
+        KeyBlocks { pages: self, layer, table, len, tail }
+    }
+}
+
+/// Blocks of keys and values: one per page, and one behind them.
+#[derive(Clone, Debug)]
+pub(in super::super) struct KeyBlocks<'a> {
+    pages: &'a Pages,
+    layer: usize,
+    table: &'a [u32],
+    /// Rows that are still to come in pages.
+    len: usize,
+    tail: Option<Keys<'a>>,
+}
+
+impl<'a> Iterator for KeyBlocks<'a> {
+    type Item = Keys<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Keys<'a>> {
+        if self.len == 0 {
+            return self.tail.take();
+        }
+        let (page, rest) = self.table.split_first()?;
+        let len = self.len.min(PAGE_ROWS);
+        (self.table, self.len) = (rest, self.len - len);
+        let (start, side) = (self.pages.start(*page, self.layer), self.pages.side_len());
+        let (k, v) = self.pages.values[start..start + 2 * side].split_at(side);
+        Some(Keys { k, v, capacity: PAGE_ROWS, len })
+    }
+}

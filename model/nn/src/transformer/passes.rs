@@ -1,0 +1,284 @@
+//! The passes of decoding over the branches of a [`KvStore`]: extend, denoise, commit.
+//!
+//! Every pass takes several branches: their rows go through the products as one batch, so the weights are read once, and
+//! through attention branch by branch.
+//!
+//! Invariant: a pass that fails leaves every branch as it was.
+
+use super::kv::{Span, Work};
+use super::ops::attention::Keys;
+use super::ops::heads::{self, HeadNorms, HeadsMut};
+use super::ops::{add, attention, rmsnorm, swiglu};
+use super::sequence::check_sequence;
+use super::{
+    Branch, Half, KvStore, NO_ID, Token, Transformer, TransformerError, Visible, cell_position, inference::Layer, sized,
+};
+use crate::kernels::{Unit, product};
+
+/// Rows times query heads per key head up to which attention works on single rows instead of stacked products.
+const FEW_STACKED_ROWS: usize = 8;
+
+/// A cell of a canvas: what stands in it and how it is marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CanvasToken {
+    /// Vocabulary id: a visual code, or the id of a hole.
+    pub id: u32,
+    /// Marks whose embeddings are added; [`NO_ID`] adds nothing.
+    pub marks: [u32; 2],
+}
+
+impl Transformer {
+    /// Reads ids causally behind what each branch holds, at the positions that follow, and keeps them. The weights are read
+    /// once for all branches. [`Self::last_logits`] may follow.
+    ///
+    /// # Errors
+    /// When a branch has nothing to read or is of another store, an id is not in the vocabulary, the model has not enough
+    /// positions, or the store is full.
+    pub fn extend(&self, store: &mut KvStore, reads: &mut [(&mut Branch, &[u32])]) -> Result<(), TransformerError> {
+        self.append(store, reads, |id, row, position| Token { position, ..Token::causal(id, row) })
+    }
+
+    /// As [`Self::extend`] with tokens that say themselves where they stand and which rows of their branch they see,
+    /// counted from the first row of the branch.
+    ///
+    /// # Errors
+    /// As [`Self::extend`], or when a token sees nothing or rows that its branch does not get.
+    pub fn extend_at(
+        &self,
+        store: &mut KvStore,
+        reads: &mut [(&mut Branch, &[Token])],
+    ) -> Result<(), TransformerError> {
+        self.append(store, reads, |token, _, _| token)
+    }
+
+    /// Reads a finished picture of rows of `cols` codes into branches and keeps it: the codes with an end of line between
+    /// rows. The caller has read the header and reads the end of the picture.
+    ///
+    /// # Errors
+    /// As [`Self::extend`], or when `cols` is zero or a code does not exist.
+    pub fn commit(
+        &self,
+        store: &mut KvStore,
+        branches: &mut [&mut Branch],
+        codes: &[u32],
+        cols: usize,
+    ) -> Result<(), TransformerError> {
+        check_columns(cols)?;
+        let known = self.half_len(Half::Visual);
+        if let Some(code) = codes.iter().find(|code| **code as usize >= known) {
+            return Err(TransformerError::Input(format!("code {code}; the vocabulary has {known} visual codes")));
+        }
+        let mut ids = Vec::with_capacity(codes.len() + codes.len() / cols);
+        for (row, codes) in codes.chunks(cols).enumerate() {
+            ids.extend((row > 0).then_some(self.config.eol_token_id));
+            ids.extend(codes.iter().map(|code| self.visual_start() as u32 + code));
+        }
+        let mut reads: Vec<_> = branches.iter_mut().map(|branch| (&mut **branch, &ids[..])).collect();
+        self.extend(store, &mut reads)
+    }
+
+    /// Reads one canvas per branch, in rows of `cols` cells: each cell sees everything its branch holds and all cells of its
+    /// canvas. Keeps nothing, and takes no room in the store. Returns visual logits `(all cells, codes)`, canvas by canvas;
+    /// the row of a cell speaks about that cell. They may be changed in place.
+    ///
+    /// # Errors
+    /// When a canvas is empty, a branch is of another store, `cols` is zero, an id is not in the vocabulary or the model has
+    /// not enough positions.
+    pub fn denoise<'s>(
+        &self,
+        store: &'s mut KvStore,
+        canvases: &[(&Branch, &[CanvasToken])],
+        cols: usize,
+    ) -> Result<&'s mut [f32], TransformerError> {
+        check_columns(cols)?;
+        store.work.clear();
+        for (branch, cells) in canvases {
+            store.check_owner(branch)?;
+            let (base, held, first) = (store.next_position(branch), branch.len(), store.work.tokens.len());
+            let (start, end) = (held as u32, (held + cells.len()) as u32);
+            let visible = Visible { causal: start, block_start: start, block_end: end };
+            store.work.tokens.extend(cells.iter().zip(0..).map(|(cell, j)| Token {
+                id: cell.id,
+                marks: cell.marks,
+                position: cell_position(base, cols as u32, j),
+                visible,
+            }));
+            self.check(&store.work.tokens[first..], held)?;
+            let rows = first..store.work.tokens.len();
+            store.work.push_span(rows, held, branch.table());
+        }
+        self.forward(store, Rows::Passing);
+        let rows = store.work.tokens.len();
+        Ok(self.logits(store, 0..rows, Half::Visual))
+    }
+
+    /// Logits of rows of the last pass, `(rows, half_len)`; they may be changed in place.
+    ///
+    /// # Panics
+    /// When the last pass had fewer rows.
+    pub fn logits<'s>(&self, store: &'s mut KvStore, rows: std::ops::Range<usize>, half: Half) -> &'s mut [f32] {
+        let d = self.config.hidden_size;
+        let Work { stream, normed, scales, logits, .. } = &mut store.work;
+        let (n, eps) = (rows.len(), self.config.rms_norm_eps as f32);
+        let normed = sized(normed, n * d);
+        rmsnorm::forward(&stream[rows.start * d..rows.end * d], &self.norm, eps, normed, sized(scales, n));
+        let head = self.head(half);
+        let logits = sized(logits, n * head.n());
+        product(normed, n, head, None, logits);
+        logits
+    }
+
+    /// Logits behind the last row of each branch of the last pass, `(branches, half_len)`; they may be changed in place.
+    ///
+    /// # Errors
+    /// When there was no pass.
+    pub fn last_logits<'s>(&self, store: &'s mut KvStore, half: Half) -> Result<&'s mut [f32], TransformerError> {
+        let d = self.config.hidden_size;
+        let Work { spans, stream, normed, scales, logits, .. } = &mut store.work;
+        if spans.is_empty() {
+            return Err(TransformerError::Input("logits of a memory that has read nothing".to_owned()));
+        }
+        let (n, eps) = (spans.len(), self.config.rms_norm_eps as f32);
+        let normed = sized(normed, n * d);
+        for (span, normed) in spans.iter().zip(normed.chunks_exact_mut(d)) {
+            let last = &stream[(span.rows.end - 1) * d..span.rows.end * d];
+            rmsnorm::forward(last, &self.norm, eps, normed, sized(scales, 1));
+        }
+        let head = self.head(half);
+        let logits = sized(logits, n * head.n());
+        product(normed, n, head, None, logits);
+        Ok(logits)
+    }
+
+    /// Checks, makes room, reads and keeps. `token` makes a token of an item, its row in the branch and its position.
+    fn append<T: Copy>(
+        &self,
+        store: &mut KvStore,
+        reads: &mut [(&mut Branch, &[T])],
+        token: impl Fn(T, u32, u32) -> Token,
+    ) -> Result<(), TransformerError> {
+        store.work.clear();
+        for (branch, items) in reads.iter() {
+            store.check_owner(branch)?;
+            let (position, first) = (store.next_position(branch), store.work.tokens.len());
+            let tokens = items.iter().zip(0..).map(|(item, i)| token(*item, branch.len() as u32 + i, position + i));
+            store.work.tokens.extend(tokens);
+            self.check(&store.work.tokens[first..], branch.len())?;
+        }
+        if let Some(error) = reads.iter_mut().find_map(|(branch, items)| store.reserve(branch, items.len()).err()) {
+            reads.iter_mut().for_each(|(branch, _)| branch.trim());
+            store.work.clear();
+            return Err(error);
+        }
+        let mut first = 0;
+        for (branch, items) in reads.iter() {
+            store.work.push_span(first..first + items.len(), branch.len(), branch.table());
+            first += items.len();
+        }
+        self.forward(store, Rows::Kept);
+        for (span, (branch, _)) in reads.iter_mut().enumerate() {
+            store.keep(branch, span);
+        }
+        Ok(())
+    }
+
+    fn check(&self, tokens: &[Token], held: usize) -> Result<(), TransformerError> {
+        if tokens.is_empty() {
+            return Err(TransformerError::Input("a branch with no token to read; at least 1 is needed".to_owned()));
+        }
+        check_sequence(tokens, held + tokens.len(), self.config.vocab_size, self.rope.positions())
+    }
+
+    /// The layers over the tokens of `store.work`.
+    fn forward(&self, store: &mut KvStore, rows: Rows) {
+        let (d, eps) = (self.config.hidden_size, self.config.rms_norm_eps as f32);
+        let work = &mut store.work;
+        let n = work.tokens.len();
+        work.positions.clear();
+        work.positions.extend(work.tokens.iter().map(|t| t.position));
+        work.visible.clear();
+        work.visible.extend(work.tokens.iter().map(|t| t.visible));
+        for (token, out) in work.tokens.iter().zip(sized(&mut work.stream, n * d).chunks_exact_mut(d)) {
+            out.copy_from_slice(&self.embedding[token.id as usize * d..][..d]);
+            for mark in token.marks.iter().filter(|mark| **mark != NO_ID) {
+                add(&self.embedding[*mark as usize * d..][..d], out);
+            }
+        }
+        for (i, layer) in self.layers.iter().enumerate() {
+            self.attend(store, (i, layer), rows);
+            let Work { stream, normed, scales, gate_up, act, .. } = &mut store.work;
+            let f = self.config.intermediate_size;
+            let normed = sized(normed, n * d);
+            rmsnorm::forward(&stream[..n * d], &layer.post_norm, eps, normed, sized(scales, n));
+            let gate_up = sized(gate_up, n * 2 * f);
+            product(normed, n, &layer.gate_up, None, gate_up);
+            let act = sized(act, n * f);
+            swiglu::forward(gate_up, f, act);
+            product(act, n, &layer.down, None, normed);
+            add(normed, &mut stream[..n * d]);
+        }
+    }
+
+    /// The first half of a layer: attention of each span over its branch.
+    fn attend(&self, store: &mut KvStore, (index, layer): (usize, &Layer), rows: Rows) {
+        let (d, shape) = (self.config.hidden_size, self.config.head_shape());
+        let (eps, heads_of_row) = (self.config.rms_norm_eps as f32, shape.heads + shape.kv_heads);
+        let KvStore { pages, work, .. } = store;
+        let n = work.tokens.len();
+        let Work { spans, tables, positions, visible, stream, normed, scales, .. } = work;
+        let normed = sized(normed, n * d);
+        let scales = sized(scales, n * heads_of_row);
+        rmsnorm::forward(&stream[..n * d], &layer.input_norm, eps, normed, scales);
+        let qkv = sized(&mut work.qkv, n * shape.qkv_width());
+        product(normed, n, &layer.qkv, None, qkv);
+        let q = sized(&mut work.q, n * shape.q_width());
+        let (k, v) = (sized(&mut work.k, n * shape.kv_width()), sized(&mut work.v, n * shape.kv_width()));
+        let out = sized(&mut work.heads_context, n * shape.q_width());
+        let context = sized(&mut work.context, n * shape.q_width());
+        for Span { rows: span, start, table } in &*spans {
+            let of = |width: usize| span.start * width..span.end * width;
+            let (count, table) = (span.len(), &tables[table.clone()]);
+            let (q, out) = (&mut q[of(shape.q_width())], &mut out[of(shape.q_width())]);
+            let (k, v) = (&mut k[of(shape.kv_width())], &mut v[of(shape.kv_width())]);
+            let norms = HeadNorms { q: &layer.q_norm, k: &layer.k_norm, eps };
+            let to = HeadsMut { q: &mut *q, k: &mut *k, v: &mut *v, capacity: count, kv_row: 0 };
+            let scales = &mut scales[of(heads_of_row)];
+            heads::split(&qkv[of(shape.qkv_width())], shape, &positions[span.clone()], &self.rope, norms, to, scales);
+            let keys = match rows {
+                Rows::Kept => {
+                    pages.write(index, table, *start, k, v);
+                    pages.keys(index, table, start + count, None)
+                }
+                Rows::Passing => pages.keys(index, table, *start, Some(Keys { k, v, capacity: count, len: count })),
+            };
+            let visible = &visible[span.clone()];
+            if count * shape.group() <= FEW_STACKED_ROWS {
+                let scores = sized(&mut work.scores, start + count);
+                attention::forward_few(shape, q, keys, visible, scores, out);
+            } else if self.arithmetic.unit == Unit::AmxBf16 {
+                attention::forward(Unit::AmxBf16, shape, q, keys, visible, None, out, &mut work.attention);
+            } else {
+                attention::fused::forward(self.arithmetic.isa, shape, q, keys, visible, out);
+            }
+            heads::merge(out, shape, count, &mut context[of(shape.q_width())]);
+        }
+        product(context, n, &layer.o, None, normed);
+        add(normed, &mut stream[..n * d]);
+    }
+}
+
+/// What becomes of the rows of a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rows {
+    /// They are written to the pages of their branch.
+    Kept,
+    /// They are seen by their own pass alone.
+    Passing,
+}
+
+fn check_columns(cols: usize) -> Result<(), TransformerError> {
+    if cols > 0 {
+        return Ok(());
+    }
+    Err(TransformerError::Input("a picture with rows of 0 cells; at least 1 is needed".to_owned()))
+}

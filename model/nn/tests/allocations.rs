@@ -1,0 +1,56 @@
+//! Decoding in steady state allocates nothing.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use common::{Numbers, model, read};
+use rhea_nn::transformer::{CanvasToken, Half, NO_ID};
+
+/// Allocations of this thread in `work`.
+fn allocations(work: impl FnOnce()) -> u64 {
+    allocation_counter::measure(work).count_total
+}
+
+/// Products of a pass of [`model`]: four in each of its layers, and the head.
+const PRODUCTS: u64 = 9;
+/// What the f32 unit's products of several rows take for packing, each.
+const PER_PRODUCT: u64 = 2;
+
+#[test]
+fn single_tokens_take_no_memory_once_warm() {
+    let (model, mut numbers) = (model(), Numbers(1));
+    let mut store = model.new_store(400).unwrap();
+    let mut branch = store.branch();
+    read(&model, &mut store, &mut branch, &numbers.ids(70));
+    let mut tokens = |count: u32| {
+        for i in 0..count {
+            model.extend(&mut store, &mut [(&mut branch, &[i % 70])]).unwrap();
+            model.last_logits(&mut store, Half::Visual).unwrap();
+        }
+    };
+    assert!(allocations(|| tokens(1)) > 0, "the buffers are made on first use");
+    assert_eq!(allocations(|| tokens(250)), 0, "over four pages");
+}
+
+#[test]
+fn pairs_and_canvases_take_no_more_than_their_products_pack() {
+    let (model, mut numbers) = (model(), Numbers(1));
+    let mut store = model.new_store(800).unwrap();
+    let (mut a, mut b) = (store.branch(), store.branch());
+    read(&model, &mut store, &mut a, &numbers.ids(90));
+    read(&model, &mut store, &mut b, &numbers.ids(30));
+    let canvas = [CanvasToken { id: 50, marks: [7, NO_ID] }; 64];
+    let mut round = |tokens: u32| {
+        for i in 0..tokens {
+            model.extend(&mut store, &mut [(&mut a, &[i % 70]), (&mut b, &[i % 70])]).unwrap();
+            model.last_logits(&mut store, Half::Visual).unwrap();
+        }
+    };
+    round(1);
+    assert!(allocations(|| round(200)) <= 200 * PRODUCTS * PER_PRODUCT);
+    let mut pass = || assert!(model.denoise(&mut store, &[(&a, &canvas), (&b, &canvas)], 8).is_ok());
+    pass();
+    // Two products per layer, key head and block of keys.
+    let blocks = [a.len(), b.len()].map(|len| len.div_ceil(64) as u64 + 1).iter().sum::<u64>();
+    assert!(allocations(pass) <= (PRODUCTS + 2 * 2 * 2 * blocks) * PER_PRODUCT);
+}

@@ -1,0 +1,85 @@
+//! The same next views by parallel and by next-token decoding: time and truth side by side.
+
+use std::ops::Range;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rhea_engine::{Decoding, Imagine};
+use rhea_picture::psnr;
+use rhea_scene::generate_any;
+use rhea_session::Options;
+use serde::Serialize;
+
+use super::figures::Mean;
+use super::walks::{LEAST_SHARE, Place, one_step, score, somewhere, walk};
+use crate::LessonError;
+
+/// One way of decoding.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct WayFigures {
+    /// Median time of a view, picture decoder included, seconds.
+    pub view_secs: f64,
+    /// What memory (a true view) sees, against truth, dB.
+    pub seen_psnr: f64,
+}
+
+/// Both ways.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct DecodingPair {
+    /// A canvas in a few passes.
+    pub parallel: WayFigures,
+    /// One token after the other.
+    pub next_token: WayFigures,
+    /// Median of the times' ratios, view by view.
+    pub ratio: f64,
+    /// Views compared.
+    pub views: usize,
+}
+
+/// Draws the second view of short walks through `seeds` both ways, in turns; `on_scene` hears how many scenes are done.
+///
+/// # Errors
+/// When the model fails.
+pub fn compare_decodings(
+    model: &mut dyn Imagine,
+    seeds: Range<u64>,
+    on_scene: &mut dyn FnMut(usize),
+) -> Result<DecodingPair, LessonError> {
+    let ways = [None, Some(Decoding::NextToken)];
+    let (mut secs, mut seen) = ([Vec::new(), Vec::new()], [Mean::default(); 2]);
+    for (done, seed) in seeds.enumerate() {
+        let scene = generate_any(seed);
+        let Some(place) = Place::new(&scene, model.side_px()) else { continue };
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        for i in 0..3 {
+            let from = if i == 0 { place.start } else { somewhere(&place, &mut rng) };
+            let Some(step) = one_step(&place, &from, i, &mut rng) else { continue };
+            for (way, decoding) in ways.into_iter().enumerate() {
+                let told =
+                    walk(model, &place, &from, &[step], Options { decoding, narrate: false, ..Options::default() })?;
+                let Some(next) = told.get(1) else { continue };
+                secs[way].push(next.imagine_secs);
+                let share = next.seen.iter().filter(|seen| **seen).count() as f32 / next.seen.len() as f32;
+                if share > LEAST_SHARE {
+                    seen[way].add(score(psnr(&next.view, &place.truth(&next.pose).rgbd, Some(&next.seen))));
+                }
+            }
+        }
+        on_scene(done + 1);
+    }
+    let ratios: Vec<f64> = secs[0].iter().zip(&secs[1]).map(|(parallel, next)| next / parallel).collect();
+    let views = ratios.len();
+    let [parallel, next_token] = secs.map(median);
+    let figures = |view_secs: f64, seen: Mean| WayFigures { view_secs, seen_psnr: seen.get() };
+    Ok(DecodingPair {
+        parallel: figures(parallel, seen[0]),
+        next_token: figures(next_token, seen[1]),
+        ratio: median(ratios),
+        views,
+    })
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
