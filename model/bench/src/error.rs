@@ -15,6 +15,9 @@ pub enum BenchError {
     /// A library under one of the sides failed.
     #[error("{0}")]
     Library(#[from] candle_core::Error),
+    /// Another engine failed, or the program that it runs in.
+    #[error("{0}")]
+    Peer(String),
     /// The two sides compute different things; their times mean nothing.
     #[error("{name}: {what}; nothing was timed")]
     Disagree {

@@ -9,17 +9,31 @@
 //! Invariant: no figure is reported for a computation that has not passed its check in the same run.
 
 mod error;
+#[cfg(feature = "peers")]
+mod gguf;
+#[cfg(feature = "llama")]
+mod llama;
 mod model;
 mod pairs;
 mod passes;
 #[cfg(feature = "peers")]
+mod products;
+#[cfg(feature = "peers")]
+mod quantised;
+#[cfg(feature = "peers")]
 mod stock;
 #[cfg(feature = "peers")]
 mod stock_training;
+#[cfg(feature = "peers")]
+mod torch;
 mod training;
 
 pub use error::BenchError;
 pub use model::{LayerSizes, RandomModel};
-pub use pairs::{Row, alone, alternate};
+pub use pairs::{Row, Times, alone, alternate, timed};
 pub use passes::{decode_30m, denoise_256};
+#[cfg(feature = "peers")]
+pub use products::gemm_bf16;
+#[cfg(feature = "peers")]
+pub use torch::{PYTHON, Torch};
 pub use training::train_samples;

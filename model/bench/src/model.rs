@@ -2,7 +2,7 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rhea_nn::kernels::Unit;
+use rhea_nn::kernels::Arithmetic;
 use rhea_nn::transformer::{Parameters, Transformer, TransformerConfig, TransformerError};
 
 /// Sizes of the layers.
@@ -63,8 +63,8 @@ impl RandomModel {
     ///
     /// # Errors
     /// As [`Transformer::load`].
-    pub fn packed(&self, unit: Unit) -> Result<Transformer, TransformerError> {
-        Transformer::from_parameters(&self.parameters, unit, self.visual_start)
+    pub fn packed(&self, arithmetic: impl Into<Arithmetic>) -> Result<Transformer, TransformerError> {
+        Transformer::from_parameters(&self.parameters, arithmetic, self.visual_start)
     }
 
     /// Number of weights.

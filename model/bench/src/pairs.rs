@@ -8,12 +8,12 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
     /// What was measured.
-    pub name: &'static str,
+    pub name: String,
     /// Rhea's figure.
     pub ours: f64,
     /// The peer's figure.
     pub peer: Option<f64>,
-    /// Who the peer is.
+    /// Who the peer is; empty without one.
     pub peer_name: &'static str,
     /// How many times better Rhea is; below 1 the peer is better.
     pub ratio: Option<f64>,
@@ -23,45 +23,72 @@ pub struct Row {
     pub floor_share: Option<f64>,
 }
 
+/// Medians of one measurement.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Times {
+    /// Ours, seconds.
+    pub ours_secs: f64,
+    /// The peer's name, its seconds, and the median of the pairs' ratios.
+    pub peer: Option<(&'static str, f64, f64)>,
+}
+
+impl Row {
+    /// A line whose figures follow from times by `figure`.
+    pub fn new(name: &str, unit: &'static str, times: Times, figure: impl Fn(f64) -> f64) -> Self {
+        Self {
+            name: name.to_owned(),
+            ours: figure(times.ours_secs),
+            peer: times.peer.map(|peer| figure(peer.1)),
+            peer_name: times.peer.map_or("", |peer| peer.0),
+            ratio: times.peer.map(|peer| peer.2),
+            unit,
+            floor_share: None,
+        }
+    }
+}
+
 /// Fewest pairs that are timed.
 const PAIRS: usize = 7;
 
-/// Times `ours` and `peer` in turns, after one unmeasured round each. Gives the median seconds of both and the median of the
-/// pairs' ratios `peer / ours`.
+/// Measures `ours` and `peer` in turns, after one unmeasured round each. Both give the seconds of a round; [`timed`] makes such
+/// a round of any work.
 ///
 /// # Errors
 /// What either side says.
 pub fn alternate<E>(
-    mut ours: impl FnMut() -> Result<(), E>,
-    mut peer: impl FnMut() -> Result<(), E>,
-) -> Result<(f64, f64, f64), E> {
+    peer_name: &'static str,
+    mut ours: impl FnMut() -> Result<f64, E>,
+    mut peer: impl FnMut() -> Result<f64, E>,
+) -> Result<Times, E> {
     ours()?;
     peer()?;
     let (mut first, mut second, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..PAIRS {
-        let a = seconds(&mut ours)?;
-        let b = seconds(&mut peer)?;
+        let (a, b) = (ours()?, peer()?);
         ratios.push(b / a);
         first.push(a);
         second.push(b);
     }
-    Ok((median(first), median(second), median(ratios)))
+    Ok(Times { ours_secs: median(first), peer: Some((peer_name, median(second), median(ratios))) })
 }
 
-/// Times one side alone, after one unmeasured round: median seconds.
+/// Measures one side alone, after one unmeasured round.
 ///
 /// # Errors
 /// What it says.
-pub fn alone<E>(mut ours: impl FnMut() -> Result<(), E>) -> Result<f64, E> {
+pub fn alone<E>(mut ours: impl FnMut() -> Result<f64, E>) -> Result<Times, E> {
     ours()?;
-    let times: Vec<f64> = (0..PAIRS).map(|_| seconds(&mut ours)).collect::<Result<_, E>>()?;
-    Ok(median(times))
+    let times: Vec<f64> = (0..PAIRS).map(|_| ours()).collect::<Result<_, E>>()?;
+    Ok(Times { ours_secs: median(times), peer: None })
 }
 
-fn seconds<E>(work: &mut impl FnMut() -> Result<(), E>) -> Result<f64, E> {
-    let began = Instant::now();
-    work()?;
-    Ok(began.elapsed().as_secs_f64())
+/// A round that takes the seconds of `work`.
+pub fn timed<E>(mut work: impl FnMut() -> Result<(), E>) -> impl FnMut() -> Result<f64, E> {
+    move || {
+        let began = Instant::now();
+        work()?;
+        Ok(began.elapsed().as_secs_f64())
+    }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -85,9 +112,12 @@ mod tests {
             std::thread::sleep(Duration::from_millis(ms));
             Ok::<(), ()>(())
         };
-        let (ours, peer, ratio) = alternate(|| wait('a', 2), || wait('b', 8)).unwrap();
+        let times = alternate("b", timed(|| wait('a', 2)), timed(|| wait('b', 8))).unwrap();
         assert_eq!(*turns.borrow(), "ab".repeat(PAIRS + 1));
-        assert!(ours < peer && ratio > 2.0, "{ours} {peer} {ratio}");
+        let (name, peer_secs, ratio) = times.peer.unwrap();
+        assert!(name == "b" && times.ours_secs < peer_secs && ratio > 2.0, "{times:?}");
+        let row = Row::new("waits", "1/s", times, |secs| 1.0 / secs);
+        assert!(row.ours > row.peer.unwrap() && row.ratio == Some(ratio), "{row:?}");
     }
 
     #[test]
@@ -97,7 +127,7 @@ mod tests {
             left -= 1;
             if left == 0 { Err("broken") } else { Ok(()) }
         };
-        assert_eq!(alone(failing), Err("broken"));
+        assert_eq!(alone(timed(failing)), Err("broken"));
         assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
     }
 }

@@ -11,7 +11,7 @@ use rhea_train::world::{CanvasNoise, Kind, Laid, LossWeights, Noise, WorldIds, W
 
 use crate::error::BenchError;
 use crate::model::{LayerSizes, RandomModel};
-use crate::pairs::Row;
+use crate::pairs::{Row, timed};
 
 /// Sequences of a step.
 const BATCH: usize = 16;
@@ -79,7 +79,7 @@ pub fn train_samples() -> Result<Row, BenchError> {
     let mut trainer = WorldTrainer::new(random.parameters, ids, form, 1, shards.len());
     let mut learn = || trainer.learn(&shards, &laid, &mut optimiser, RATE);
     #[cfg(feature = "peers")]
-    {
+    let times = {
         let figures = learn()?;
         let ours = figures.iter().find(|(name, _)| *name == "loss").map_or(f32::NAN, |(_, loss)| *loss);
         let theirs = stock.step(&sequences)?;
@@ -88,28 +88,13 @@ pub fn train_samples() -> Result<Row, BenchError> {
             let what = format!("the loss is {ours} here and {theirs} there");
             return Err(BenchError::Disagree { name: "train_samples", what });
         }
-        let (a, b, ratio) = crate::pairs::alternate(
-            || learn().map(|_| ()).map_err(BenchError::from),
-            || stock.step(&sequences).map(|_| ()),
-        )?;
-        Ok(Row {
-            name: "train_samples",
-            ours: BATCH as f64 / a,
-            peer: Some(BATCH as f64 / b),
-            peer_name: crate::stock_training::NAME,
-            ratio: Some(ratio),
-            unit: "samples/s",
-            floor_share: None,
-        })
-    }
+        crate::pairs::alternate(
+            crate::stock_training::NAME,
+            timed(|| learn().map(|_| ()).map_err(BenchError::from)),
+            timed(|| stock.step(&sequences).map(|_| ())),
+        )?
+    };
     #[cfg(not(feature = "peers"))]
-    Ok(Row {
-        name: "train_samples",
-        ours: BATCH as f64 / crate::pairs::alone(|| learn().map(|_| ()))?,
-        peer: None,
-        peer_name: "",
-        ratio: None,
-        unit: "samples/s",
-        floor_share: None,
-    })
+    let times = crate::pairs::alone(timed(|| learn().map(|_| ())))?;
+    Ok(Row::new("train_samples", "samples/s", times, |secs| BATCH as f64 / secs))
 }

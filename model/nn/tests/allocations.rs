@@ -3,12 +3,17 @@
 
 mod common;
 
+use std::sync::OnceLock;
+
 use common::{Numbers, model, read};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use rhea_nn::transformer::{CanvasToken, Half, NO_ID};
 
-/// Allocations of this thread in `work`.
-fn allocations(work: impl FnOnce()) -> u64 {
-    allocation_counter::measure(work).count_total
+/// Allocations in `work`, which runs on the one thread of a pool: passes run on threads of rayon's.
+fn allocations(work: impl FnOnce() + Send) -> u64 {
+    static POOL: OnceLock<ThreadPool> = OnceLock::new();
+    let pool = POOL.get_or_init(|| ThreadPoolBuilder::new().num_threads(1).build().unwrap());
+    pool.install(|| allocation_counter::measure(work).count_total)
 }
 
 /// Products of a pass of [`model`]: four in each of its layers, and the head.

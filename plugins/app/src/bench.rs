@@ -2,8 +2,10 @@
 //!
 //! The walk is the one of `scenes/walks/long400.ron`, recorded to a temporary file like any other walk.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use rhea_engine::{Imagination, Imagine as _};
@@ -49,6 +51,14 @@ struct Numbers {
     view_ms_median: f64,
     /// Time to a view that only one in twenty exceeds, milliseconds.
     view_ms_p95: f64,
+    /// Median time that the picture decoder takes of it, milliseconds.
+    picture_ms_median: f64,
+    /// Median time from a view to the end of its narration, milliseconds.
+    narration_ms_median: f64,
+    /// Such a time that only one in twenty exceeds, milliseconds.
+    narration_ms_p95: f64,
+    /// Median time to a view around step 20 over that of the first four steps.
+    step_20_over_step_2: Option<f64>,
     /// The model folder's name.
     model: String,
 }
@@ -105,6 +115,7 @@ pub fn run(args: &BenchExploreArgs) -> Result<ExitCode> {
         }
     }
     progress.finish();
+    numbers.picture_ms_median = picture_ms(&session, &mut model)?;
     session.finish()?;
     numbers.stored_views_mb = session.memory().bytes() as f64 / 1e6;
     [numbers.rss_mb_step_20, numbers.rss_mb_step_400] = rss;
@@ -114,6 +125,28 @@ pub fn run(args: &BenchExploreArgs) -> Result<ExitCode> {
         write_json(&numbers, path)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The median time of the picture decoder on the last view of a walk, with what memory knows of it, milliseconds.
+fn picture_ms(session: &ExploreSession, model: &mut Imagination) -> Result<f64> {
+    const TIMES: usize = 21;
+    let view = session.view().context("the walk has no view")?;
+    let codes = model.round_trip(view)?.codes;
+    let warp = session.memory().recall(&session.camera(), &session.pose(), Options::default().recall_views).warp;
+    let mut millis = Vec::with_capacity(TIMES);
+    for _ in 0..TIMES {
+        let began = Instant::now();
+        model.picture(&codes, Some(&warp))?;
+        millis.push(began.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok(share_below(&mut millis, 0.5))
+}
+
+/// The value that a share of all values does not exceed; 0 when there is none.
+fn share_below(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let index = (share * values.len().saturating_sub(1) as f64).round() as usize;
+    values.get(index).copied().unwrap_or_default()
 }
 
 /// A scene and a picture give their own first view; the model's begins with the first step.
@@ -139,16 +172,16 @@ impl Numbers {
     fn take_times(&mut self, reports: &[StepReport]) {
         let drawn: Vec<_> =
             reports.iter().filter(|report| report.recall.is_some()).map(|report| report.timings).collect();
-        let mut view_secs: Vec<f64> = drawn.iter().map(|times| times.recall_secs + times.imagine_secs).collect();
-        view_secs.sort_by(f64::total_cmp);
+        let view_secs: Vec<f64> = drawn.iter().map(|times| times.recall_secs + times.imagine_secs).collect();
         let rate = |total: f64| if total > 0.0 { drawn.len() as f64 / total } else { 0.0 };
         self.views_per_s = rate(view_secs.iter().sum());
         self.narrated_steps_per_s = rate(drawn.iter().map(rhea_session::replay::Timings::total_secs).sum());
-        let at = |share: f64| {
-            let index = (share * view_secs.len().saturating_sub(1) as f64).round() as usize;
-            view_secs.get(index).copied().unwrap_or_default() * 1000.0
-        };
-        (self.view_ms_median, self.view_ms_p95) = (at(0.5), at(0.95));
+        let part = |steps: Range<usize>| view_secs.get(steps).map(|part| share_below(&mut part.to_vec(), 0.5));
+        self.step_20_over_step_2 = part(16..24).zip(part(0..4)).map(|(late, early)| late / early);
+        let at = |secs: &[f64], share: f64| share_below(&mut secs.to_vec(), share) * 1e3;
+        (self.view_ms_median, self.view_ms_p95) = (at(&view_secs, 0.5), at(&view_secs, 0.95));
+        let narration: Vec<f64> = drawn.iter().map(|times| times.narrate_secs).collect();
+        (self.narration_ms_median, self.narration_ms_p95) = (at(&narration, 0.5), at(&narration, 0.95));
     }
 }
 
@@ -159,6 +192,15 @@ fn print_table(numbers: &Numbers) {
     say!("first imagined view            {:.2} s after the process began", numbers.first_view_s);
     say!("views/s                        {:.2} ({} steps)", numbers.views_per_s, numbers.steps);
     say!("time to a view                 {:.0} ms median, {:.0} ms p95", numbers.view_ms_median, numbers.view_ms_p95);
+    say!("of it in the picture decoder   {:.0} ms median", numbers.picture_ms_median);
+    if let Some(ratio) = numbers.step_20_over_step_2 {
+        say!("step 20 over step 2            {ratio:.2}");
+    }
+    say!(
+        "narration after its view       {:.0} ms median, {:.0} ms p95",
+        numbers.narration_ms_median,
+        numbers.narration_ms_p95
+    );
     say!("steps/s with narration         {:.2}", numbers.narrated_steps_per_s);
     say!("memory after step {EARLY_STEP}           {}", mb(numbers.rss_mb_step_20));
     say!("memory after step {LATE_STEP}          {}", mb(numbers.rss_mb_step_400));
@@ -173,10 +215,14 @@ fn write_json(numbers: &Numbers, path: &Path) -> Result<()> {
 }
 
 /// A recording that is removed when the measurement ends.
-struct Recording(PathBuf);
+pub struct Recording(PathBuf);
 
 impl Recording {
-    fn new() -> Result<Self> {
+    /// A folder of this process.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new() -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("rhea-bench-{}", std::process::id()));
         std::fs::create_dir_all(&folder)
             .map_err(|error| format!("cannot write to {}: {error}", folder.display()))
@@ -184,8 +230,14 @@ impl Recording {
         Ok(Self(folder))
     }
 
+    /// The path of a file in it.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
     fn storage(&self) -> Result<FileStorage> {
-        FileStorage::create(&self.0.join("walk.mcap")).hint("Set TMPDIR to a folder that you may write to.")
+        FileStorage::create(&self.path("walk.mcap")).hint("Set TMPDIR to a folder that you may write to.")
     }
 }
 
@@ -225,6 +277,10 @@ mod tests {
         assert!((numbers.views_per_s - 4.0).abs() < 1e-9);
         assert!((numbers.narrated_steps_per_s - 2.0).abs() < 1e-9);
         assert!((numbers.view_ms_p95 - 300.0).abs() < 1e-9);
+        assert!((numbers.narration_ms_p95 - 300.0).abs() < 1e-9 && numbers.step_20_over_step_2.is_none());
+        let slower: Vec<StepReport> = (0..24).map(|i| report(if i < 16 { 0.1 } else { 0.2 }, 0.0, true)).collect();
+        numbers.take_times(&slower);
+        assert!((numbers.step_20_over_step_2.unwrap() - 2.0).abs() < 1e-9);
         numbers.take_times(&[]);
         assert_eq!(numbers.views_per_s, 0.0);
     }

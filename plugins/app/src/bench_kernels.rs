@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
+use rhea_bench::Row;
 use rhea_nn::kernels::measure::{self, Case, Limits, Timing};
 use rhea_nn::kernels::{Arithmetic, Format};
-use serde::Serialize;
 
 use crate::cli::BenchKernelsArgs;
 use crate::fault::WithHint as _;
@@ -24,27 +24,13 @@ const NAMED_SHAPE: (usize, usize) = (2048, 2048);
 /// The peer of every row.
 const PEER: &str = "candle f32 matmul";
 
-/// One line of the JSON list.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-struct Row {
-    name: String,
-    ours: f64,
-    peer: f64,
-    peer_name: &'static str,
-    /// How many times faster ours is.
-    ratio: f64,
-    unit: &'static str,
-    /// Share of the rate that the measured limits allow; above 1 where a cache beat memory.
-    floor_share: f64,
-}
-
 /// Runs the measurement.
 ///
 /// # Errors
 /// When a product fails its gate, or the JSON file cannot be written.
 pub fn run(args: &BenchKernelsArgs) -> Result<ExitCode> {
     let arithmetic = rhea_nn::kernels::arithmetic();
-    let limits = measure::limits(arithmetic.isa);
+    let limits = measure::limits(arithmetic);
     print_limits(&limits, arithmetic);
     let mut rows = Vec::new();
     for format in Format::ALL {
@@ -54,15 +40,7 @@ pub fn run(args: &BenchKernelsArgs) -> Result<ExitCode> {
             let mut one_row_secs = None;
             for m in ROWS {
                 let case = Case { format, m, n, k };
-                let timing = measure::compare(arithmetic, case, args.pairs as usize).context("measuring the peer")?;
-                if timing.difference.is_nan() || timing.difference > case.allowed_difference() {
-                    let (got, allowed) = (timing.difference, case.allowed_difference());
-                    bail!(
-                        "{m} x {k} x {n} in {} differs from f32 by {got:.2e}; {allowed:.0e} is allowed",
-                        format.name()
-                    );
-                }
-                let row = row(case, &timing, &limits);
+                let (row, timing) = measured(case, args.pairs as usize, &limits)?;
                 print_row(case, &timing, &row);
                 if m == 1 {
                     one_row_secs = Some(timing.ours_secs);
@@ -79,12 +57,37 @@ pub fn run(args: &BenchKernelsArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_limits(limits: &Limits, arithmetic: Arithmetic) {
-    let Limits { threads, read_gb_s, f32_gflop_s } = limits;
-    say!("kernels {} on {threads} threads", arithmetic.isa.name());
+/// A product of the shape whose numbers have names without a shape.
+///
+/// # Errors
+/// When it fails its gate.
+pub fn named(format: Format, m: usize, pairs: usize, limits: &Limits) -> Result<Row> {
+    let (n, k) = NAMED_SHAPE;
+    measured(Case { format, m, n, k }, pairs, limits).map(|(row, _)| row)
+}
+
+fn measured(case: Case, pairs: usize, limits: &Limits) -> Result<(Row, Timing)> {
+    let Case { format, m, n, k } = case;
+    let timing = measure::compare(rhea_nn::kernels::arithmetic(), case, pairs).context("measuring the peer")?;
+    if timing.difference.is_nan() || timing.difference > case.allowed_difference() {
+        let (got, allowed) = (timing.difference, case.allowed_difference());
+        bail!("{m} x {k} x {n} in {} differs from f32 by {got:.2e}; {allowed:.0e} is allowed", format.name());
+    }
+    Ok((row(case, &timing, limits), timing))
+}
+
+/// Says what the machine can do.
+pub fn print_limits(limits: &Limits, arithmetic: Arithmetic) {
+    let Limits { threads, read_gb_s, f32_gflop_s, bf16_gflop_s, int8_gop_s } = limits;
+    say!("kernels {} and {} on {threads} threads", arithmetic.unit.name(), arithmetic.isa.name());
     say!("memory read             {:6.1} GB/s one thread, {:6.1} GB/s all", read_gb_s[0], read_gb_s[1]);
-    say!("f32 multiply-add        {:6.1} GFLOP/s one thread, {:6.1} GFLOP/s all", f32_gflop_s[0], f32_gflop_s[1]);
-    say!("int8 multiply-add       no unit of its own; 16-bit pairs, twice the f32 rate by width");
+    for (what, rate) in [
+        ("f32 multiply-add        ", f32_gflop_s),
+        ("bf16 multiply-add       ", bf16_gflop_s),
+        ("int8 as 16-bit pairs    ", int8_gop_s),
+    ] {
+        say!("{what}{:6.1} Gop/s one thread, {:6.1} Gop/s all", rate[0], rate[1]);
+    }
 }
 
 fn print_row(case: Case, timing: &Timing, row: &Row) {
@@ -93,7 +96,8 @@ fn print_row(case: Case, timing: &Timing, row: &Row) {
     let gflop_s = case.flop() / timing.ours_secs / 1e9;
     let gb_s = timing.bytes as f64 / timing.ours_secs / 1e9;
     let (ours, peer) = (micros(timing.ours_secs), micros(timing.peer_secs));
-    say!("{size:18} {ours:>10} {gflop_s:8.1} {gb_s:8.1} {peer:>9} {:6.2} {:8.0} %", row.ratio, row.floor_share * 100.0);
+    let share = row.floor_share.unwrap_or(f64::NAN);
+    say!("{size:18} {ours:>10} {gflop_s:8.1} {gb_s:8.1} {peer:>9} {:6.2} {:8.0} %", timing.ratio, share * 100.0);
 }
 
 fn micros(secs: f64) -> String {
@@ -114,11 +118,11 @@ fn row(case: Case, timing: &Timing, limits: &Limits) -> Row {
         name,
         ours: amount / timing.ours_secs / 1e9,
         // The same work at the peer's time: its own weights are f32.
-        peer: amount / timing.peer_secs / 1e9,
+        peer: Some(amount / timing.peer_secs / 1e9),
         peer_name: PEER,
-        ratio: timing.ratio,
+        ratio: Some(timing.ratio),
         unit: if few { "GB/s" } else { "GFLOP/s" },
-        floor_share: case.floor_secs(limits, timing.bytes) / timing.ours_secs,
+        floor_share: Some(case.floor_secs(limits, timing.bytes) / timing.ours_secs),
     }
 }
 
@@ -135,7 +139,13 @@ mod tests {
 
     #[test]
     fn the_list_has_the_promised_names() {
-        let limits = Limits { threads: 2, read_gb_s: [10.0, 20.0], f32_gflop_s: [50.0, 100.0] };
+        let limits = Limits {
+            threads: 2,
+            read_gb_s: [10.0, 20.0],
+            f32_gflop_s: [50.0, 100.0],
+            bf16_gflop_s: [50.0, 100.0],
+            int8_gop_s: [50.0, 100.0],
+        };
         let timing = Timing { ours_secs: 1e-3, peer_secs: 2e-3, ratio: 2.0, bytes: 4_000_000, difference: 0.0 };
         let (n, k) = NAMED_SHAPE;
         assert!(SHAPES.contains(&NAMED_SHAPE));
@@ -145,8 +155,8 @@ mod tests {
             .to_vec();
         assert_eq!(names, ["gemm_bf16_m256", "gemm_bf16_m1024", "gemv_int8_m1", "gemv_int8_m2"]);
         let one = named(Format::Int8, 1);
-        assert_eq!((one.ours, one.peer, one.unit), (4.0, 2.0, "GB/s"));
-        assert!((one.floor_share - 0.2).abs() < 1e-9);
+        assert_eq!((one.ours, one.peer, one.unit), (4.0, Some(2.0), "GB/s"));
+        assert!((one.floor_share.unwrap_or_default() - 0.2).abs() < 1e-9);
         let other = row(Case { format: Format::F32, m: 8, n: 512, k: 512 }, &timing, &limits);
         assert_eq!((other.name.as_str(), other.unit), ("gemm_f32_m8_n512_k512", "GFLOP/s"));
     }

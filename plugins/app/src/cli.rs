@@ -32,12 +32,8 @@ pub enum Job {
     Explore(ExploreArgs),
     /// Look into a recorded walk.
     Review(ReviewArgs),
-    /// Measure speed and memory on this machine.
-    Bench {
-        /// What to measure.
-        #[command(subcommand)]
-        what: BenchWhat,
-    },
+    /// Measure speed and memory on this machine, on two of its cores.
+    Bench(BenchArgs),
     /// Measure how true the model's pictures and words are.
     Eval {
         /// What to measure.
@@ -109,7 +105,33 @@ pub struct ReviewArgs {
     pub sheet: Option<PathBuf>,
 }
 
-/// What `rhea bench` measures.
+/// `rhea bench`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct BenchArgs {
+    /// One thing with all its numbers; without it, the list of all.
+    #[command(subcommand)]
+    pub what: Option<BenchWhat>,
+    /// The options of the list.
+    #[command(flatten)]
+    pub list: BenchListArgs,
+}
+
+/// The list of `rhea bench`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchListArgs {
+    /// Measure these only.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(crate::bench_list::NAMES))]
+    pub only: Vec<String>,
+    /// Write the numbers as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// The model.
+    #[command(flatten)]
+    pub model: ModelArgs,
+}
+
+/// What `rhea bench` measures by itself.
 #[derive(Debug, Subcommand)]
 pub enum BenchWhat {
     /// A scripted walk: time to the first view, views per second, memory.
@@ -180,5 +202,7 @@ mod tests {
         assert!(Cli::try_parse_from(["rhea", "review", "walk.mcap"]).is_err(), "review must be told what to show");
         assert!(Cli::try_parse_from(["rhea", "review", "walk.mcap", "--list", "--frames", "f"]).is_ok());
         assert!(Cli::try_parse_from(["rhea", "bench", "explore", "--steps", "0"]).is_err());
+        assert!(Cli::try_parse_from(["rhea", "bench", "--only", "first_view,decode_30m"]).is_ok());
+        assert!(Cli::try_parse_from(["rhea", "bench", "--only", "speed"]).is_err());
     }
 }

@@ -6,6 +6,7 @@
 
 mod bench;
 mod bench_kernels;
+mod bench_list;
 mod cli;
 mod doctor;
 mod eval;
@@ -24,8 +25,11 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use cli::{BenchWhat, Cli, Job};
+use cli::{BenchArgs, BenchWhat, Cli, Job};
 use fault::WithHint as _;
+
+/// Cores that measurements keep to, so that figures of different machines can be compared.
+const BENCH_CORES: usize = 2;
 
 /// Runs the program with the process's arguments.
 #[must_use]
@@ -41,8 +45,7 @@ pub fn run() -> ExitCode {
     let done = check_kernels().and_then(|()| match cli.job.unwrap_or(Job::Explore(cli.explore)) {
         Job::Explore(args) => explore::run(&args),
         Job::Review(args) => review::run(&args),
-        Job::Bench { what: BenchWhat::Explore(args) } => bench::run(&args),
-        Job::Bench { what: BenchWhat::Kernels(args) } => bench_kernels::run(&args),
+        Job::Bench(args) => run_bench(&args),
         Job::Eval { what } => eval::run(&what),
         Job::Train { stage } => train::run(&stage),
         Job::Doctor(args) => doctor::run(&args),
@@ -55,6 +58,15 @@ pub fn run() -> ExitCode {
             }
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run_bench(args: &BenchArgs) -> anyhow::Result<ExitCode> {
+    machine::keep_to_cores(BENCH_CORES);
+    match &args.what {
+        None => bench_list::run(&args.list),
+        Some(BenchWhat::Explore(args)) => bench::run(args),
+        Some(BenchWhat::Kernels(args)) => bench_kernels::run(args),
     }
 }
 

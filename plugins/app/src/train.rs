@@ -12,8 +12,9 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use rhea_engine::canvas_samplers::Flow;
 use rhea_lessons::stages::{self, Stage};
+use rhea_train::world::Compute;
 
-use crate::fault::WithHint as _;
+use crate::fault::{Fault, WithHint as _};
 use crate::place;
 use crate::say::say;
 
@@ -91,6 +92,9 @@ pub struct WorldArgs {
     /// What all stages take.
     #[command(flatten)]
     pub common: TrainArgs,
+    /// Where gradients are computed: cpu, or CUDA devices as cuda:0 or cuda:0,cuda:1.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub device: String,
     /// Share of lessons that are words about a finished view alone, in percent.
     #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub words: u8,
@@ -116,6 +120,9 @@ pub struct DidaArgs {
     /// Model folder to write [default: dida-model in the work folder].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Where gradients are computed: cpu, or CUDA devices as cuda:0 or cuda:0,cuda:1.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub device: String,
     /// Noise that keeps the true code or shows a random one, instead of near codes first.
     #[arg(long)]
     pub mixture: bool,
@@ -140,9 +147,14 @@ impl TrainArgs {
             rate: self.rate,
             seed: self.seed,
             shards: self.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+            compute: Compute::Kernels,
             stop_after_secs: self.minutes.map(|m| m * 60.0),
         }
     }
+}
+
+fn compute(device: &str) -> Result<Compute> {
+    Compute::parse(device).map_err(|what| Fault::new(what, "Choose another --device.").into())
 }
 
 /// Runs a stage.
@@ -175,13 +187,14 @@ pub fn run(stage: &TrainStage) -> Result<ExitCode> {
         }
         TrainStage::World(args) => {
             let words = f32::from(args.words) / 100.0;
-            stages::world(&args.common.stage(), words, args.common.start.as_deref(), &on_scene).hint(hint)?;
+            let stage = Stage { compute: compute(&args.device)?, ..args.common.stage() };
+            stages::world(&stage, words, args.common.start.as_deref(), &on_scene).hint(hint)?;
         }
         TrainStage::Distil(args) => stages::distil(&args.common.stage(), args.samples, &on_scene).hint(hint)?,
         TrainStage::Dida(args) => {
             let flow = Flow { shift: args.shift, ..if args.mixture { Flow::MIXTURE } else { Flow::METRIC } };
             flow.check().hint("Choose another --shift.")?;
-            let stage = args.common.stage();
+            let stage = Stage { compute: compute(&args.device)?, ..args.common.stage() };
             let out = args.out.clone().unwrap_or_else(|| stage.work.join("dida-model"));
             let hint = "`rhea train distil` makes the lessons, in the same --work folder.";
             stages::dida(&stage, flow, args.common.start.as_deref(), &out).hint(hint)?;

@@ -11,7 +11,7 @@ use rhea_tokens::{TextTokenizer, train_bpe};
 use rhea_train::Progress;
 use rhea_train::vision::{VisionRun, train_vision};
 use rhea_train::world::{
-    CanvasNoise, FlowNoise, LossWeights, Noise, WorldIds, WorldRun, WorldSource, nano_config, train_world,
+    CanvasNoise, Compute, FlowNoise, LossWeights, Noise, WorldIds, WorldRun, WorldSource, nano_config, train_world,
 };
 
 use crate::LessonError;
@@ -50,6 +50,8 @@ pub struct Stage {
     pub seed: u64,
     /// Worker threads.
     pub shards: usize,
+    /// Where the transformer's gradients are computed.
+    pub compute: Compute,
     /// Stop and save after this many seconds.
     pub stop_after_secs: Option<f64>,
 }
@@ -180,6 +182,7 @@ fn world_run(
         noise: CanvasNoise::Hole(Noise::TRAINING),
         seed: stage.seed,
         shards: stage.shards,
+        compute: stage.compute.clone(),
         evaluate_every: 250,
         held_out: HELD_OUT_LESSONS,
         work: stage.work.join(name),

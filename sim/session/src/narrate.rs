@@ -8,7 +8,7 @@ use crate::limits::MAX_NARRATION_BYTES;
 use crate::replay::NarrationNote;
 
 /// Lets the model talk. What it said until it was cut or failed is kept; a clause that names something with a probability
-/// below `least` is not said, and ends the sentence.
+/// below `least` is left out. A sentence whose first clause is unsure is not said at all.
 pub(crate) fn narrate(
     request: &NarrationRequest,
     least: f32,
@@ -58,7 +58,7 @@ struct Sentence {
     /// The word that is being decoded, with its probability.
     word: String,
     word_sure: f32,
-    /// An unsure clause came; nothing more is said.
+    /// The first clause was unsure; nothing is said.
     ended: bool,
 }
 
@@ -109,13 +109,10 @@ impl Sentence {
         if self.ended {
             return;
         }
-        if self.sure < self.least {
-            self.ended = true;
-            if !self.said.is_empty() {
-                self.said.push('.');
-            }
-        } else {
+        if self.sure >= self.least {
             self.said += &self.clause;
+        } else if self.said.is_empty() {
+            self.ended = true;
         }
         self.clause.clear();
         self.sure = 1.0;
@@ -145,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sentence_ends_before_the_clause_that_is_unsure() {
+    fn clauses_that_are_unsure_are_left_out() {
         let pieces = [
             ("You", 0.3),
             (" see", 1.0),
@@ -171,7 +168,7 @@ mod tests {
         let (whole, heard) = told(0.6, &pieces);
         assert_eq!(whole, "You see a red door ahead, an orange box on the left and a blue ball ahead.");
         assert_eq!(heard, ["You see a red door ahead", ", an orange box on the left", " and a blue ball ahead", "."]);
-        assert_eq!(told(0.7, &pieces).0, "You see a red door ahead.");
+        assert_eq!(told(0.7, &pieces).0, "You see a red door ahead and a blue ball ahead.");
         assert_eq!(told(0.9, &pieces).0, "");
         // Without a least probability everything is said as it was decoded.
         assert_eq!(told(0.0, &pieces).0, whole);

@@ -9,8 +9,9 @@ use candle_core::{Device, Tensor};
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::panels::multiply_adds;
-use super::{Arithmetic, Format, Isa, Packed, product};
+use super::panels::{dot_pairs, multiply_adds};
+use super::tiles::multiply_tiles;
+use super::{Arithmetic, Format, Packed, Unit, product};
 
 /// The array that bandwidth is measured on: larger than any cache.
 const READ_BYTES: usize = 256 << 20;
@@ -33,6 +34,10 @@ pub struct Limits {
     pub read_gb_s: [f64; 2],
     /// f32 multiply-adds in registers, GFLOP/s.
     pub f32_gflop_s: [f64; 2],
+    /// The unit's bf16 tiles from the first-level cache, GFLOP/s; f32 multiply-adds where there are no tiles.
+    pub bf16_gflop_s: [f64; 2],
+    /// Pairs of 16-bit values in registers, which int8 weights are multiplied as, Gop/s.
+    pub int8_gop_s: [f64; 2],
 }
 
 /// A product to measure: `m` rows times weights `(n, k)`.
@@ -71,12 +76,14 @@ impl Case {
     }
 
     /// The least time that the limits allow on all threads: reading the weights once, or multiplying.
-    ///
-    /// int8 multiplies 16-bit pairs, twice as many in a register as f32.
     #[must_use]
     pub fn floor_secs(&self, limits: &Limits, bytes: usize) -> f64 {
-        let width = if self.format == Format::Int8 { 2.0 } else { 1.0 };
-        let multiply = self.flop() / (limits.f32_gflop_s[1] * width * 1e9);
+        let rate = match self.format {
+            Format::F32 => limits.f32_gflop_s,
+            Format::Bf16 => limits.bf16_gflop_s,
+            Format::Int8 => limits.int8_gop_s,
+        };
+        let multiply = self.flop() / (rate[1] * 1e9);
         // Weights of many rows come from caches; reading them is no floor then.
         let read = if self.m <= FEW_ROWS { bytes as f64 / (limits.read_gb_s[1] * 1e9) } else { 0.0 };
         multiply.max(read)
@@ -94,9 +101,10 @@ impl Case {
     }
 }
 
-/// Measures [`Limits`] with the instructions of `isa`.
+/// Measures [`Limits`] with the instructions of an arithmetic.
 #[must_use]
-pub fn limits(isa: Isa) -> Limits {
+pub fn limits(arithmetic: Arithmetic) -> Limits {
+    let Arithmetic { unit, isa, .. } = arithmetic;
     let threads = rayon::current_num_threads();
     let memory: Vec<u64> = (0..READ_BYTES as u64 / 8).collect();
     let read = |threads: usize| {
@@ -110,20 +118,34 @@ pub fn limits(isa: Isa) -> Limits {
         });
         READ_BYTES as f64 / secs / 1e9
     };
-    let multiply = |threads: usize| {
-        const STEPS: usize = 3_000_000;
+    let f32_gflop_s = rates(threads, &|steps| multiply_adds(isa, steps));
+    let bf16_gflop_s = match unit {
+        Unit::F32 => f32_gflop_s,
+        _ => rates(threads, &|steps| multiply_tiles(unit, steps)),
+    };
+    let int8_gop_s = rates(threads, &|steps| dot_pairs(isa, steps));
+    Limits { threads, read_gb_s: [read(1), read(threads)], f32_gflop_s, bf16_gflop_s, int8_gop_s }
+}
+
+/// Billions of operations a second on one thread and on all; `work` says how many its steps are.
+fn rates(threads: usize, work: &(dyn Fn(usize) -> usize + Sync)) -> [f64; 2] {
+    const BLOCK: usize = 1000;
+    let started = Instant::now();
+    black_box(work(BLOCK));
+    // About a twentieth of a second each.
+    let steps = BLOCK * (0.05 / started.elapsed().as_secs_f64()).ceil().clamp(1.0, 1e6) as usize;
+    [1, threads].map(|threads| {
         let secs = best(|| {
             if threads == 1 {
-                multiply_adds(isa, STEPS);
+                black_box(work(steps));
             } else {
                 (0..threads).into_par_iter().for_each(|_| {
-                    black_box(multiply_adds(isa, STEPS));
+                    black_box(work(steps));
                 });
             }
         });
-        (multiply_adds(isa, 0) + STEPS * multiply_adds(isa, 1) * threads) as f64 / secs / 1e9
-    };
-    Limits { threads, read_gb_s: [read(1), read(threads)], f32_gflop_s: [multiply(1), multiply(threads)] }
+        (work(1) * steps * threads) as f64 / secs / 1e9
+    })
 }
 
 /// The least time of several tries.
@@ -220,14 +242,15 @@ fn values(n: usize, seed: u32) -> Vec<f32> {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::kernels::Unit;
+    use crate::kernels::Isa;
 
     #[test]
     fn every_format_passes_its_gate_and_takes_time() {
-        for isa in Isa::present() {
+        let units = Unit::present().into_iter().flat_map(|unit| Isa::present().into_iter().map(move |isa| (unit, isa)));
+        for (unit, isa) in units {
             for format in Format::ALL {
                 let case = Case { format, m: 9, n: 48, k: 96 };
-                let timing = compare(Arithmetic { unit: Unit::F32, isa, format }, case, 1).unwrap();
+                let timing = compare(Arithmetic { unit, isa, format }, case, 1).unwrap();
                 assert!(timing.difference <= case.allowed_difference(), "{format:?} {}", timing.difference);
                 assert!(timing.ours_secs > 0.0 && timing.peer_secs > 0.0 && timing.bytes > 0);
             }
@@ -236,12 +259,18 @@ mod tests {
 
     #[test]
     fn the_floor_is_the_slower_of_reading_and_multiplying() {
-        let limits = Limits { threads: 2, read_gb_s: [10.0, 20.0], f32_gflop_s: [50.0, 100.0] };
+        let limits = Limits {
+            threads: 2,
+            read_gb_s: [10.0, 20.0],
+            f32_gflop_s: [50.0, 100.0],
+            bf16_gflop_s: [100.0, 200.0],
+            int8_gop_s: [150.0, 400.0],
+        };
         let few = Case { format: Format::Bf16, m: 1, n: 1000, k: 1000 };
         assert!((few.floor_secs(&limits, 2_000_000) - 1e-4).abs() < 1e-12);
         let many = Case { m: 100, ..few };
-        assert!((many.floor_secs(&limits, 2_000_000) - 2e-3).abs() < 1e-12);
+        assert!((many.floor_secs(&limits, 2_000_000) - 1e-3).abs() < 1e-12);
         let int = Case { format: Format::Int8, ..many };
-        assert!((int.floor_secs(&limits, 1_000_000) - 1e-3).abs() < 1e-12);
+        assert!((int.floor_secs(&limits, 1_000_000) - 5e-4).abs() < 1e-12);
     }
 }

@@ -42,11 +42,11 @@ impl Packed {
     /// When `w` does not have `n * k` values, or this CPU lacks the instructions.
     #[must_use]
     pub fn for_decoding(arithmetic: Arithmetic, w: &[f32], n: usize, k: usize) -> Self {
-        let Arithmetic { unit, isa, format } = arithmetic;
+        let Arithmetic { unit, format, .. } = arithmetic;
         if unit == Unit::AmxBf16 && format != Format::Int8 {
             return Self::from_nk(unit, w, n, k);
         }
-        let panels = Some(Panels::pack(isa, format, w, n, k));
+        let panels = Some(Panels::pack(arithmetic, w, n, k));
         Self { unit, n, k, taps: 1, tiles: Vec::new(), plain: Vec::new(), panels }
     }
 

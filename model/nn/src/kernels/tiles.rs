@@ -147,6 +147,25 @@ impl Tiles {
     }
 }
 
+/// Multiplies blocks `times` times from the first-level cache, on the calling thread; returns the number of operations, two
+/// for each multiply-add.
+///
+/// # Panics
+/// As [`Tiles::of`].
+pub fn multiply_tiles(unit: Unit, times: usize) -> usize {
+    const STEPS: usize = 4;
+    let tiles = Tiles::of(unit);
+    let path = Path::even(STEPS, Step { a: TILE * 2, b: TILE * 2 });
+    let ones = vec![0x3f80_u16; 2 * STEPS * TILE];
+    let operand = Operand { data: &ones, first: 0, second: STEPS * TILE, pitch: 64 };
+    let mut out = [0.0; BLOCK];
+    for _ in 0..times {
+        tiles.block_to(&path, operand, operand, &mut out, 0, 32, false);
+        std::hint::black_box(&out);
+    }
+    times * STEPS * 2 * 32 * 32 * 32
+}
+
 /// Transposes a 16 x 16 block of 32-bit values: `to[c * 16 + r] = from[r * 16 + c]`.
 pub fn transpose16(from: &[u32; 256], to: &mut [u32; 256]) {
     #[cfg(target_arch = "x86_64")]

@@ -189,8 +189,13 @@ impl Transformer {
         check_sequence(tokens, held + tokens.len(), self.config.vocab_size, self.rope.positions())
     }
 
-    /// The layers over the tokens of `store.work`.
+    /// The layers over the tokens of `store.work`, on a thread of rayon's: a product that begins there wakes at most the other
+    /// threads, where one that begins outside would hand over to all of them and sleep.
     fn forward(&self, store: &mut KvStore, rows: Rows) {
+        rayon::scope(|_| self.run_layers(store, rows));
+    }
+
+    fn run_layers(&self, store: &mut KvStore, rows: Rows) {
         let (d, eps) = (self.config.hidden_size, self.config.rms_norm_eps as f32);
         let work = &mut store.work;
         let n = work.tokens.len();

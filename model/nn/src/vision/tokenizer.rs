@@ -98,7 +98,7 @@ impl VisionTokenizer {
             picture_values(view, &mut data);
         }
         let x = Tensor::from_vec(data, (views.len(), side, side, 4), &Device::Cpu)?;
-        let latents = self.net.encode(&x)?.flatten_all()?.to_vec1::<f32>()?;
+        let latents = rayon::scope(|_| self.net.encode(&x))?.flatten_all()?.to_vec1::<f32>()?;
         let codes = nearest_codes(&latents, &self.packed_codebook);
         let (rows, cols) = self.grid();
         Ok(codes.chunks_exact(rows * cols).map(<[u32]>::to_vec).collect())
@@ -150,7 +150,8 @@ impl VisionTokenizer {
         } else {
             None
         };
-        let out = self.net.decode(&z, guide.as_ref())?.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+        let out = rayon::scope(|_| self.net.decode(&z, guide.as_ref()))?;
+        let out = out.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
         Ok(out.chunks_exact(side * side * 4).map(|values| picture_view(values, side)).collect())
     }
 

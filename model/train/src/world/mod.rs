@@ -13,7 +13,9 @@
 //! follows them: Discrete Diffusion Adaptation (Emu3.5, arXiv 2510.26583) by the recipe of URSA (arXiv 2510.24717). The network
 //! is not told the time, and all times count alike.
 
+mod compute;
 mod layout;
+mod network;
 mod noise;
 mod run;
 mod step;
@@ -25,7 +27,9 @@ use rhea_nn::transformer::TransformerConfig;
 use rhea_tokens::Vocabulary;
 use serde::{Deserialize, Serialize};
 
+pub use compute::Compute;
 pub use layout::{Kind, Laid, LossWeights, lay_out, lay_out_next_token, lay_out_uniform};
+pub use network::{BatchLoss, CandleNetwork};
 pub use noise::{CanvasNoise, FlowNoise, Noise};
 pub use run::{WorldRun, inner_matrix, train_world};
 pub use step::{Scores, WorldTrainer};

@@ -10,7 +10,7 @@ use rhea_nn::NnError;
 use rhea_nn::transformer::{Parameters, TransformerConfig};
 use rhea_nn::weights::{Stored, Weights, save};
 
-use super::{CanvasNoise, LossWeights, WorldIds, WorldSource, WorldTrainer};
+use super::{CanvasNoise, Compute, LossWeights, WorldIds, WorldSource, WorldTrainer};
 use crate::checkpoint;
 use crate::optim::{Optimiser, OptimiserConfig};
 use crate::progress::Progress;
@@ -40,6 +40,8 @@ pub struct WorldRun {
     pub seed: u64,
     /// Worker threads; part of the arithmetic, so results depend on it.
     pub shards: usize,
+    /// Where gradients are computed.
+    pub compute: Compute,
     /// Steps between two evaluations (and checkpoints).
     pub evaluate_every: u64,
     /// Held-out samples of an evaluation.
@@ -83,10 +85,11 @@ pub fn train_world(run: &WorldRun, source: &dyn WorldSource) -> Result<(), NnErr
     let mut optimiser = Optimiser::new(parameters.vars().to_vec(), OptimiserConfig::default(), inner_matrix);
     let begin = checkpoint::restore(&run.work, &mut optimiser)?.map_or(0, |p| p.step);
     let shards = Shards::new(run.shards).map_err(NnError::Input)?;
-    let mut trainer = WorldTrainer::new(parameters, run.ids, (run.weights, run.noise.clone()), run.seed, shards.len());
+    let mut trainer = WorldTrainer::new(parameters, run.ids, (run.weights, run.noise.clone()), run.seed, shards.len())
+        .on(run.compute.clone());
     let mut progress = Progress::new(&run.work, "world", begin, run.steps, run.batch)?;
-    let (count, unit) = (trainer.parameters().layout().total(), rhea_nn::kernels::unit().name());
-    progress.note(&format!("{count} parameters, {unit} kernels"));
+    let count = trainer.parameters().layout().total();
+    progress.note(&format!("{count} parameters, {}", run.compute.name()));
     let held_out = source.held_out(run.held_out).map_err(NnError::Input)?;
     for step in begin..run.steps {
         let rate = run.rate * cosine(step, run.steps);

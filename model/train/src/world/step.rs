@@ -9,6 +9,7 @@ use rhea_nn::kernels::unit;
 use rhea_nn::transformer::training::{Gradients, LossRow, Pass, RowLoss, Weights};
 use rhea_nn::transformer::{Batch, Parameters};
 
+use super::compute::{self, Compute};
 use super::{CanvasNoise, Kind, Laid, LossWeights, Noise, WorldIds, WorldSample, WorldSource};
 use super::{lay_out, lay_out_next_token, lay_out_uniform};
 use crate::optim::Optimiser;
@@ -26,14 +27,14 @@ pub struct Scores {
 }
 
 impl Scores {
-    fn count(&mut self, kind: Kind, loss: RowLoss) {
+    pub(super) fn count(&mut self, kind: Kind, loss: RowLoss) {
         let i = kind as usize;
         self.counts[i] += 1;
         self.nats[i] += f64::from(loss.nats);
         self.correct[i] += u64::from(loss.correct);
     }
 
-    fn add(&mut self, other: &Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         for i in 0..Kind::ALL.len() {
             self.counts[i] += other.counts[i];
             self.nats[i] += other.nats[i];
@@ -92,6 +93,7 @@ pub struct WorldTrainer {
     seed: u64,
     rope: Arc<rhea_nn::transformer::ops::rope::Rope>,
     workers: Vec<Mutex<Worker>>,
+    compute: Compute,
 }
 
 impl WorldTrainer {
@@ -114,7 +116,15 @@ impl WorldTrainer {
             weights,
             noise,
             seed,
+            compute: Compute::Kernels,
         }
+    }
+
+    /// Lets gradients be computed elsewhere.
+    #[must_use]
+    pub fn on(mut self, compute: Compute) -> Self {
+        self.compute = compute;
+        self
     }
 
     /// The parameters.
@@ -129,7 +139,7 @@ impl WorldTrainer {
 
     /// Sample `index` as a training sequence: in its next-token form where it has one, else with noise that depends on seed
     /// and index alone.
-    fn training_sequence(&self, sample: &WorldSample, index: u64) -> Result<Laid, String> {
+    pub(super) fn training_sequence(&self, sample: &WorldSample, index: u64) -> Result<Laid, String> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(index);
         if let Some(laid) = lay_out_next_token(sample, &self.ids, &self.weights)? {
@@ -173,10 +183,30 @@ impl WorldTrainer {
         optimiser: &mut Optimiser,
         rate: f32,
     ) -> Result<Vec<(&'static str, f32)>, NnError> {
-        let weights = self.pack()?;
-        let this = &*self;
         let total: f32 = laid.iter().flatten().flat_map(|l| &l.targets).map(|t| t.weight).sum();
         let scale = 1.0 / total.max(1e-6);
+        let (loss, scores, grads) = match &self.compute {
+            Compute::Kernels => self.by_kernels(shards, laid, scale)?,
+            Compute::Devices(devices) => {
+                let all: Vec<&Laid> = laid.iter().flatten().collect();
+                compute::gradients(devices, &self.parameters, self.ids.visual_base as usize, &all, scale)?
+            }
+        };
+        let norm = optimiser.step(rate, &grads)?;
+        let mut figures = vec![("loss", loss), ("rate", rate), ("norm", norm)];
+        figures.extend(scores.figures());
+        Ok(figures)
+    }
+
+    /// Loss and gradients of all sequences by the kernels, one list a worker.
+    pub(super) fn by_kernels(
+        &mut self,
+        shards: &Shards,
+        laid: &[Vec<Laid>],
+        scale: f32,
+    ) -> Result<compute::Gradients, NnError> {
+        let weights = self.pack()?;
+        let this = &*self;
         let results = shards.run(|shard| {
             let mut worker = this.workers[shard].lock().unwrap_or_else(PoisonError::into_inner);
             let Worker { pass, gradients } = &mut *worker;
@@ -189,11 +219,7 @@ impl WorldTrainer {
             loss += part;
             scores.add(&part_scores);
         }
-        let grads = self.sum_gradients()?;
-        let norm = optimiser.step(rate, &grads)?;
-        let mut figures = vec![("loss", loss), ("rate", rate), ("norm", norm)];
-        figures.extend(scores.figures());
-        Ok(figures)
+        Ok((loss, scores, self.sum_gradients()?))
     }
 
     /// The workers' gradients, added in their order.

@@ -3,11 +3,14 @@
 
 mod dida;
 
+use candle_core::{Device, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rhea_nn::kernels::{Unit, unit};
 use rhea_nn::transformer::{NO_ID, TransformerConfig, Visible};
 
 use super::*;
+use crate::shards::Shards;
 
 const IDS: WorldIds =
     WorldIds { canvas: 10, partial: 11, hole: 12, eol: 13, eoi: 14, visual_base: 20, visual_count: 8 };
@@ -154,6 +157,7 @@ fn small_run(work: &std::path::Path) -> WorldRun {
         noise: CanvasNoise::Hole(Noise::TRAINING),
         seed: 3,
         shards: 2,
+        compute: Compute::Kernels,
         evaluate_every: 30,
         held_out: 32,
         work: work.join("work"),
@@ -214,4 +218,37 @@ fn a_resumed_run_equals_an_uninterrupted_one() {
     let read = |run: &WorldRun| std::fs::read(run.out.join("model.safetensors")).unwrap();
     assert_eq!(read(&run), read(&first));
     assert_eq!(last_line(&run)["hole_ce"], last_line(&first)["hole_ce"]);
+}
+
+#[test]
+fn candle_on_devices_computes_what_the_kernels_compute() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = small_run(dir.path());
+    let samples: Vec<WorldSample> = (0..6).map(|i| Rule.sample(i).unwrap()).collect();
+    let shards = Shards::new(1).unwrap();
+    let parameters = super::run::fresh(&run).unwrap();
+    let mut trainer = WorldTrainer::new(parameters, IDS, (run.weights, run.noise.clone()), run.seed, 1);
+    let laid: Vec<Laid> = (0..).zip(&samples).map(|(i, s)| trainer.training_sequence(s, i).unwrap()).collect();
+    let all = vec![laid];
+    let (loss, scores, want) = trainer.by_kernels(&shards, &all, 0.05).unwrap();
+    let devices = [Device::Cpu, Device::Cpu];
+    let borrowed: Vec<&Laid> = all[0].iter().collect();
+    let base = IDS.visual_base as usize;
+    let (other, others, got) = compute::gradients(&devices, trainer.parameters(), base, &borrowed, 0.05).unwrap();
+    // Tiles round products to bf16.
+    let allowed = if unit() == Unit::F32 { 1e-4 } else { 0.05 };
+    assert!((loss - other).abs() < allowed * loss, "{loss} {other}");
+    let (a, b) = (scores.nats(Kind::Word).unwrap(), others.nats(Kind::Word).unwrap());
+    assert!((a - b).abs() < allowed * a, "{a} {b}");
+    for (i, (want, got)) in want.iter().zip(&got).enumerate() {
+        let (want, got) = (want.as_ref().unwrap(), got.as_ref().unwrap());
+        let square = |t: &Tensor| t.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt();
+        let off = square(&(want - got).unwrap());
+        assert!(
+            off <= allowed * square(want),
+            "{} is off by {off} of {}",
+            trainer.parameters().vars()[i].0,
+            square(want)
+        );
+    }
 }

@@ -10,6 +10,7 @@ use rhea_scene::generate_any;
 use rhea_session::Options;
 use serde::Serialize;
 
+use super::counted::Counted;
 use super::figures::Mean;
 use super::walks::{LEAST_SHARE, Place, one_step, score, somewhere, walk};
 use crate::LessonError;
@@ -21,6 +22,10 @@ pub struct WayFigures {
     pub view_secs: f64,
     /// What memory (a true view) sees, against truth, dB.
     pub seen_psnr: f64,
+    /// What nobody has seen yet, against truth, dB.
+    pub unseen_psnr: f64,
+    /// Forward passes of the transformer a view, mean.
+    pub mean_passes: f64,
 }
 
 /// Both ways.
@@ -46,7 +51,8 @@ pub fn compare_decodings(
     on_scene: &mut dyn FnMut(usize),
 ) -> Result<DecodingPair, LessonError> {
     let ways = [None, Some(Decoding::NextToken)];
-    let (mut secs, mut seen) = ([Vec::new(), Vec::new()], [Mean::default(); 2]);
+    let mut secs = [Vec::new(), Vec::new()];
+    let [mut seen, mut unseen, mut passes] = [[Mean::default(); 2]; 3];
     for (done, seed) in seeds.enumerate() {
         let scene = generate_any(seed);
         let Some(place) = Place::new(&scene, model.side_px()) else { continue };
@@ -55,13 +61,18 @@ pub fn compare_decodings(
             let from = if i == 0 { place.start } else { somewhere(&place, &mut rng) };
             let Some(step) = one_step(&place, &from, i, &mut rng) else { continue };
             for (way, decoding) in ways.into_iter().enumerate() {
-                let told =
-                    walk(model, &place, &from, &[step], Options { decoding, narrate: false, ..Options::default() })?;
+                let mut counted = Counted::new(model);
+                let options = Options { decoding, narrate: false, ..Options::default() };
+                let told = walk(&mut counted, &place, &from, &[step], options)?;
+                passes[way].add(counted.mean_passes());
                 let Some(next) = told.get(1) else { continue };
                 secs[way].push(next.imagine_secs);
-                let share = next.seen.iter().filter(|seen| **seen).count() as f32 / next.seen.len() as f32;
-                if share > LEAST_SHARE {
-                    seen[way].add(score(psnr(&next.view, &place.truth(&next.pose).rgbd, Some(&next.seen))));
+                let truth = place.truth(&next.pose).rgbd;
+                for (mean, known) in [(&mut seen[way], true), (&mut unseen[way], false)] {
+                    let part: Vec<bool> = next.seen.iter().map(|seen| *seen == known).collect();
+                    if part.iter().filter(|of| **of).count() as f32 > LEAST_SHARE * part.len() as f32 {
+                        mean.add(score(psnr(&next.view, &truth, Some(&part))));
+                    }
                 }
             }
         }
@@ -69,14 +80,13 @@ pub fn compare_decodings(
     }
     let ratios: Vec<f64> = secs[0].iter().zip(&secs[1]).map(|(parallel, next)| next / parallel).collect();
     let views = ratios.len();
-    let [parallel, next_token] = secs.map(median);
-    let figures = |view_secs: f64, seen: Mean| WayFigures { view_secs, seen_psnr: seen.get() };
-    Ok(DecodingPair {
-        parallel: figures(parallel, seen[0]),
-        next_token: figures(next_token, seen[1]),
-        ratio: median(ratios),
-        views,
-    })
+    let figures = |way: usize| WayFigures {
+        view_secs: median(secs[way].clone()),
+        seen_psnr: seen[way].get(),
+        unseen_psnr: unseen[way].get(),
+        mean_passes: passes[way].get(),
+    };
+    Ok(DecodingPair { parallel: figures(0), next_token: figures(1), ratio: median(ratios), views })
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

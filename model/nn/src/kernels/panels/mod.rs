@@ -13,6 +13,8 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod block;
+#[cfg(target_arch = "x86_64")]
+mod dots;
 mod lanes;
 mod peak;
 mod quantise;
@@ -23,10 +25,10 @@ use rayon::prelude::*;
 use smallvec::SmallVec;
 
 pub use block::{Strided, dot_rows, multiply_block};
-pub use peak::multiply_adds;
+pub use peak::{dot_pairs, multiply_adds};
 
 use super::convert::{add_row, bf16};
-use super::{Format, Isa};
+use super::{Arithmetic, Format, Isa, Unit};
 use quantise::quantise_weights;
 
 /// Outputs of a panel.
@@ -80,6 +82,8 @@ impl Lines {
 enum Stored {
     F32(Lines),
     Bf16(Lines),
+    /// As `Bf16`, for rows that are rounded too.
+    Dots(Lines),
     /// `[chunk][panel][block][column]` scales beside the values.
     Int8(Lines, Lines),
 }
@@ -94,13 +98,14 @@ pub struct Panels {
 }
 
 impl Panels {
-    /// From `[n][k]`.
+    /// From `[n][k]`. On the AVX-512 unit, rows are rounded to bf16 for weights that are.
     ///
     /// # Panics
     /// When `w` does not have `n * k` values, or this CPU lacks the instructions.
-    pub fn pack(isa: Isa, format: Format, w: &[f32], n: usize, k: usize) -> Self {
+    pub fn pack(arithmetic: Arithmetic, w: &[f32], n: usize, k: usize) -> Self {
+        let Arithmetic { unit, isa, format } = arithmetic;
         assert_eq!(w.len(), n * k, "weights do not have n * k values");
-        assert!(isa.is_present(), "this CPU does not have {}", isa.name());
+        assert!(isa.is_present() && unit.is_present(), "this CPU does not have {} and {}", isa.name(), unit.name());
         let wide = n.div_ceil(COLUMNS) * COLUMNS;
         let stored = match format {
             Format::F32 => {
@@ -111,7 +116,7 @@ impl Panels {
             Format::Bf16 => {
                 let mut lines = Lines::zeros::<u16>(wide * k.next_multiple_of(2));
                 fill(lines.of_mut::<u16>(), w, n, k, bf16, in_pairs);
-                Stored::Bf16(lines)
+                if unit == Unit::Avx512Bf16 { Stored::Dots(lines) } else { Stored::Bf16(lines) }
             }
             Format::Int8 => {
                 let padded = k.next_multiple_of(BLOCK);
@@ -127,7 +132,7 @@ impl Panels {
     /// Bytes held.
     pub fn bytes(&self) -> usize {
         match &self.stored {
-            Stored::F32(lines) | Stored::Bf16(lines) => lines.bytes(),
+            Stored::F32(lines) | Stored::Bf16(lines) | Stored::Dots(lines) => lines.bytes(),
             Stored::Int8(values, scales) => values.bytes() + scales.bytes(),
         }
     }

@@ -1,5 +1,5 @@
 //! How many multiplications the CPU can do when nothing has to be read.
-#![allow(unsafe_code, reason = "vector instructions; the entry is safe")]
+#![allow(unsafe_code, reason = "vector instructions; the entries are safe")]
 
 use std::hint::black_box;
 
@@ -16,50 +16,70 @@ const CHAINS: usize = 6;
 /// # Panics
 /// When this CPU lacks the instructions.
 pub fn multiply_adds(isa: Isa, steps: usize) -> usize {
+    run::<false>(isa, steps);
+    steps * CHAINS * COLUMNS * 2
+}
+
+/// As [`multiply_adds`], with pairs of 16-bit values, which is how int8 weights are multiplied.
+///
+/// # Panics
+/// When this CPU lacks the instructions.
+pub fn dot_pairs(isa: Isa, steps: usize) -> usize {
+    run::<true>(isa, steps);
+    steps * CHAINS * COLUMNS * 4
+}
+
+fn run<const INTS: bool>(isa: Isa, steps: usize) {
     assert!(isa.is_present(), "this CPU does not have {}", isa.name());
     match isa {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the CPU has the instructions.
-        Isa::Avx512 => unsafe { avx512(steps) },
+        Isa::Avx512 => unsafe { avx512::<INTS>(steps) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        Isa::Avx2 => unsafe { avx2(steps) },
+        Isa::Avx2 => unsafe { avx2::<INTS>(steps) },
         // SAFETY: needs no particular CPU.
-        _ => unsafe { all::<Portable>(steps) },
+        _ => unsafe { all::<Portable, INTS>(steps) },
     }
-    steps * CHAINS * COLUMNS * 2
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn avx2(steps: usize) {
+unsafe fn avx2<const INTS: bool>(steps: usize) {
     // SAFETY: the caller's promise.
-    unsafe { all::<super::avx2::Avx2>(steps) }
+    unsafe { all::<super::avx2::Avx2, INTS>(steps) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2,fma")]
-unsafe fn avx512(steps: usize) {
+unsafe fn avx512<const INTS: bool>(steps: usize) {
     // SAFETY: the caller's promise.
-    unsafe { all::<super::avx512::Avx512>(steps) }
+    unsafe { all::<super::avx512::Avx512, INTS>(steps) }
 }
 
 /// # Safety
 /// The CPU has the instructions of `L`.
 #[inline(always)]
-unsafe fn all<L: Lanes>(steps: usize) {
+unsafe fn all<L: Lanes, const INTS: bool>(steps: usize) {
     let mut out = [0.0_f32; COLUMNS];
-    // SAFETY: the caller's promise; `out` has room for sixteen values.
+    // SAFETY: the caller's promise; `out` has room for sixteen values, `pairs` holds sixteen pairs.
     unsafe {
         let (x, w) = (L::splat(black_box(0.999)), L::splat(black_box(0.001)));
         let mut sums = [L::zero(); CHAINS];
+        let pairs = black_box([3_i8; 2 * COLUMNS]);
+        let (left, right) = (black_box([1_i16, 2]), L::widen(pairs.as_ptr()));
+        let mut ints = [L::zero_int(); CHAINS];
         for _ in 0..steps {
-            for sum in &mut sums {
-                *sum = L::multiply_add(*sum, x, w);
+            for chain in 0..CHAINS {
+                if INTS {
+                    ints[chain] = L::dot_pairs(left.as_ptr(), right, ints[chain]);
+                } else {
+                    sums[chain] = L::multiply_add(sums[chain], x, w);
+                }
             }
         }
-        for sum in sums {
-            L::store(sum, out.as_mut_ptr());
+        for chain in 0..CHAINS {
+            L::store(L::scale_add(ints[chain], 1.0, w, sums[chain]), out.as_mut_ptr());
             black_box(&out);
         }
     }

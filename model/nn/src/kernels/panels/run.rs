@@ -27,11 +27,12 @@ pub type OutRows<'a> = SmallVec<[&'a mut [f32]; 8]>;
 thread_local! {
     /// Rows of a task in the order of its weights, and their scales where they are quantised; kept between tasks.
     static FLOATS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    static HALVES: RefCell<Vec<u16>> = const { RefCell::new(Vec::new()) };
     static INTS: RefCell<(Vec<i16>, Vec<f32>)> = const { RefCell::new((Vec::new(), Vec::new())) };
 }
 
 /// The first `len` values of a buffer that grows when it must. What they hold is left over from before.
-fn sized<T: Copy + Default>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
+pub(super) fn sized<T: Copy + Default>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
     if buffer.len() < len {
         buffer.resize(len, T::default());
     }
@@ -52,6 +53,14 @@ pub struct Task<'a> {
 pub fn run(weights: &Panels, task: &mut Task<'_>) {
     assert_eq!(task.x.len(), task.out.len() * weights.k, "rows of a task");
     assert!(task.panels.end <= weights.n.div_ceil(COLUMNS), "panels of a task");
+    #[cfg(target_arch = "x86_64")]
+    if let Stored::Dots(lines) = &weights.stored {
+        let mut kept = HALVES.take();
+        // SAFETY: weights for dot products are only packed where the CPU has AVX-512 BF16.
+        unsafe { super::dots::run(weights, lines.of::<u16>(), task, &mut kept) };
+        HALVES.set(kept);
+        return;
+    }
     match weights.isa {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: panels are only packed for instructions that the CPU has.
@@ -89,7 +98,9 @@ unsafe fn run_with<L: Lanes>(weights: &Panels, task: &mut Task<'_>) {
     unsafe {
         match &weights.stored {
             Stored::F32(lines) => floats::<L, Whole>(weights, lines.of::<f32>(), task, &mut floats_kept),
-            Stored::Bf16(lines) => floats::<L, Halves>(weights, lines.of::<u16>(), task, &mut floats_kept),
+            Stored::Bf16(lines) | Stored::Dots(lines) => {
+                floats::<L, Halves>(weights, lines.of::<u16>(), task, &mut floats_kept)
+            }
             Stored::Int8(values, scales) => {
                 let kept = (&mut ints_kept, &mut scales_kept);
                 ints::<L>(weights, values.of::<i8>(), scales.of::<f32>(), task, kept);
@@ -250,7 +261,7 @@ unsafe fn int_step<L: Lanes, const M: usize>(
 
 /// Writes or adds the columns of one panel; the last panel may be cut off by the end of the row.
 #[inline(always)]
-fn place(row: &mut [f32], column: usize, sums: &[f32; COLUMNS], add: bool) {
+pub(super) fn place(row: &mut [f32], column: usize, sums: &[f32; COLUMNS], add: bool) {
     if let Some(Ok(row)) = row.get_mut(column..column + COLUMNS).map(<&mut [f32; COLUMNS]>::try_from) {
         for i in 0..COLUMNS {
             row[i] = if add { row[i] + sums[i] } else { sums[i] };

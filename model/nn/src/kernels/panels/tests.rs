@@ -19,13 +19,27 @@ fn reference(x: &[f32], w: &[f32], (m, n, k): (usize, usize, usize)) -> Vec<(f64
 
 /// Largest relative rounding error of one weight: none, half a unit of 8 bits, half a step of 127 of the block's largest.
 /// The last is relative to 1, the largest value there is.
-fn tolerance(format: Format, (sum, magnitude): (f64, f64), k: usize) -> f64 {
+fn tolerance(of: Arithmetic, (sum, magnitude): (f64, f64), k: usize) -> f64 {
     let f32 = 1e-6 * (1.0 + magnitude) + 1e-7 * sum.abs();
-    match format {
+    let roundings = if of.unit == Unit::Avx512Bf16 { 2.0 } else { 1.0 };
+    match of.format {
         Format::F32 => f32,
-        Format::Bf16 => f32 + magnitude / 256.0,
+        Format::Bf16 => f32 + roundings * magnitude / 256.0,
         Format::Int8 => f32 + k as f64 * (0.5 / 127.0 + 0.5 / 32767.0),
     }
+}
+
+/// Everything that panels can be packed for here.
+fn present() -> Vec<Arithmetic> {
+    let plain = Isa::present()
+        .into_iter()
+        .flat_map(|isa| Format::ALL.map(|format| Arithmetic { unit: Unit::F32, isa, format }));
+    let dots = Arithmetic { unit: Unit::Avx512Bf16, isa: Isa::Portable, format: Format::Bf16 };
+    plain.chain(Unit::Avx512Bf16.is_present().then_some(dots)).collect()
+}
+
+fn named(arithmetic: Arithmetic) -> String {
+    format!("{} {} {}", arithmetic.unit.name(), arithmetic.isa.name(), arithmetic.format.name())
 }
 
 const ODD_SIZES: [(usize, usize); 8] =
@@ -33,21 +47,19 @@ const ODD_SIZES: [(usize, usize); 8] =
 
 #[test]
 fn every_format_and_unit_agrees_with_f64() {
-    for isa in Isa::present() {
-        for format in Format::ALL {
-            for (n, k) in ODD_SIZES {
-                for m in [1, 2, 3, 4, 5, 6, 7, 8, 9, 31, 33, 257] {
-                    // Slices that begin one element after an allocation, so that nothing is aligned by chance.
-                    let (x, w, bias) = (values(m * k + 1, 1), values(n * k + 1, 2), values(n + 1, 3));
-                    let (x, w, bias) = (&x[1..], &w[1..], &bias[1..]);
-                    let panels = Panels::pack(isa, format, w, n, k);
-                    let mut out = vec![f32::NAN; m * n + 1];
-                    panels.product(x, m, Some(bias), &mut out[1..]);
-                    for (i, (got, want)) in out[1..].iter().zip(reference(x, w, (m, n, k))).enumerate() {
-                        let error = (f64::from(*got) - want.0 - f64::from(bias[i % n])).abs();
-                        let what = format!("{} {} {m} x {k} x {n}: element {i}", isa.name(), format.name());
-                        assert!(error <= tolerance(format, want, k), "{what} is off by {error}");
-                    }
+    for of in present() {
+        for (n, k) in ODD_SIZES {
+            for m in [1, 2, 3, 4, 5, 6, 7, 8, 9, 31, 33, 257] {
+                // Slices that begin one element after an allocation, so that nothing is aligned by chance.
+                let (x, w, bias) = (values(m * k + 1, 1), values(n * k + 1, 2), values(n + 1, 3));
+                let (x, w, bias) = (&x[1..], &w[1..], &bias[1..]);
+                let panels = Panels::pack(of, w, n, k);
+                let mut out = vec![f32::NAN; m * n + 1];
+                panels.product(x, m, Some(bias), &mut out[1..]);
+                for (i, (got, want)) in out[1..].iter().zip(reference(x, w, (m, n, k))).enumerate() {
+                    let error = (f64::from(*got) - want.0 - f64::from(bias[i % n])).abs();
+                    let what = format!("{} {m} x {k} x {n}: element {i}", named(of));
+                    assert!(error <= tolerance(of, want, k), "{what} is off by {error}");
                 }
             }
         }
@@ -62,7 +74,7 @@ fn bf16_products_are_exact_for_weights_that_are_bf16() {
     for isa in Isa::present() {
         let run = |format| {
             let mut out = vec![f32::NAN; m * n];
-            Panels::pack(isa, format, &w, n, k).product(&x, m, None, &mut out);
+            Panels::pack(Arithmetic { unit: Unit::F32, isa, format }, &w, n, k).product(&x, m, None, &mut out);
             out
         };
         assert_eq!(run(Format::Bf16), run(Format::F32), "{}", isa.name());
@@ -73,20 +85,18 @@ fn bf16_products_are_exact_for_weights_that_are_bf16() {
 fn neither_threads_nor_the_number_of_rows_change_a_bit() {
     let (m, n, k) = (401, 300, 520);
     let (x, w) = (values(m * k, 6), values(n * k, 7));
-    for isa in Isa::present() {
-        for format in Format::ALL {
-            let panels = Panels::pack(isa, format, &w, n, k);
-            let run = |threads: usize, m: usize| {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                let mut out = vec![f32::NAN; m * n];
-                pool.install(|| panels.product(&x[..m * k], m, None, &mut out));
-                out
-            };
-            let all = run(1, m);
-            for m in [1, 2, 7, 8, 33, m] {
-                for threads in [1, 2, 3] {
-                    assert_eq!(run(threads, m), all[..m * n], "{} {} {m} {threads}", isa.name(), format.name());
-                }
+    for of in present() {
+        let panels = Panels::pack(of, &w, n, k);
+        let run = |threads: usize, m: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut out = vec![f32::NAN; m * n];
+            pool.install(|| panels.product(&x[..m * k], m, None, &mut out));
+            out
+        };
+        let all = run(1, m);
+        for m in [1, 2, 7, 8, 33, m] {
+            for threads in [1, 2, 3] {
+                assert_eq!(run(threads, m), all[..m * n], "{} {m} {threads}", named(of));
             }
         }
     }
@@ -95,36 +105,36 @@ fn neither_threads_nor_the_number_of_rows_change_a_bit() {
 #[test]
 fn values_that_are_not_finite_are_not_hidden() {
     let (n, k) = (20, 130);
-    for isa in Isa::present() {
-        for format in Format::ALL {
-            for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-                let (mut x, mut w) = (values(k, 8), values(n * k, 9));
-                x[100] = bad;
-                let mut out = vec![0.0; n];
-                Panels::pack(isa, format, &w, n, k).product(&x, 1, None, &mut out);
-                assert!(out.iter().all(|v| !v.is_finite()), "{} left {bad}", format.name());
-                x[100] = 1.0;
-                w[3 * k + 129] = bad;
-                Panels::pack(isa, format, &w, n, k).product(&x, 1, None, &mut out);
-                assert!(!out[3].is_finite() && out[4].is_finite(), "{} weight {bad}", format.name());
-            }
+    for of in present() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let (mut x, mut w) = (values(k, 8), values(n * k, 9));
+            x[100] = bad;
+            let mut out = vec![0.0; n];
+            Panels::pack(of, &w, n, k).product(&x, 1, None, &mut out);
+            assert!(out.iter().all(|v| !v.is_finite()), "{} left {bad}", named(of));
+            x[100] = 1.0;
+            w[3 * k + 129] = bad;
+            Panels::pack(of, &w, n, k).product(&x, 1, None, &mut out);
+            assert!(!out[3].is_finite() && out[4].is_finite(), "{} weight {bad}", named(of));
         }
     }
 }
 
 #[test]
 fn sizes_of_nothing_are_allowed() {
-    let panels = Panels::pack(Isa::Portable, Format::Int8, &[], 3, 0);
+    let of = |format| Arithmetic { unit: Unit::F32, isa: Isa::Portable, format };
+    let panels = Panels::pack(of(Format::Int8), &[], 3, 0);
     let mut out = [f32::NAN; 6];
     panels.product(&[], 2, Some(&[1.0, 2.0, 3.0]), &mut out);
     assert_eq!(out, [1.0, 2.0, 3.0, 1.0, 2.0, 3.0]);
-    Panels::pack(Isa::Portable, Format::Bf16, &[1.0; 6], 3, 2).product(&[], 0, None, &mut []);
+    Panels::pack(of(Format::Bf16), &[1.0; 6], 3, 2).product(&[], 0, None, &mut []);
 }
 
 #[test]
 fn formats_take_the_bytes_they_promise() {
     let (n, k) = (256, 512);
-    let bytes = |format| Panels::pack(Isa::Portable, format, &vec![0.5; n * k], n, k).bytes();
+    let of = |format| Arithmetic { unit: Unit::F32, isa: Isa::Portable, format };
+    let bytes = |format| Panels::pack(of(format), &vec![0.5; n * k], n, k).bytes();
     assert_eq!(bytes(Format::F32), n * k * 4);
     assert_eq!(bytes(Format::Bf16), n * k * 2);
     assert_eq!(bytes(Format::Int8), n * k + n * k / 64 * 4);

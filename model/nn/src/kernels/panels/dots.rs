@@ -1,0 +1,127 @@
+//! bf16 weights times rows that are rounded to bf16 too: AVX-512 BF16 (`vdpbf16ps`) over the panels that bf16 weights have
+//! anyway. It multiplies twice as many values an instruction as f32 does.
+//!
+//! Order of summation: every output is one chain over the pairs of a chunk, whatever the number of rows and panels of a tile.
+#![allow(unsafe_code, reason = "vector instructions; the entry says what it needs")]
+#![allow(clippy::needless_range_loop, reason = "an iterator that is not inlined keeps the sums out of registers")]
+
+use std::arch::x86_64::{
+    __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
+};
+
+use super::run::{Task, place, sized};
+use super::{COLUMNS, FLOAT_CHUNK, Panels};
+use crate::kernels::convert::row_to_bf16;
+
+/// Rows of the largest tile.
+const ROWS: usize = 8;
+/// Distance of rows in the scratch: not a multiple of 4 KiB, so that rows do not compete for the same cache lines.
+const PITCH: usize = FLOAT_CHUNK + 32;
+
+/// Runs a task.
+///
+/// # Safety
+/// The CPU has AVX-512 F and BF16; `values` are those of `weights`.
+pub unsafe fn run(weights: &Panels, values: &[u16], task: &mut Task<'_>, kept: &mut Vec<u16>) {
+    let (k, rows) = (weights.k, task.out.len());
+    let wide = weights.n.div_ceil(COLUMNS) * COLUMNS;
+    let tiles = rows.div_ceil(ROWS);
+    // Few rows need several panels at once, or every sum would wait for the one before it.
+    let together = match rows.div_ceil(tiles) {
+        1 => 8,
+        2 => 4,
+        _ => 2,
+    };
+    let block = sized(kept, rows * PITCH);
+    for start in (0..k).step_by(FLOAT_CHUNK) {
+        let length = FLOAT_CHUNK.min(k - start);
+        let padded = length.next_multiple_of(2);
+        for (to, from) in block.chunks_exact_mut(PITCH).zip(task.x.chunks_exact(k)) {
+            row_to_bf16(&from[start..start + length], to);
+            // Weights go in pairs; what is left over from before could be NaN, and zero times NaN is NaN.
+            to[length..padded].fill(0);
+        }
+        let panel_items = padded * COLUMNS;
+        let chunk = &values[start * wide..][..wide / COLUMNS * panel_items];
+        let mut panel = task.panels.start;
+        while panel < task.panels.end {
+            let count = if panel + together <= task.panels.end { together } else { 1 };
+            let w = &chunk[panel * panel_items..(panel + count) * panel_items];
+            let column = (panel - task.panels.start) * COLUMNS;
+            for tile in 0..tiles {
+                let range = rows * tile / tiles..rows * (tile + 1) / tiles;
+                let x = &block[range.start * PITCH..range.end * PITCH];
+                let out = &mut task.out[range];
+                // SAFETY: `x` holds the tile's rows of `padded` values, `w` `count` panels of them; the caller's promise.
+                unsafe {
+                    match (out.len(), count) {
+                        (1, 8) => step::<1, 8>(x, w, column, start > 0, out),
+                        (1, _) => step::<1, 1>(x, w, column, start > 0, out),
+                        (2, 4) => step::<2, 4>(x, w, column, start > 0, out),
+                        (2, _) => step::<2, 1>(x, w, column, start > 0, out),
+                        (3, 2) => step::<3, 2>(x, w, column, start > 0, out),
+                        (3, _) => step::<3, 1>(x, w, column, start > 0, out),
+                        (4, 2) => step::<4, 2>(x, w, column, start > 0, out),
+                        (4, _) => step::<4, 1>(x, w, column, start > 0, out),
+                        (5, 2) => step::<5, 2>(x, w, column, start > 0, out),
+                        (5, _) => step::<5, 1>(x, w, column, start > 0, out),
+                        (6, 2) => step::<6, 2>(x, w, column, start > 0, out),
+                        (6, _) => step::<6, 1>(x, w, column, start > 0, out),
+                        (7, 2) => step::<7, 2>(x, w, column, start > 0, out),
+                        (7, _) => step::<7, 1>(x, w, column, start > 0, out),
+                        (_, 2) => step::<8, 2>(x, w, column, start > 0, out),
+                        _ => step::<8, 1>(x, w, column, start > 0, out),
+                    }
+                }
+            }
+            panel += count;
+        }
+    }
+}
+
+/// `M` rows times `P` panels of one chunk.
+///
+/// # Safety
+/// The CPU has AVX-512 F and BF16; `x` holds `M` rows of as many pairs as each of the `P` panels of `w`.
+#[target_feature(enable = "avx512f,avx512bf16")]
+unsafe fn step<const M: usize, const P: usize>(x: &[u16], w: &[u16], column: usize, add: bool, out: &mut [&mut [f32]]) {
+    let panel = w.len() / P;
+    let mut sums = [[_mm512_setzero_ps(); P]; M];
+    let (x, w) = (x.as_ptr(), w.as_ptr());
+    for pair in 0..panel / (2 * COLUMNS) {
+        // SAFETY: pairs stay inside rows and panels.
+        unsafe {
+            let mut columns = [zero(); P];
+            for p in 0..P {
+                columns[p] = as_bf16(_mm512_loadu_si512(w.add(p * panel + pair * 2 * COLUMNS).cast()));
+            }
+            for row in 0..M {
+                let x = x.add(row * PITCH + 2 * pair).cast::<i32>().read_unaligned();
+                let x = as_bf16(_mm512_set1_epi32(x));
+                for p in 0..P {
+                    sums[row][p] = _mm512_dpbf16_ps(sums[row][p], x, columns[p]);
+                }
+            }
+        }
+    }
+    for row in 0..M {
+        for p in 0..P {
+            let mut sixteen = [0.0; COLUMNS];
+            // SAFETY: sixteen values are written to sixteen.
+            unsafe { _mm512_storeu_ps(sixteen.as_mut_ptr(), sums[row][p]) };
+            place(&mut *out[row], column + p * COLUMNS, &sixteen, add);
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn zero() -> __m512bh {
+    as_bf16(_mm512_set1_epi32(0))
+}
+
+#[inline(always)]
+fn as_bf16(bits: __m512i) -> __m512bh {
+    // SAFETY: both are 64 bytes without invalid values.
+    unsafe { std::mem::transmute(bits) }
+}
