@@ -49,7 +49,7 @@ impl Default for Options {
 
 impl Options {
     /// From here on nine of ten named objects are in view: `rhea eval words`.
-    pub const LEAST_SURE: f32 = 0.5;
+    pub const LEAST_SURE: f32 = 0.9;
     /// Passes of decoding with holes for a view that memory covers.
     pub const KNOWN_PASSES: u32 = 2;
     /// Passes of decoding with holes for a view that memory knows nothing of.

@@ -51,7 +51,7 @@ struct Exact<'a> {
 
 impl Denoiser for Exact<'_> {
     fn denoise(&mut self, canvas: &Canvas, t: f64) -> Result<Logits<'_>, EngineError> {
-        let mut posterior = vec![0.0; 2 * K];
+        let mut posterior = [0.0; 2 * K];
         let shown = [canvas.cells()[0].code(), canvas.cells()[1].code()];
         let given =
             shown.map(|shown| std::array::from_fn::<f64, K, _>(|a| shown_given(&self.flow, self.noise, shown, a, t)));
@@ -152,7 +152,7 @@ fn one_pass_moves_cells_as_the_formulas_say() {
     let total: f64 = logits[..K].iter().map(|z| f64::from(*z).exp()).sum();
     for flow in [Flow { shift, ..Flow::METRIC }, Flow { shift, ..Flow::MIXTURE }] {
         let mut sampler = FlowSampler::new(flow, passes, Noise::Hole, &metric);
-        let mut counts = vec![0.0; 2 * K];
+        let mut counts = [0.0; 2 * K];
         for seed in 0..N {
             let mut canvas = Canvas::new(&[0; 2], &[CellState::Hole; 2], 2).unwrap();
             (0..2).for_each(|cell| canvas.write(cell, current[cell] as u32));
@@ -165,8 +165,8 @@ fn one_pass_moves_cells_as_the_formulas_say() {
         for cell in 0..2 {
             let x = current[cell];
             let mut want = [0.0; K];
-            for y in 0..K {
-                let chosen = f64::from(logits[y]).exp() / total;
+            for (y, logit) in logits.iter().enumerate().take(K) {
+                let chosen = f64::from(*logit).exp() / total;
                 let rate = |v: usize| match flow.path {
                     _ if v == x => 0.0,
                     FlowPath::Mixture => f64::from(u8::from(v == y)) / (1.0 - t),
