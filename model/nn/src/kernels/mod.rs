@@ -5,10 +5,10 @@
 //!   or AVX-512 BF16, f32 through the `gemm` crate everywhere else;
 //! * **weights for decoding** stand in panels of 16 outputs, in a [`Format`] of 4, 2 or 1 bytes a value, and are read by
 //!   kernels written once over a set of vector operations and compiled for each [`Isa`]. On AMX, f32 and bf16 weights stand
-//!   in tiles instead.
+//!   in tiles instead; on AVX-512 BF16, rows are rounded to bf16 for bf16 weights.
 //!
-//! `RHEA_KERNELS=amx-bf16|avx512-bf16|avx512|avx2|portable|f32` forces a choice, `RHEA_WEIGHTS=f32|bf16|int8` the format; [`check`] says when
-//! that is impossible.
+//! `RHEA_KERNELS=amx-bf16|avx512-bf16|avx512|avx2|portable|f32` forces a choice, `RHEA_WEIGHTS=f32|bf16|int8` the format;
+//! [`check`] says when that is impossible.
 //!
 //! Invariant: every element of an output is computed by the same operations in the same order whatever the number of threads.
 
