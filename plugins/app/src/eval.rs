@@ -179,8 +179,8 @@ fn words(args: &EvalWordsArgs) -> Result<ExitCode> {
     progress.finish();
     say!("least sure   views   named   in view   in place");
     for f in &figures {
-        let (in_view, in_place) = (f.in_view * 100.0, f.in_place * 100.0);
-        say!("{:>10.2} {:>7} {:>7} {in_view:>7.1} % {in_place:>7.1} %", f.least_sure, f.views, f.named);
+        let (in_view, in_place) = (percent(f.in_view), percent(f.in_place));
+        say!("{:>10.2} {:>7} {:>7} {in_view:>9} {in_place:>9}", f.least_sure, f.views, f.named);
     }
     write_json(args.json.as_ref(), &figures)?;
     Ok(ExitCode::SUCCESS)
@@ -209,8 +209,13 @@ fn table(f: &Figures) -> String {
             format!("{:.2} / {:.2} dB", walk.own, walk.own_start),
         );
     }
-    line("narration, named objects in view", format!("{:.1} % of {}", f.narration.in_view * 100.0, f.narration.named));
+    line("narration, named objects in view", format!("{} of {}", percent(f.narration.in_view), f.narration.named));
     out
+}
+
+/// A share; a dash where nothing was counted.
+fn percent(share: f64) -> String {
+    if share.is_nan() { "-".to_owned() } else { format!("{:.1} %", share * 100.0) }
 }
 
 #[cfg(test)]
