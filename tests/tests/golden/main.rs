@@ -1,0 +1,6 @@
+//! Agreement with the reference implementation of Emu3.5 on golden numbers, group by group.
+//!
+//! The numbers are in `tests/golden`, or in the folder that `RHEA_GOLDEN` names. Each group prints how many cases it compared.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod fixtures;
