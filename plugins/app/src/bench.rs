@@ -21,10 +21,12 @@ use crate::{machine, place};
 
 /// The walk; it is repeated when more steps are asked for.
 const WALK: &str = "scenes/walks/long400.ron";
-/// Memory is read after this step, when everything is loaded and warm.
-const EARLY_STEP: u64 = 20;
-/// Memory is read again after this step.
-const LATE_STEP: u64 = 400;
+/// Memory is read up to this step, when everything is loaded and warm.
+const EARLY_STEP: usize = 20;
+/// Memory is read again up to this step.
+const LATE_STEP: usize = 400;
+/// Memory is the median over so many steps: buffers that were just given back are resident for a few milliseconds more.
+const READINGS: usize = 9;
 
 /// The numbers, as written to the JSON file. Memory is `null` when the walk was too short to reach its step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -37,12 +39,14 @@ struct Numbers {
     first_view_s: f64,
     /// From the start of the process to a loaded model, seconds.
     model_open_s: f64,
-    /// Resident memory after step 20, MB.
+    /// Resident memory up to step 20, the median of nine steps, MB.
     rss_mb_step_20: Option<f64>,
-    /// Resident memory after step 400, MB.
+    /// Resident memory up to step 400, likewise, MB.
     rss_mb_step_400: Option<f64>,
     /// Memory that the stored views take at the end, MB.
     stored_views_mb: f64,
+    /// Memory that the views stored between both readings take, MB.
+    stored_views_mb_between: Option<f64>,
     /// Steps walked.
     steps: u32,
     /// Threads that were available.
@@ -102,29 +106,44 @@ pub fn run(args: &BenchExploreArgs) -> Result<ExitCode> {
     let (mut session, _) = ExploreSession::start(&start, setup, &mut model, &control, &mut watch)?;
     let progress = Progress::new(u64::from(args.steps));
     let mut reports: Vec<StepReport> = Vec::new();
-    let mut rss = [None, None];
+    let mut memory = MemoryReadings::default();
     for (done, command) in (1_u64..).zip(moves) {
         let words = command.to_string();
         let report = session.step(command, &mut model, &StepControl::default(), &mut watch)?;
         progress.step(done, &words, report.narration.as_ref().map_or("", |note| note.text.as_str()));
         reports.push(report);
-        match done {
-            EARLY_STEP => rss[0] = machine::resident_mb(),
-            LATE_STEP => rss[1] = machine::resident_mb(),
-            _ => {}
-        }
+        memory.read(&session);
     }
     progress.finish();
     numbers.picture_ms_median = picture_ms(&session, &mut model)?;
     session.finish()?;
     numbers.stored_views_mb = session.memory().bytes() as f64 / 1e6;
-    [numbers.rss_mb_step_20, numbers.rss_mb_step_400] = rss;
+    numbers.take_memory(&memory);
     numbers.take_times(&reports);
     print_table(&numbers);
     if let Some(path) = &args.json {
         write_json(&numbers, path)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What was read after each step, MB.
+#[derive(Default)]
+struct MemoryReadings {
+    resident: Vec<f64>,
+    stored: Vec<f64>,
+}
+
+impl MemoryReadings {
+    fn read(&mut self, session: &ExploreSession) {
+        self.resident.extend(machine::resident_mb());
+        self.stored.push(session.memory().bytes() as f64 / 1e6);
+    }
+
+    /// The median of the readings that end with `step`; `None` when the walk did not reach it.
+    fn up_to(readings: &[f64], step: usize) -> Option<f64> {
+        readings.get(step - READINGS..step).map(|part| share_below(&mut part.to_vec(), 0.5))
+    }
 }
 
 /// The median time of the picture decoder on the last view of a walk, with what memory knows of it, milliseconds.
@@ -168,6 +187,13 @@ fn since_start() -> f64 {
 }
 
 impl Numbers {
+    fn take_memory(&mut self, memory: &MemoryReadings) {
+        let resident = |step| MemoryReadings::up_to(&memory.resident, step);
+        let stored = |step| MemoryReadings::up_to(&memory.stored, step);
+        (self.rss_mb_step_20, self.rss_mb_step_400) = (resident(EARLY_STEP), resident(LATE_STEP));
+        self.stored_views_mb_between = stored(LATE_STEP).zip(stored(EARLY_STEP)).map(|(late, early)| late - early);
+    }
+
     /// Rates and times from the steps that drew a view; a blocked move draws none.
     fn take_times(&mut self, reports: &[StepReport]) {
         let drawn: Vec<_> =
@@ -204,7 +230,12 @@ fn print_table(numbers: &Numbers) {
     say!("steps/s with narration         {:.2}", numbers.narrated_steps_per_s);
     say!("memory after step {EARLY_STEP}           {}", mb(numbers.rss_mb_step_20));
     say!("memory after step {LATE_STEP}          {}", mb(numbers.rss_mb_step_400));
-    say!("of it stored views at the end  {:.1} MB", numbers.stored_views_mb);
+    if let (Some(early), Some(late), Some(stored)) =
+        (numbers.rss_mb_step_20, numbers.rss_mb_step_400, numbers.stored_views_mb_between)
+    {
+        say!("grown between them by          {:.1} MB; the views stored there take {stored:.1} MB", late - early);
+    }
+    say!("stored views at the end        {:.1} MB", numbers.stored_views_mb);
 }
 
 fn write_json(numbers: &Numbers, path: &Path) -> Result<()> {

@@ -43,8 +43,8 @@ impl View {
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     views: Vec<View>,
-    /// One per view: a coarse copy of its depth, for [`Memory::recall`].
-    clouds: Vec<Cloud>,
+    /// One per view: a coarse copy of its depth, for [`Memory::recall`]. Boxed, so that the list has little to grow by.
+    clouds: Vec<Box<Cloud>>,
 }
 
 impl Memory {
@@ -56,7 +56,7 @@ impl Memory {
 
     /// Adds a view and returns its index.
     pub fn insert(&mut self, view: View) -> usize {
-        self.clouds.push(Cloud::of(&view.rgbd));
+        self.clouds.push(Box::new(Cloud::of(&view.rgbd)));
         self.views.push(view);
         self.views.len() - 1
     }
@@ -94,10 +94,10 @@ impl Memory {
     /// Memory taken by all views, bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.views.iter().map(View::bytes).sum::<usize>() + self.clouds.len() * size_of::<Cloud>()
+        self.views.iter().map(View::bytes).sum::<usize>() + self.clouds.len() * (size_of::<Cloud>() + size_of::<Box<Cloud>>())
     }
 
-    pub(crate) fn clouds(&self) -> &[Cloud] {
+    pub(crate) fn clouds(&self) -> &[Box<Cloud>] {
         &self.clouds
     }
 }
