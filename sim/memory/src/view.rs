@@ -94,7 +94,8 @@ impl Memory {
     /// Memory taken by all views, bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.views.iter().map(View::bytes).sum::<usize>() + self.clouds.len() * (size_of::<Cloud>() + size_of::<Box<Cloud>>())
+        self.views.iter().map(View::bytes).sum::<usize>()
+            + self.clouds.len() * (size_of::<Cloud>() + size_of::<Box<Cloud>>())
     }
 
     pub(crate) fn clouds(&self) -> &[Box<Cloud>] {
