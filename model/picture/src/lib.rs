@@ -11,6 +11,7 @@ mod font;
 pub mod limits;
 mod metrics;
 mod picture;
+mod plot;
 mod png;
 mod resize;
 mod rgbd;
@@ -18,6 +19,7 @@ mod sheet;
 
 pub use metrics::{depth_rel_err, gradient_sharpness, gradient_strength, psnr, ssim};
 pub use picture::Picture;
+pub use plot::plot;
 pub use png::{load_depth, load_picture, save_depth, save_picture};
 pub use rgbd::{FARTHEST_M, NEAREST_M, PictureError, Rgbd, Warp, decode_depth, encode_depth};
 pub use sheet::Sheet;
