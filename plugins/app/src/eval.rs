@@ -82,7 +82,7 @@ pub struct EvalWalksArgs {
     /// Decode all views in this way [default: as the model was trained, with passes by what memory knows].
     #[arg(long, value_enum, value_name = "NAME")]
     pub decoding: Option<DecodingName>,
-    /// Passes over a canvas, 1 to 64 [default: 6 masked, 25 along a flow, up to 48 by entropy].
+    /// Passes over a canvas, 1 to 64 [default: 3 masked, 25 along a flow, up to 48 by entropy].
     #[arg(long, value_name = "N", requires = "decoding", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub passes: Option<u32>,
     /// Write the figures as JSON.
@@ -229,7 +229,7 @@ mod tests {
             Decoding::Canvas { method, passes } => (method.name(), passes),
             other => (other.name(), 0),
         };
-        assert_eq!(passes(DecodingName::Masked, None), ("masked", 6));
+        assert_eq!(passes(DecodingName::Masked, None), ("masked", 3));
         assert_eq!(passes(DecodingName::Metric, None), ("metric", 25));
         assert_eq!(passes(DecodingName::Mixture, Some(9)), ("mixture", 9));
         assert_eq!(passes(DecodingName::Entropy, None), ("entropy", 48));

@@ -51,9 +51,11 @@ impl Options {
     /// From here on nine of ten named objects are in view: `rhea eval words`.
     pub const LEAST_SURE: f32 = 0.9;
     /// Passes of decoding with holes for a view that memory covers.
-    pub const KNOWN_PASSES: u32 = 2;
-    /// Passes of decoding with holes for a view that memory knows nothing of.
-    pub const NEW_PASSES: u32 = 6;
+    pub const KNOWN_PASSES: u32 = 1;
+    /// Passes of decoding with holes for a view that memory knows nothing of. More of them make nothing truer or sharper:
+    /// `rhea eval walks --decoding masked --passes N` on three scenes gives 17.8 dB and a sharpness of 0.62 for 3 passes,
+    /// 17.6 dB and 0.57 for 6.
+    pub const NEW_PASSES: u32 = 3;
     /// As [`Self::KNOWN_PASSES`], along a flow.
     pub const KNOWN_FLOW_PASSES: u32 = 8;
     /// As [`Self::NEW_PASSES`], along a flow: the published number for pictures (URSA, arXiv 2510.24717).
@@ -103,7 +105,7 @@ mod tests {
             Decoding::Parallel { passes } => passes,
             Decoding::Canvas { .. } | Decoding::NextToken => 0,
         };
-        assert_eq!([0.0, 0.4, 0.99, 1.0, f32::NAN].map(|c| passes(CanvasForm::Hole, c)), [6, 5, 3, 2, 2]);
+        assert_eq!([0.0, 0.4, 0.99, 1.0, f32::NAN].map(|c| passes(CanvasForm::Hole, c)), [3, 3, 2, 1, 1]);
         assert_eq!([0.0, 1.0].map(|c| passes(CanvasForm::UniformNoise, c)), [25, 8]);
         assert_eq!(options.decoding_for(None, 0.5), Decoding::NextToken);
         let fixed = Options { decoding: Some(Decoding::NextToken), ..options };

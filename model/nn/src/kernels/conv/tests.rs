@@ -54,6 +54,8 @@ fn every_direction_agrees_with_the_definition() {
         ConvShape { downsample: true, ..base },
         ConvShape { batch: 1, y: 8, x: 8, c_in: 64, c_out: 48, ..base },
         ConvShape { batch: 5, y: 4, x: 4, c_in: 33, c_out: 34, ..base },
+        // More output positions than one block of the f32 product.
+        ConvShape { batch: 1, y: 18, x: 17, c_in: 3, c_out: 4, ..base },
     ];
     for s in shapes {
         let (x, w, dy) = (values(s.in_len(), 1), values(s.weight_len(), 2), values(s.out_len(), 3));
