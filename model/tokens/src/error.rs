@@ -47,6 +47,14 @@ pub enum TokensError {
         /// Largest value allowed.
         max: u64,
     },
+    /// A size that nobody knows.
+    #[error("{got:?} is no picture size; allowed are auto, {ratios}, or rows x columns of 16 px cells such as 55x73")]
+    Aspect {
+        /// What was asked for.
+        got: String,
+        /// The ratios there are.
+        ratios: String,
+    },
     /// A picture with the wrong number of codes.
     #[error("a picture of {rows} x {cols} cells needs {} codes, got {got}", rows * cols)]
     CodeCount {

@@ -214,6 +214,11 @@ impl Vocabulary {
         value.to_string().into_bytes().into_iter().map(|digit| self.digits[usize::from(digit - b'0')])
     }
 
+    /// The value of a digit's id.
+    pub(crate) fn digit(&self, id: u32) -> Option<usize> {
+        self.digits.iter().position(|&digit| digit == id)
+    }
+
     /// The id of `*`, which stands between rows and columns in a picture's header.
     pub(crate) fn star(&self) -> u32 {
         self.star

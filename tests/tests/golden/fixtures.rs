@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use rhea_tokens::TextTokenizer;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde::de::DeserializeOwned;
+
+/// Visual codes of Emu3.5.
+const VISUAL_CODES: u32 = 131_072;
 
 /// The folder of a group; `RHEA_GOLDEN` names another folder of the same layout.
 pub fn group(name: &str) -> PathBuf {
@@ -21,6 +25,18 @@ pub fn tokenizer_dir(skipped: &str) -> Option<PathBuf> {
     }
     eprintln!("skipped: {skipped} needs the published vocabulary; RHEA_EMU_TOKENIZER names its folder");
     None
+}
+
+/// The published text tokenizer, if it is at hand.
+pub fn tokenizer(skipped: &str) -> Option<TextTokenizer> {
+    tokenizer_dir(skipped).map(|dir| TextTokenizer::open(&dir, VISUAL_CODES).unwrap())
+}
+
+/// One line for a group that agrees: how many cases of what.
+pub fn report(group: &str, counts: &[(usize, &str)]) {
+    assert!(counts.iter().any(|&(count, _)| count > 0), "{group} has no cases");
+    let counts: Vec<String> = counts.iter().map(|(count, what)| format!("{count} {what}")).collect();
+    println!("golden {group}: {}", counts.join(", "));
 }
 
 /// A JSON file.

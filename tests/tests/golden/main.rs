@@ -4,3 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod fixtures;
+mod image_grammar;
+mod image_resize;
+mod multimodal_decode;
+mod prompts;
+mod proto;
+mod text_tokenizer;
