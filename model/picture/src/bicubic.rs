@@ -18,9 +18,9 @@ const PRECISION_BITS: u32 = 32 - 8 - 2;
 /// same shape. Returns width and height.
 ///
 /// # Errors
-/// When a side would be 0 (the picture is too long and thin for the area) or longer than [`MAX_SIDE_PX`].
+/// When a side would be 0: the picture is too long and thin for the area.
 pub fn encoding_size(width: usize, height: usize, area: usize) -> Result<(usize, usize), PictureError> {
-    let unfit = |to: (usize, usize)| PictureError::Shape { width, height, area, to, max: MAX_SIDE_PX };
+    let unfit = |to: (usize, usize)| PictureError::Shape { width, height, area, to };
     if width == 0 || height == 0 {
         return Err(unfit((0, 0)));
     }
@@ -30,15 +30,14 @@ pub fn encoding_size(width: usize, height: usize, area: usize) -> Result<(usize,
     // `as` saturates, so a side beyond all limits stays beyond them.
     let whole_cells = |side: f64| (side as usize).saturating_add(CELL_PX / 2) / CELL_PX * CELL_PX;
     let to = (whole_cells(to_width), whole_cells(to_height));
-    let allowed = CELL_PX..=MAX_SIDE_PX as usize;
-    if allowed.contains(&to.0) && allowed.contains(&to.1) { Ok(to) } else { Err(unfit(to)) }
+    if to.0 == 0 || to.1 == 0 { Err(unfit(to)) } else { Ok(to) }
 }
 
 impl Picture {
     /// The picture as the vision tokenizer of a model with this picture area wants it: resized to its [`encoding_size`].
     ///
     /// # Errors
-    /// As [`encoding_size`], and when the buffer does not fit the size.
+    /// As [`encoding_size`] and [`Picture::bicubic`].
     pub fn for_encoding(&self, area: usize) -> Result<Self, PictureError> {
         let (width, height) = encoding_size(self.width, self.height, area)?;
         self.bicubic(width, height)
@@ -172,7 +171,7 @@ mod tests {
         let error = encoding_size(4096, 16, 4096).unwrap_err().to_string();
         assert!(error.contains("4096 x 16") && error.contains("1024 x 0"), "{error}");
         assert!(encoding_size(0, 5, 4096).is_err() && encoding_size(5, 0, 4096).is_err());
-        assert!(encoding_size(4096, 16, 1 << 20).is_err(), "16384 px wide");
+        assert!(Picture::filled(4096, 16, [0; 3]).for_encoding(1 << 20).is_err(), "16384 px wide");
         assert!(encoding_size(1, usize::MAX, usize::MAX).is_err());
         let picture = Picture::filled(4, 4, [0; 3]);
         assert!(picture.bicubic(0, 4).is_err() && picture.bicubic(4, 4097).is_err());
