@@ -139,17 +139,19 @@ fn check_ids(config: &TransformerConfig, text: &TextTokenizer) -> Result<(), Str
         return Err(format!("vocab_size is {got}; tokenizer and codebook together have {want} ids"));
     }
     let pairs = [
-        ("bos_token_id", config.bos_token_id, control.bos),
-        ("eos_token_id", config.eos_token_id, control.eos),
-        ("pad_token_id", config.pad_token_id, control.pad),
+        ("bos_token_id", Some(config.bos_token_id), control.bos),
+        ("eos_token_id", Some(config.eos_token_id), control.eos),
+        ("pad_token_id", Some(config.pad_token_id), control.pad),
         ("boi_token_id", config.boi_token_id, control.boi),
         ("eoi_token_id", config.eoi_token_id, control.eoi),
         ("img_token_id", config.img_token_id, control.img),
         ("eol_token_id", config.eol_token_id, control.eol),
         ("eof_token_id", config.eof_token_id, control.eof),
     ];
-    match pairs.into_iter().find(|(_, config, tokenizer)| config != tokenizer) {
-        Some((name, config, tokenizer)) => Err(format!("{name} is {config}; tokenizer.json has {tokenizer}")),
-        None => Ok(()),
+    for (name, config, tokenizer) in pairs {
+        if let Some(config) = config.filter(|config| *config != tokenizer) {
+            return Err(format!("{name} is {config}; tokenizer.json has {tokenizer}"));
+        }
     }
+    Ok(())
 }

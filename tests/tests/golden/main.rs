@@ -10,3 +10,5 @@ mod multimodal_decode;
 mod prompts;
 mod proto;
 mod text_tokenizer;
+mod transformer;
+mod vision;
