@@ -1,6 +1,7 @@
 //! Requests on a whole, tiny model folder with random weights.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod answers;
 mod canvases;
 
 use std::cell::RefCell;
