@@ -285,7 +285,7 @@ impl Imagine for Imagination {
 }
 
 /// Draws a canvas behind the reader's prompt (BOS to BSS), by the folder's own method when none is named.
-fn draw_canvas(
+pub(crate) fn draw_canvas(
     folder: &ModelFolder,
     metric: &mut Option<CodeMetric>,
     reader: Reader<'_>,

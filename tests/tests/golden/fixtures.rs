@@ -57,6 +57,10 @@ impl Tensors {
         read(&SafeTensors::deserialize(&self.0).unwrap().tensor(name).unwrap_or_else(|e| panic!("{name}: {e}")))
     }
 
+    pub fn has(&self, name: &str) -> bool {
+        SafeTensors::deserialize(&self.0).unwrap().tensor(name).is_ok()
+    }
+
     pub fn shape(&self, name: &str) -> Vec<usize> {
         self.view(name, |view| view.shape().to_vec())
     }

@@ -5,6 +5,9 @@ use multiversion::multiversion;
 
 use super::{sigmoid, values, with_values};
 
+/// Positions whose values are summed in f32 before they are added up in f64.
+const PART: usize = 4096;
+
 #[derive(Clone, Copy, Debug)]
 struct GroupNorm {
     groups: usize,
@@ -36,14 +39,21 @@ impl GroupNorm {
 
     /// Per channel: 1 / standard deviation and mean of its group.
     fn statistics(&self, x: &[f32], c: usize) -> (Vec<f32>, Vec<f32>) {
-        let (sum, square) = sums(x, c);
+        let (mut sum, mut square) = (vec![0.0; c], vec![0.0; c]);
+        // Sums of a large picture would lose its small values; those of a part do not.
+        for part in x.chunks(PART * c) {
+            let (part_sum, part_square) = sums(part, c);
+            for (to, from) in sum.iter_mut().zip(part_sum).chain(square.iter_mut().zip(part_square)) {
+                *to += f64::from(from);
+            }
+        }
         let per = c / self.groups;
         let n = (x.len() / c * per) as f64;
         let (mut inverse, mut mean) = (vec![0.0; c], vec![0.0; c]);
         for group in 0..self.groups {
             let range = group * per..(group + 1) * per;
-            let m = sum[range.clone()].iter().map(|v| f64::from(*v)).sum::<f64>() / n;
-            let v = square[range.clone()].iter().map(|v| f64::from(*v)).sum::<f64>() / n - m * m;
+            let m = sum[range.clone()].iter().sum::<f64>() / n;
+            let v = square[range.clone()].iter().sum::<f64>() / n - m * m;
             inverse[range.clone()].fill((1.0 / (v.max(0.0) + self.eps).sqrt()) as f32);
             mean[range].fill(m as f32);
         }
