@@ -90,7 +90,11 @@ fn every_damage_has_its_own_error() {
             |d| fs::write(d.join(FIRST), &fs::read(d.join(FIRST)).unwrap()[..60]).unwrap(),
             |f| matches!(f, WeightsFault::Length { has: 60, .. }),
         ),
-        ("an empty shard", |d| fs::write(d.join(FIRST), []).unwrap(), |f| matches!(f, WeightsFault::Length { has: 0, .. })),
+        (
+            "an empty shard",
+            |d| fs::write(d.join(FIRST), []).unwrap(),
+            |f| matches!(f, WeightsFault::Length { has: 0, .. }),
+        ),
         (
             "a folder in place of a shard",
             |d| {
@@ -157,8 +161,16 @@ fn every_damage_has_its_own_error() {
             |d| change_json(&d.join(INDEX_FILE), |i| i["weight_map"][NORM] = json!("/etc/x.safetensors")),
             |f| matches!(f, WeightsFault::ShardName { .. }),
         ),
-        ("an empty index", |d| fs::write(d.join(INDEX_FILE), r#"{"weight_map":{}}"#).unwrap(), |f| matches!(f, WeightsFault::Index(_))),
-        ("an index that is none", |d| fs::write(d.join(INDEX_FILE), "[]").unwrap(), |f| matches!(f, WeightsFault::Index(_))),
+        (
+            "an empty index",
+            |d| fs::write(d.join(INDEX_FILE), r#"{"weight_map":{}}"#).unwrap(),
+            |f| matches!(f, WeightsFault::Index(_)),
+        ),
+        (
+            "an index that is none",
+            |d| fs::write(d.join(INDEX_FILE), "[]").unwrap(),
+            |f| matches!(f, WeightsFault::Index(_)),
+        ),
     ];
     for form in [WeightForm::Stored, WeightForm::Q8] {
         for (what, spoil, check) in cases {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use rhea_tokens::Aspect;
+use rhea_engine::limits::CONTEXT;
 use rhea_tokens::prompts::Task;
 
 use crate::eval::EvalWhat;
@@ -33,8 +33,10 @@ pub enum Job {
         Headless, Rhea writes the replay, a contact sheet and the narration to the output folder.")]
     Explore(ExploreArgs),
     /// Make pictures, stories and instructions from words and pictures.
-    #[command(after_help = "Rhea writes every part of the answer as a numbered file, the whole as index.html, and the record \
-        answer.pb, which Emu3.5's own tools read.")]
+    #[command(
+        after_help = "Rhea writes every part of the answer as a numbered file, the whole as index.html, and the record \
+        answer.pb, which Emu3.5's own tools read."
+    )]
     Imagine(ImagineArgs),
     /// Lay out the record of an answer as a folder, in the layout of Emu3.5's viewer, with a page that shows it all.
     Export(ExportArgs),
@@ -115,7 +117,7 @@ pub struct ImagineArgs {
     pub images: Vec<PathBuf>,
     /// Size of the pictures: a ratio such as 4:3, auto (the model chooses), or rows x columns of 16 px cells.
     #[arg(long, value_name = "4:3|auto|HxW")]
-    pub aspect: Option<Aspect>,
+    pub aspect: Option<String>,
     /// The model.
     #[command(flatten)]
     pub model: ModelArgs,
@@ -125,12 +127,23 @@ pub struct ImagineArgs {
     /// Seed of everything random; the same seed, words and pictures give the same answer.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// How strongly pictures follow the words; 1 is not at all more than the model does by itself.
+    /// How strongly pictures follow the words; 1 is no more than the model does by itself, and takes half the work.
     #[arg(long, value_name = "F")]
     pub cfg: Option<f32>,
+    /// How weights are held: as stored, or quantised while they are loaded.
+    #[arg(long, value_name = "FORM", value_parser = ["q8_0", "q4_k", "stored"])]
+    pub quant: Option<String>,
+    /// Tokens that prompt and answer may have together.
+    #[arg(long, value_name = "N", value_parser = parse_context)]
+    pub context: Option<usize>,
     /// Settings for everything else, and for what is not given here.
     #[arg(long, value_name = "FILE.ron")]
     pub config: Option<PathBuf>,
+}
+
+fn parse_context(text: &str) -> Result<usize, String> {
+    let context = text.parse().ok().filter(|context| (1..=CONTEXT).contains(context));
+    context.ok_or_else(|| format!("allowed are 1 to {CONTEXT} tokens"))
 }
 
 /// `rhea export`.
@@ -279,7 +292,8 @@ mod tests {
         assert!(Cli::try_parse_from(["rhea", "review", "walk.mcap", "--list", "--frames", "f"]).is_ok());
         let imagine = ["rhea", "imagine", "--task", "t2i", "--prompt", "a fox"];
         assert!(Cli::try_parse_from(imagine).is_ok());
-        assert!(Cli::try_parse_from(imagine.into_iter().chain(["--aspect", "7:5"])).is_err());
+        assert!(Cli::try_parse_from(imagine.into_iter().chain(["--quant", "q3"])).is_err());
+        assert!(Cli::try_parse_from(imagine.into_iter().chain(["--context", "0"])).is_err());
         assert!(Cli::try_parse_from(["rhea", "imagine", "--task", "sing", "--prompt", "a fox"]).is_err());
         assert!(Cli::try_parse_from(["rhea", "bench", "explore", "--steps", "0"]).is_err());
         assert!(Cli::try_parse_from(["rhea", "bench", "--only", "first_view,decode_30m"]).is_ok());

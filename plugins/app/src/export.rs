@@ -15,7 +15,8 @@ use crate::say::say;
 /// # Errors
 /// When the file is no record, or the folder cannot be written.
 pub fn run(args: &ExportArgs) -> Result<ExitCode> {
-    let story = Story::load(&args.file).hint("Records are written by `rhea imagine` and by Emu3.5's own tools; they end in .pb.")?;
+    let story = Story::load(&args.file)
+        .hint("Records are written by `rhea imagine` and by Emu3.5's own tools; they end in .pb.")?;
     // The viewer's own default: a folder beside the record.
     let beside = || {
         let stem = args.file.file_stem().unwrap_or_default();

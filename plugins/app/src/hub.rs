@@ -72,7 +72,10 @@ impl FromStr for ModelName {
         let part = |part: &str| {
             let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
             let plain = part.len() <= MAX_NAME && part.chars().all(allowed);
-            plain && part.starts_with(|c: char| c.is_ascii_alphanumeric()) && !part.contains("..") && !part.contains("--")
+            plain
+                && part.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && !part.contains("..")
+                && !part.contains("--")
         };
         match text.split_once('/') {
             Some((org, name)) if part(org) && part(name) => Ok(Self(text.to_owned())),
@@ -141,7 +144,8 @@ impl Hub {
         let main = model.join("refs/main");
         let small = std::fs::metadata(&main).is_ok_and(|file| file.len() <= MAX_REF_BYTES);
         let commit = if small { std::fs::read_to_string(&main).ok() } else { None };
-        let commit = commit.as_deref().map(str::trim).filter(|c| !c.is_empty() && c.chars().all(|c| c.is_ascii_alphanumeric()));
+        let commit =
+            commit.as_deref().map(str::trim).filter(|c| !c.is_empty() && c.chars().all(|c| c.is_ascii_alphanumeric()));
         if let Some(snapshot) = commit.map(|commit| snapshots.join(commit)).filter(|snapshot| snapshot.is_dir()) {
             return Some(snapshot);
         }
@@ -207,7 +211,10 @@ mod tests {
         assert_eq!(hub.names(), std::slice::from_ref(&name));
         let missing: ModelName = VISION_TOKENIZER.parse().unwrap();
         let lines = crate::fault::lines(&hub.require(&missing).unwrap_err());
-        assert!(lines[1].contains("hf download BAAI/Emu3.5-VisionTokenizer") && lines[1].contains("1.8 GB"), "{lines:?}");
+        assert!(
+            lines[1].contains("hf download BAAI/Emu3.5-VisionTokenizer") && lines[1].contains("1.8 GB"),
+            "{lines:?}"
+        );
         std::fs::remove_dir_all(&folder).unwrap();
     }
 

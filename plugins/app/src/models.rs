@@ -11,7 +11,6 @@ use rhea_nn::weights::Weights;
 use rhea_tokens::TextTokenizer;
 
 use crate::cli::ModelsWhat;
-use crate::fault::WithHint as _;
 use crate::hub::{Hub, ModelName, PUBLISHED};
 use crate::place;
 use crate::say::say;
@@ -81,7 +80,10 @@ fn verify(folder: &Path) -> ExitCode {
         }
     }
     let whole = findings.iter().all(|(_, found)| found.is_ok());
-    say!("{}", if whole { "This folder can be used." } else { "This folder cannot be used; see the lines marked BAD." });
+    say!(
+        "{}",
+        if whole { "This folder can be used." } else { "This folder cannot be used; see the lines marked BAD." }
+    );
     if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

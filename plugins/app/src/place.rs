@@ -43,19 +43,23 @@ pub fn model_folder(named: Option<&Path>) -> Result<PathBuf> {
     })
 }
 
-/// The folder of the vision tokenizer of a model: `vision` inside, else the published one in the cache of Hugging Face's tools.
+/// The folder of the vision tokenizer of a model: `vision` inside, else the published one beside it, else the one in the cache of
+/// Hugging Face's tools.
 ///
 /// # Errors
 /// When neither is there; the hint says how to get it.
 pub fn vision_folder(model: &Path) -> Result<PathBuf> {
     let inside = model.join("vision");
-    if inside.is_dir() {
-        return Ok(inside);
+    let beside = model.join("..").join("Emu3.5-VisionTokenizer");
+    if let Some(there) = [&inside, &beside].into_iter().find(|folder| folder.is_dir()) {
+        return Ok(there.clone());
     }
     let name: ModelName = VISION_TOKENIZER.parse()?;
-    let (hub, beside) = (Hub::standard(), inside.display());
-    hub.find(&name).ok_or_else(|| {
-        let what = format!("the model has no vision tokenizer: {beside} is not there, and neither is {name} in the cache");
+    Hub::standard().find(&name).ok_or_else(|| {
+        let (inside, beside) = (inside.display(), beside.display());
+        let what = format!(
+            "the model has no vision tokenizer: neither {inside} nor {beside} nor {name} in the cache is there"
+        );
         Fault::new(what, name.fetching()).into()
     })
 }

@@ -1,8 +1,6 @@
 //! The logits processor: grammar, sizes, guidance and filters, step by step over the whole vocabulary.
 
-use rhea_engine::generate::{
-    Branches, GenerateSettings, Machine, Next, Scales, Sizes, guide, reference_scores,
-};
+use rhea_engine::generate::{Branches, GenerateSettings, Machine, Next, Scales, Sizes, guide, reference_scores};
 use rhea_engine::{Filter, Sampler};
 use rhea_tokens::prompts::Task;
 use rhea_tokens::{Grid, Vocabulary};

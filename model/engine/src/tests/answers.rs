@@ -50,7 +50,8 @@ fn weights_that_know_canvases_answer_with_a_picture_first() {
     let mut generator = Generator::new(ModelFolder::open(dir.path()).unwrap()).unwrap();
     let settings = generator.settings_for(Task::Explore);
     assert!(settings.begin_with_picture && settings.stop.answer);
-    let request = ask(GenerateSettings { stop: Stop { tokens: 40, ..settings.stop }, ..settings }, Task::Explore, vec![]);
+    let request =
+        ask(GenerateSettings { stop: Stop { tokens: 40, ..settings.stop }, ..settings }, Task::Explore, vec![]);
     let (first, events) = answer(&mut generator, &request);
     assert!(check_pictures(&generator, &first, &events) >= 1);
     assert!(matches!(events.last(), Some(GenerateEvent::Finished(_))));

@@ -1,7 +1,7 @@
-//! What an answer is made with: the published settings of each task, changed by a file, changed by the command line.
+//! What an answer is made with: the published settings of its task, changed by a file, changed by the command line.
 //!
 //! ```ron
-//! (cfg: 5.0, max_new_tokens: 5120, area: 1048576, aspect: "16:9", seed: 6666,
+//! (cfg: 5.0, seed: 6666, aspect: "16:9", context: 8192, max_new_tokens: 5120, max_pictures: 1, area: 1048576,
 //!  text: (temperature: 1.0, top_k: 1024, top_p: 0.9), picture: (temperature: 1.0, top_k: 5120, top_p: 1.0))
 //! ```
 
@@ -9,6 +9,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use rhea_engine::Filter;
+use rhea_engine::generate::GenerateSettings;
 use rhea_tokens::Aspect;
 use rhea_tokens::prompts::Task;
 use serde::Deserialize;
@@ -20,113 +21,99 @@ use crate::fault::{Fault, WithHint as _};
 const MAX_FILE_BYTES: u64 = 64 << 10;
 /// The published seed.
 const SEED: u64 = 6666;
-/// Area of a picture of `t2i` and `x2i`, square pixels: a megapixel.
-const LARGE_AREA: usize = 1 << 20;
-/// Area of a picture of the other tasks: 720 x 720.
-const SMALL_AREA: usize = 720 * 720;
-/// Tokens of an answer of one picture.
-const SHORT: usize = 5120;
-/// Tokens of an answer of many.
-const LONG: usize = 32_768;
 
-/// Everything that an answer is made with, beside the words and the pictures.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// Strength of guidance.
-    pub cfg: f32,
-    /// Most tokens that are written.
-    pub max_new_tokens: usize,
-    /// Area that reference pictures are resized to, square pixels.
-    pub area: usize,
-    /// Size of the pictures; `None` leaves it to what is usual for the task.
-    pub aspect: Option<Aspect>,
+/// What the user wants other than usual: a settings file, changed by the command line.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Wishes {
+    /// Strength of guidance by the words; 1 is none.
+    pub cfg: Option<f32>,
+    /// Strength of guidance by reference pictures.
+    pub picture_cfg: Option<f32>,
     /// Seed.
-    pub seed: u64,
+    pub seed: Option<u64>,
+    /// Size of the pictures, as on the command line.
+    pub aspect: Option<String>,
+    /// Tokens that prompt and answer may have together.
+    pub context: Option<usize>,
+    /// Tokens of the answer.
+    pub max_new_tokens: Option<usize>,
+    /// Pictures of the answer.
+    pub max_pictures: Option<usize>,
+    /// Area that reference pictures are resized to, square pixels.
+    pub area: Option<usize>,
     /// How text is drawn.
-    pub text: Filter,
+    pub text: FilterWishes,
     /// How pictures are drawn.
-    pub picture: Filter,
+    pub picture: FilterWishes,
 }
 
-impl Settings {
-    /// The published settings of a task; `explore` and `vla`, for which there are none, have the general ones.
-    #[must_use]
-    pub fn published(task: Task) -> Self {
-        let filter = |temperature, top_k, top_p| Filter { temperature, top_k, top_p };
-        let general = Self {
-            cfg: 3.0,
-            max_new_tokens: LONG,
-            area: SMALL_AREA,
-            aspect: None,
-            seed: SEED,
-            text: filter(1.0, 1024, 0.9),
-            picture: filter(1.0, 10_240, 1.0),
-        };
-        let image = Self { max_new_tokens: SHORT, area: LARGE_AREA, picture: filter(1.0, 5120, 1.0), ..general.clone() };
-        match task {
-            Task::T2i => Self { cfg: 5.0, ..image },
-            Task::X2i => image,
-            Task::Howto => Self { text: filter(0.7, 200, 0.8), ..general },
-            Task::Story | Task::Explore | Task::Vla => general,
-        }
-    }
+/// How tokens are drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FilterWishes {
+    /// Divides the logits.
+    pub temperature: Option<f32>,
+    /// Keeps so many of the largest.
+    pub top_k: Option<usize>,
+    /// Keeps the likeliest of this share.
+    pub top_p: Option<f32>,
+}
 
-    /// The settings of a command line.
+impl Wishes {
+    /// Those of a command line with its settings file.
     ///
     /// # Errors
-    /// When the settings file cannot be used, or a number is out of range.
-    pub fn of_arguments(task: Task, args: &ImagineArgs) -> Result<Self> {
-        let mut settings = Self::published(task);
-        if let Some(path) = &args.config {
-            read(path)?.change(&mut settings)?;
+    /// When the file cannot be used.
+    pub fn of_arguments(args: &ImagineArgs) -> Result<Self> {
+        let mut wishes = args.config.as_deref().map_or_else(|| Ok(Self::default()), read)?;
+        wishes.cfg = args.cfg.or(wishes.cfg);
+        wishes.seed = args.seed.or(wishes.seed);
+        wishes.context = args.context.or(wishes.context);
+        wishes.aspect = args.aspect.clone().or(wishes.aspect);
+        Ok(wishes)
+    }
+
+    /// The seed.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed.unwrap_or(SEED)
+    }
+
+    /// The size of pictures: the one asked for; else 4:3 for pictures of words alone, and whatever the model or a reference
+    /// picture suggests for everything else, as published.
+    ///
+    /// # Errors
+    /// When there is no such size.
+    pub fn aspect(&self, task: Task, references: usize) -> Result<Aspect> {
+        let usual = if task == Task::T2i && references == 0 { "4:3" } else { "auto" };
+        let aspect = self.aspect.as_deref().unwrap_or(usual);
+        aspect.parse().hint("Change --aspect, or the aspect of the settings file.")
+    }
+
+    /// Branches of positions that guidance takes.
+    #[must_use]
+    pub fn branches(&self) -> usize {
+        match (self.picture_cfg, self.cfg) {
+            (Some(_), _) => 3,
+            (None, Some(1.0)) => 1,
+            (None, _) => 2,
         }
-        settings.cfg = args.cfg.unwrap_or(settings.cfg);
-        settings.seed = args.seed.unwrap_or(settings.seed);
-        settings.aspect = args.aspect.or(settings.aspect);
-        if !settings.cfg.is_finite() || !(0.0..=100.0).contains(&settings.cfg) {
-            return Err(Fault::new(format!("guidance of {}", settings.cfg), "Allowed is 0 to 100.").into());
-        }
-        Ok(settings)
+    }
+
+    /// Changes what is usual for a model and a task.
+    pub fn change(&self, settings: &mut GenerateSettings) {
+        settings.guidance = self.cfg.unwrap_or(settings.guidance);
+        settings.picture_guidance = self.picture_cfg.or(settings.picture_guidance);
+        settings.stop.tokens = self.max_new_tokens.unwrap_or(settings.stop.tokens);
+        settings.stop.pictures = self.max_pictures.or(settings.stop.pictures);
+        settings.picture_area = self.area.unwrap_or(settings.picture_area);
+        self.text.change(&mut settings.text);
+        self.picture.change(&mut settings.picture);
     }
 }
 
-/// A settings file; what it leaves out stays as published.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct SettingsFile {
-    cfg: Option<f32>,
-    max_new_tokens: Option<usize>,
-    area: Option<usize>,
-    aspect: Option<String>,
-    seed: Option<u64>,
-    text: Option<FilterPart>,
-    picture: Option<FilterPart>,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct FilterPart {
-    temperature: Option<f32>,
-    top_k: Option<usize>,
-    top_p: Option<f32>,
-}
-
-impl SettingsFile {
-    fn change(self, settings: &mut Settings) -> Result<()> {
-        settings.cfg = self.cfg.unwrap_or(settings.cfg);
-        settings.max_new_tokens = self.max_new_tokens.unwrap_or(settings.max_new_tokens);
-        settings.area = self.area.unwrap_or(settings.area);
-        settings.seed = self.seed.unwrap_or(settings.seed);
-        if let Some(aspect) = self.aspect {
-            settings.aspect = Some(aspect.parse::<Aspect>().hint("Mend the settings file.")?);
-        }
-        self.text.unwrap_or_default().change(&mut settings.text);
-        self.picture.unwrap_or_default().change(&mut settings.picture);
-        Ok(())
-    }
-}
-
-impl FilterPart {
+impl FilterWishes {
     fn change(self, filter: &mut Filter) {
         filter.temperature = self.temperature.unwrap_or(filter.temperature);
         filter.top_k = self.top_k.unwrap_or(filter.top_k);
@@ -134,7 +121,7 @@ impl FilterPart {
     }
 }
 
-fn read(path: &Path) -> Result<SettingsFile> {
+fn read(path: &Path) -> Result<Wishes> {
     const HINT: &str = "A settings file is a RON struct such as (cfg: 5.0, seed: 1, picture: (top_k: 5120)).";
     let shown = path.display();
     let size = std::fs::metadata(path).map_err(|e| format!("cannot read {shown}: {e}")).hint(HINT)?.len();
@@ -165,21 +152,35 @@ mod tests {
     #[test]
     fn a_file_changes_what_it_names_and_the_command_line_wins() {
         let path = std::env::temp_dir().join(format!("rhea-imagine-{}.ron", std::process::id()));
-        let settings = |text: &str, more: &[&str]| {
+        let wishes = |text: &str, more: &[&str]| {
             std::fs::write(&path, text).unwrap();
-            let more: Vec<&str> = ["--config", path.to_str().unwrap()].into_iter().chain(more.iter().copied()).collect();
-            Settings::of_arguments(Task::Howto, &arguments(&more))
+            let file = ["--config", path.to_str().unwrap()];
+            let more: Vec<&str> = file.into_iter().chain(more.iter().copied()).collect();
+            Wishes::of_arguments(&arguments(&more))
         };
-        let published = Settings::published(Task::Howto);
-        assert_eq!(settings("()", &[]).unwrap(), published);
-        let changed = settings("(cfg: 2.5, aspect: \"8x8\", text: (top_k: 7))", &["--seed", "9", "--cfg", "4"]).unwrap();
-        let text = Filter { top_k: 7, ..published.text };
-        let aspect = Some("8x8".parse().unwrap());
-        assert_eq!(changed, Settings { cfg: 4.0, aspect, seed: 9, text, ..published });
-        for (bad, says) in [("(temperature: 1)", "temperature"), ("(aspect: \"5:4\")", "5:4"), ("(cfg: -1)", "-1"), ("7", "")] {
-            let error = settings(bad, &[]).unwrap_err().to_string();
+        let published = GenerateSettings::for_task(Task::Howto);
+        let settings = |wishes: &Wishes| {
+            let mut settings = published.clone();
+            wishes.change(&mut settings);
+            settings
+        };
+        let none = wishes("()", &[]).unwrap();
+        assert_eq!((settings(&none), none.seed(), none.branches()), (published.clone(), SEED, 2));
+        assert_eq!(none.aspect(Task::Howto, 0).unwrap(), Aspect::Auto);
+        assert_eq!(none.aspect(Task::T2i, 0).unwrap(), "55x73".parse().unwrap());
+        let file = "(cfg: 2.5, seed: 3, aspect: \"8x8\", max_pictures: 2, text: (top_k: 7))";
+        let changed = wishes(file, &["--seed", "9", "--cfg", "4"]).unwrap();
+        let mut want =
+            GenerateSettings { guidance: 4.0, text: Filter { top_k: 7, ..published.text }, ..published.clone() };
+        want.stop.pictures = Some(2);
+        assert_eq!((settings(&changed), changed.seed()), (want, 9));
+        assert_eq!(changed.aspect(Task::T2i, 0).unwrap(), "8*8".parse().unwrap());
+        assert_eq!(wishes("(cfg: 1.0)", &[]).unwrap().branches(), 1);
+        for (bad, says) in [("(temperature: 1)", "temperature"), ("(cfg: true)", "expected"), ("7", "")] {
+            let error = wishes(bad, &[]).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");
         }
+        assert!(wishes("(aspect: \"5:4\")", &[]).unwrap().aspect(Task::T2i, 0).is_err());
         std::fs::remove_file(&path).unwrap();
     }
 }

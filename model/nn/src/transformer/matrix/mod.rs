@@ -12,7 +12,7 @@ mod stored;
 
 use candle_core::quantized::GgmlDType;
 
-use super::{Token, NO_ID};
+use super::{NO_ID, Token};
 use crate::kernels::{Arithmetic, Format, Packed, product};
 use crate::weights::StoredTensor;
 use blocks::Blocks;
