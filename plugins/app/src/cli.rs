@@ -112,6 +112,9 @@ pub struct ImagineArgs {
     /// What is wanted, in words.
     #[arg(long, value_name = "TEXT")]
     pub prompt: String,
+    /// What comes next, in a walk or a plan that goes on (explore and vla); may be given several times.
+    #[arg(long, value_name = "TEXT")]
+    pub then: Vec<String>,
     /// A picture to go by; may be given several times.
     #[arg(long = "image", value_name = "FILE")]
     pub images: Vec<PathBuf>,

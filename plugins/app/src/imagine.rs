@@ -9,14 +9,14 @@ use std::time::Instant;
 
 use anyhow::Result;
 use rhea_engine::generate::{
-    FinishReason, GenerateEvent, GenerateRequest, GenerateSettings, Generated, Generator, Prompt, ThoughtAbout,
+    FinishReason, GenerateEvent, GenerateRequest, GenerateSettings, Generated, Generator, Prompt, ThoughtAbout, Usage,
 };
 use rhea_engine::{Cancel, EngineError, ModelFolder, OpenOptions};
 use rhea_nn::transformer::{TransformerConfig, WeightForm};
 use rhea_picture::{CELL_PX, Picture, load_picture};
 use rhea_record::{AnswerFolder, RecordError};
 use rhea_tokens::prompts::Task;
-use rhea_tokens::{Aspect, Grid};
+use rhea_tokens::{Aspect, Conversation, Grid, TurnPrompt};
 
 use crate::cli::ImagineArgs;
 use crate::fault::{Fault, WithHint as _};
@@ -29,6 +29,8 @@ use settings::Wishes;
 const MAX_IMAGES: usize = 8;
 /// Tokens of a prompt's template, at most.
 const TEMPLATE_TOKENS: usize = 64;
+/// What stands in a request until its turn comes.
+const NO_PROMPT: Prompt = Prompt::Turn(TurnPrompt { conditional: Vec::new(), unconditional: Vec::new(), left_out: 0 });
 /// The record's name.
 const RECORD: &str = "answer";
 
@@ -38,6 +40,10 @@ const RECORD: &str = "answer";
 /// When model, pictures, settings or output folder cannot be used, or the model fails on the way.
 pub fn run(args: &ImagineArgs) -> Result<ExitCode> {
     let task = Task::from_tag(&args.task).ok_or_else(|| Fault::new("no such task", "See rhea imagine --help."))?;
+    if !args.then.is_empty() && !matches!(task, Task::Explore | Task::Vla) {
+        let what = format!("{} is answered in one turn", task.tag());
+        return Err(Fault::new(what, "Use --then with --task explore or --task vla.").into());
+    }
     let wishes = Wishes::of_arguments(args)?;
     let pictures = load_pictures(&args.images)?;
     let aspect = wishes.aspect(task, pictures.len())?;
@@ -52,12 +58,47 @@ pub fn run(args: &ImagineArgs) -> Result<ExitCode> {
     let asked = wishes.aspect.is_some();
     let size = size_for(&generator, aspect, asked)?;
 
-    let mut answer = Answer::create(&out, &args.prompt, &pictures, &settings)?;
-    let prompt = Prompt::Task { task, text: args.prompt.clone(), pictures };
-    let request = GenerateRequest { prompt, size, settings, seed: wishes.seed() };
+    let turns: Vec<&str> = std::iter::once(&args.prompt).chain(&args.then).map(String::as_str).collect();
+    let mut answer = Answer::create(&out, &turns.join("\n"), &pictures, turns.len() * settings.stop.tokens)?;
+    let request = GenerateRequest { prompt: NO_PROMPT, size, settings, seed: wishes.seed() };
+    let talked = talk(&mut generator, (task, &turns), &pictures, request, &mut answer);
+    answer.finish(talked, &out)
+}
+
+/// Asks turn by turn; each reads what was said and drawn before, as far as it fits the context. Ends early when an answer does.
+fn talk(
+    generator: &mut Generator,
+    (task, turns): (Task, &[&str]),
+    pictures: &[Picture],
+    mut request: GenerateRequest,
+    answer: &mut Answer,
+) -> Result<FinishReason, EngineError> {
+    let area = request.settings.picture_area;
+    let mut references =
+        pictures.iter().map(|picture| generator.picture_ids(picture, area)).collect::<Result<Vec<_>, _>>()?;
+    let context = generator.folder().memory().context;
+    let room = context - request.settings.stop.tokens.min(context / 2);
+    let mut conversation = Conversation::new(task);
     let cancel = Cancel::default();
-    let generated = generator.generate(&request, &cancel, &mut |event| answer.hear(event, &cancel));
-    answer.finish(generated, &out)
+    let mut finish = FinishReason::EndOfAnswer;
+    for words in turns {
+        let tokenizer = generator.folder().text();
+        conversation.ask(tokenizer, words, &std::mem::take(&mut references))?;
+        let prompt = conversation.prompt(tokenizer, room)?;
+        if prompt.left_out > 0 {
+            answer.progress.say(&format!("{} earlier turns no longer fit the context", prompt.left_out));
+        }
+        request.prompt = Prompt::Turn(prompt);
+        let generated = generator.generate(&request, &cancel, &mut |event| answer.hear(event, &cancel))?;
+        conversation.answer(generator.folder().text().vocabulary(), &generated.ids);
+        request.seed = request.seed.wrapping_add(1);
+        answer.end_turn(&generated, &cancel);
+        finish = generated.finish;
+        if matches!(finish, FinishReason::Context | FinishReason::Cancelled) {
+            break;
+        }
+    }
+    Ok(finish)
 }
 
 fn load_pictures(files: &[PathBuf]) -> Result<Vec<Picture>> {
@@ -76,7 +117,9 @@ fn open(model: &Path, task: Task, args: &ImagineArgs, wishes: &Wishes, pictures:
     // No text has more tokens than bytes. A picture has its codes, row ends and frame.
     let picture = settings.picture_area / (CELL_PX * CELL_PX) * 9 / 8 + TEMPLATE_TOKENS;
     let prompt = TEMPLATE_TOKENS + args.prompt.len() + pictures * picture;
-    let wanted = settings.stop.tokens.saturating_add(prompt);
+    let turns = 1 + args.then.len();
+    let later = args.then.iter().map(|words| TEMPLATE_TOKENS + words.len()).sum::<usize>();
+    let wanted = settings.stop.tokens.saturating_mul(turns).saturating_add(prompt + later);
     let positions = positions(model);
     let context = wishes.context.or_else(|| Some(wanted.min(positions?)));
     let form = match &args.quant {
@@ -120,20 +163,22 @@ struct Answer {
     progress: AnswerProgress,
     /// Rows of the picture that is being drawn: done, and all.
     rows: Option<(usize, usize)>,
+    /// What the turns before this one took.
+    before: Usage,
     /// The first part that could not be written.
     failed: Option<RecordError>,
 }
 
 impl Answer {
-    fn create(out: &Path, prompt: &str, pictures: &[Picture], settings: &GenerateSettings) -> Result<Self> {
+    fn create(out: &Path, prompt: &str, pictures: &[Picture], most: usize) -> Result<Self> {
         let create = || {
             let mut folder = AnswerFolder::create(out, prompt)?;
             pictures.iter().try_for_each(|picture| folder.reference_image(picture))?;
             Ok::<_, RecordError>(folder)
         };
         let folder = create().hint("Choose a folder that you may write to with --out DIR.")?;
-        let progress = AnswerProgress::new(settings.stop.tokens);
-        Ok(Self { folder, text: String::new(), progress, rows: None, failed: None })
+        let progress = AnswerProgress::new(most);
+        Ok(Self { folder, text: String::new(), progress, rows: None, before: Usage::default(), failed: None })
     }
 
     fn hear(&mut self, event: GenerateEvent, cancel: &Cancel) {
@@ -161,15 +206,28 @@ impl Answer {
             GenerateEvent::PictureDone { index, picture, .. } => {
                 self.rows = None;
                 let (width, height) = (picture.width, picture.height);
-                self.progress.say(&format!("picture {}: {width} x {height} px", index + 1));
+                let number = self.before.pictures + index + 1;
+                self.progress.say(&format!("picture {number}: {width} x {height} px"));
                 self.end_text().and_then(|()| self.folder.picture(&picture))
             }
             GenerateEvent::Usage(usage) => {
-                self.progress.usage(&usage, self.rows);
+                self.progress.usage(&sum(self.before, usage), self.rows);
                 Ok(())
             }
             GenerateEvent::Thought { .. } | GenerateEvent::Finished(_) => Ok(()),
         };
+        self.keep(written, cancel);
+    }
+
+    /// An answer is finished; what comes next answers another question.
+    fn end_turn(&mut self, generated: &Generated, cancel: &Cancel) {
+        let written = self.end_text();
+        self.keep(written, cancel);
+        self.before = sum(self.before, generated.usage);
+    }
+
+    /// There is no sense in going on when nothing can be written.
+    fn keep(&mut self, written: Result<(), RecordError>, cancel: &Cancel) {
         if let Err(error) = written {
             self.failed.get_or_insert(error);
             cancel.cancel();
@@ -187,7 +245,7 @@ impl Answer {
     }
 
     /// Writes what is left and says what there is now. What came before an error stays on disk.
-    fn finish(mut self, generated: Result<Generated, EngineError>, out: &Path) -> Result<ExitCode> {
+    fn finish(mut self, talked: Result<FinishReason, EngineError>, out: &Path) -> Result<ExitCode> {
         let last = self.end_text();
         self.progress.finish();
         let written = match self.failed {
@@ -196,7 +254,7 @@ impl Answer {
         };
         let record = written.hint("What was written stays; choose another place with --out DIR.")?;
         let stays = format!("What was written until then is in {}; `rhea doctor` checks the model.", out.display());
-        let Generated { usage, finish, .. } = generated.hint(stays)?;
+        let (finish, usage) = (talked.hint(stays)?, self.before);
         let why = match finish {
             FinishReason::EndOfStream | FinishReason::EndOfAnswer | FinishReason::Pictures => "the answer is complete",
             FinishReason::Tokens => "it ends at the limit of tokens (max_new_tokens of a settings file)",
@@ -208,5 +266,18 @@ impl Answer {
         say!("folder  {}", out.display());
         say!("record  {}", record.display());
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What two turns took.
+fn sum(a: Usage, b: Usage) -> Usage {
+    Usage {
+        prompt_tokens: a.prompt_tokens + b.prompt_tokens,
+        tokens: a.tokens + b.tokens,
+        drawn: a.drawn + b.drawn,
+        passes: a.passes + b.passes,
+        pictures: a.pictures + b.pictures,
+        reading_secs: a.reading_secs + b.reading_secs,
+        writing_secs: a.writing_secs + b.writing_secs,
     }
 }

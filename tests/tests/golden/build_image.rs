@@ -30,7 +30,8 @@ fn golden_build_image() {
         let found = vision.encode_picture(&picture.for_encoding(case.image_area).unwrap()).unwrap();
         let ids = encode_picture(&vocabulary, Grid::new(found.rows, found.cols).unwrap(), &found.codes).unwrap();
         assert_eq!(ids, case.ids, "case {}", case.case);
-        let names: String = ids.iter().map(|&id| vocabulary.name_of(id).unwrap_or_else(|| digit(id).to_owned())).collect();
+        let names: String =
+            ids.iter().map(|&id| vocabulary.name_of(id).unwrap_or_else(|| digit(id).to_owned())).collect();
         assert_eq!(names, case.string, "case {}", case.case);
     }
     report("build_image", &[(cases.len(), "pictures")]);

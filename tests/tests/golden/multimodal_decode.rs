@@ -30,7 +30,9 @@ fn golden_multimodal_decode() {
     let folder = group("multimodal_decode");
     let cases: Vec<Case> = json(&folder.join("cases.json"));
     let pixels = Tensors::open(&folder.join("images.safetensors"));
-    let vision = VisionTokenizer::open_for(&group("vision_tokenizer"), Units { encoder: Unit::F32, decoder: Unit::F32 }).unwrap();
+    let vision =
+        VisionTokenizer::open_for(&group("vision_tokenizer"), Units { encoder: Unit::F32, decoder: Unit::F32 })
+            .unwrap();
     let mut pictures = 0;
     for case in &cases {
         let name = &case.name;

@@ -176,7 +176,7 @@ mod tests {
         assert_eq!((settings(&changed), changed.seed()), (want, 9));
         assert_eq!(changed.aspect(Task::T2i, 0).unwrap(), "8*8".parse().unwrap());
         assert_eq!(wishes("(cfg: 1.0)", &[]).unwrap().branches(), 1);
-        for (bad, says) in [("(temperature: 1)", "temperature"), ("(cfg: true)", "expected"), ("7", "")] {
+        for (bad, says) in [("(temperature: 1)", "temperature"), ("(cfg: true)", "Expected float"), ("7", "")] {
             let error = wishes(bad, &[]).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");
         }
