@@ -1,6 +1,6 @@
 //! `rhea models`: which models are at hand, whether a folder is whole, and where a published one is. Nothing is downloaded.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -12,8 +12,8 @@ use rhea_tokens::TextTokenizer;
 
 use crate::cli::ModelsWhat;
 use crate::hub::{Hub, ModelName, PUBLISHED};
-use crate::place;
 use crate::say::say;
+use crate::{fault, place};
 
 const GB: f64 = 1e9;
 
@@ -102,7 +102,7 @@ fn model(folder: &Path) -> Vec<Finding> {
     if let Ok(config) = &config {
         findings.push(("weights", weights(folder, config)));
     }
-    let codes = place::vision_folder(folder).map_err(|e| e.to_string()).and_then(|vision_folder| {
+    let codes = place::vision_folder(folder).map_err(|e| said(&e)).and_then(|vision_folder| {
         let config = VisionConfig::open_folder(&vision_folder).map_err(|e| e.to_string())?;
         findings.push(vision(&vision_folder));
         Ok(config.codebook_size)
@@ -154,7 +154,14 @@ fn text(folder: &Path, codes: usize, config: Option<&TransformerConfig>) -> Resu
     Ok(format!("{} entries, {control} control tokens, {codes} codes", vocabulary.text_count()))
 }
 
-fn read_config(path: &PathBuf) -> Result<String, String> {
+/// What is wrong and what to do, without the names that those lines have at the end of a program.
+fn said(error: &anyhow::Error) -> String {
+    let lines = fault::lines(error);
+    let bare = lines.iter().map(|line| line.split_once(": ").map_or(line.as_str(), |(_, said)| said));
+    bare.collect::<Vec<_>>().join(". ")
+}
+
+fn read_config(path: &Path) -> Result<String, String> {
     let said = |e: std::io::Error| format!("{}: {e}", path.display());
     let size = std::fs::metadata(path).map_err(said)?.len();
     if size > CONFIG_BYTES {
