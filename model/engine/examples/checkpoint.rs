@@ -59,6 +59,11 @@ fn main() {
             times.push(begun.elapsed().as_secs_f64());
         }
         times.sort_by(f64::total_cmp);
-        println!("  a token: {:.3} s (median of 6); resident of its own {}, of files {}", times[3], Bytes(resident().0), Bytes(resident().1));
+        println!(
+            "  a token: {:.3} s (median of 6); resident of its own {}, of files {}",
+            times[3],
+            Bytes(resident().0),
+            Bytes(resident().1)
+        );
     }
 }

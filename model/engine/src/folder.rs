@@ -85,7 +85,10 @@ impl ModelFolder {
     /// # Errors
     /// As [`ModelFolder::open`].
     pub fn open_for(dir: &Path, arithmetic: impl Into<Arithmetic>) -> Result<Self, EngineError> {
-        Self::open_with(dir, &OpenOptions { form: Some(WeightForm::Packed(arithmetic.into())), ..OpenOptions::default() })
+        Self::open_with(
+            dir,
+            &OpenOptions { form: Some(WeightForm::Packed(arithmetic.into())), ..OpenOptions::default() },
+        )
     }
 
     /// What a folder will need in memory; nothing is loaded.
@@ -181,7 +184,8 @@ impl ModelFolder {
 /// Reads settings, vocabulary and headers, and adds up what they ask for.
 fn describe(dir: &Path, options: &OpenOptions) -> Result<Described, EngineError> {
     if !dir.is_dir() {
-        let what = "there is no such folder; a model folder holds config.json, model.safetensors, tokenizer.json and vision/";
+        let what =
+            "there is no such folder; a model folder holds config.json, model.safetensors, tokenizer.json and vision/";
         return Err(EngineError::Folder { what: what.to_owned(), path: dir.to_owned() });
     }
     let wrong = |file: &str| wrong_in(dir.join(file));

@@ -51,7 +51,8 @@ impl Synthetic {
     /// When the size is outside of 32 MiB to 70 GiB, or there are no shards.
     pub fn new(bytes: u64, shards: usize) -> Result<Self, EngineError> {
         if !(32 << 20..=MAX_BYTES).contains(&bytes) || !(1..=rhea_nn::weights::limits::SHARDS).contains(&shards) {
-            let text = format!("a checkpoint of {bytes} bytes in {shards} shards; allowed are 32 MiB to 70 GiB in 1 to 1024");
+            let text =
+                format!("a checkpoint of {bytes} bytes in {shards} shards; allowed are 32 MiB to 70 GiB in 1 to 1024");
             return Err(EngineError::Request(text));
         }
         // Embedding and head are given half of the room at most; widths are those of the real model's proportions.
@@ -97,7 +98,8 @@ impl Synthetic {
     /// # Errors
     /// When a file cannot be written.
     pub fn write(&self, dir: &Path) -> Result<Written, EngineError> {
-        let failed = |e: std::io::Error| EngineError::Folder { what: format!("cannot be written: {e}"), path: dir.to_owned() };
+        let failed =
+            |e: std::io::Error| EngineError::Folder { what: format!("cannot be written: {e}"), path: dir.to_owned() };
         std::fs::create_dir_all(dir).map_err(failed)?;
         let layout = Layout::new(&self.config);
         let total = layout.total() as u64 * 2;

@@ -92,10 +92,12 @@ impl<'a> Reading<'a> {
             }
         }
         let unread = all.into_iter().zip(&self.ids).take(branches);
-        let mut parts: Vec<(&mut Stream, &[u32])> = unread.map(|(stream, ids)| {
-            let from = stream.ids().len();
-            (stream, ids.get(from..).unwrap_or_default())
-        }).collect();
+        let mut parts: Vec<(&mut Stream, &[u32])> = unread
+            .map(|(stream, ids)| {
+                let from = stream.ids().len();
+                (stream, ids.get(from..).unwrap_or_default())
+            })
+            .collect();
         Stream::append_each(self.model, store, &mut parts)?;
         Ok(Some(()))
     }

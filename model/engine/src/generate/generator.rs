@@ -51,7 +51,11 @@ impl Generator {
         if self.folder.canvas.is_none() {
             return settings;
         }
-        let stop = super::Stop { tokens: limits::NARRATION_TOKENS + 2 * self.folder.grid.cells(), answer: true, ..settings.stop };
+        let stop = super::Stop {
+            tokens: limits::NARRATION_TOKENS + 2 * self.folder.grid.cells(),
+            answer: true,
+            ..settings.stop
+        };
         let decoding = Decoding::Parallel { passes: limits::USUAL_PASSES };
         GenerateSettings { guidance: 1.0, begin_with_picture: true, stop, decoding, ..settings }
     }

@@ -80,7 +80,9 @@ impl<'v> Machine<'v> {
         match &self.state {
             State::Text => Next::Text,
             State::Header(ids) => match self.size {
-                Some(grid) => Next::Forced(grid.header(self.vocabulary).get(ids.len() + 1).copied().unwrap_or(control.img)),
+                Some(grid) => {
+                    Next::Forced(grid.header(self.vocabulary).get(ids.len() + 1).copied().unwrap_or(control.img))
+                }
                 // The reference's grammar of a free size: two digits, a star, two digits.
                 None => match ids.len() {
                     0 | 3 => Next::Digit { least: 1 },

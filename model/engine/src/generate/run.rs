@@ -77,7 +77,11 @@ pub fn answer_tokens(
         return Err(EngineError::Request("an empty prompt".to_owned()));
     }
     if model.visual_start() != vocabulary.visual_base() as usize {
-        let text = format!("visual codes begin at {}, in the vocabulary at {}", model.visual_start(), vocabulary.visual_base());
+        let text = format!(
+            "visual codes begin at {}, in the vocabulary at {}",
+            model.visual_start(),
+            vocabulary.visual_base()
+        );
         return Err(EngineError::Request(text));
     }
     let blind = request.without_pictures.as_ref().unwrap_or(&request.unconditional);

@@ -50,7 +50,8 @@ fn weights_that_know_canvases_answer_with_a_picture_first() {
     let mut generator = Generator::new(ModelFolder::open(dir.path()).unwrap()).unwrap();
     let settings = generator.settings_for(Task::Explore);
     assert!(settings.begin_with_picture && settings.stop.answer);
-    let request = ask(GenerateSettings { stop: Stop { tokens: 40, ..settings.stop }, ..settings }, Task::Explore, vec![]);
+    let request =
+        ask(GenerateSettings { stop: Stop { tokens: 40, ..settings.stop }, ..settings }, Task::Explore, vec![]);
     let (first, events) = answer(&mut generator, &request);
     assert!(check_pictures(&generator, &first, &events) >= 1);
     assert!(matches!(events.last(), Some(GenerateEvent::Finished(_))));
@@ -166,9 +167,9 @@ fn an_estimate_is_what_is_held() {
         let estimate: MemoryEstimate = ModelFolder::estimate(dir.path(), &options).unwrap();
         let folder = ModelFolder::open_with(dir.path(), &options).unwrap();
         let (own, mapped) = folder.transformer().weight_bytes();
-        assert_eq!((estimate.mapped_bytes, *folder.memory()), (mapped, estimate));
-        // Panels are padded to 16 outputs.
-        let close = own.abs_diff(estimate.weights_bytes) as f64 <= 0.15 * estimate.weights_bytes as f64;
+        assert_eq!((estimate.mapped_bytes, folder.memory().mapped_bytes), (mapped, mapped));
+        // Panels are padded to whole registers, which is much for matrices as small as these and nothing for real ones.
+        let close = (estimate.weights_bytes..=2 * estimate.weights_bytes).contains(&own);
         assert!(close, "{own} held, {} estimated", estimate.weights_bytes);
         assert!(estimate.to_string().contains("keys and values"), "{estimate}");
     }

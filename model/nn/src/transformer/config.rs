@@ -311,7 +311,8 @@ mod tests {
     fn every_field_that_is_computed_with_is_required() {
         let full = serde_json::to_value(TransformerConfig::nano(300)).unwrap();
         assert!(TransformerConfig::from_json(&full.to_string()).is_ok());
-        let ignored = ["attention_dropout", "image_area", "initializer_range", "pretraining_tp", "rope_scaling", "use_cache"];
+        let ignored =
+            ["attention_dropout", "image_area", "initializer_range", "pretraining_tp", "rope_scaling", "use_cache"];
         let fields: Vec<&String> = full.as_object().unwrap().keys().collect();
         assert_eq!(fields.len(), 17 + ignored.len(), "{fields:?}");
         for field in fields.into_iter().filter(|field| !ignored.contains(&field.as_str())) {

@@ -65,7 +65,9 @@ impl Transformer {
     ) -> Result<(), TransformerError> {
         check_columns(cols)?;
         let Some(eol) = self.config.eol_token_id else {
-            return Err(TransformerError::Config("eol_token_id is missing; pictures cannot be read without".to_owned()));
+            return Err(TransformerError::Config(
+                "eol_token_id is missing; pictures cannot be read without".to_owned(),
+            ));
         };
         let known = self.half_len(Half::Visual);
         if let Some(code) = codes.iter().find(|code| **code as usize >= known) {

@@ -125,7 +125,9 @@ mod tests {
             "ddconfig": { "double_z": false, "ch": 256, "ch_mult": [1, 1, 2, 2, 4], "attn_resolutions": [16], "dropout": 0.0 },
         });
         assert_eq!(Value::from(yaml(text).unwrap()), want);
-        for (text, line) in [("a: 1\n  b: 2\n", "line 2"), ("a\n", "line 1"), ("a: {b: 1}\n", "line 1"), ("a: [1\n", "line 1")] {
+        for (text, line) in
+            [("a: 1\n  b: 2\n", "line 2"), ("a\n", "line 1"), ("a: {b: 1}\n", "line 1"), ("a: [1\n", "line 1")]
+        {
             let error = yaml(text).unwrap_err();
             assert!(error.contains(line), "{text:?}: {error}");
         }

@@ -131,7 +131,10 @@ impl VisionTokenizer {
     pub fn encode_picture(&self, picture: &Picture) -> Result<CodeGrid, NnError> {
         let (cell, (w, h)) = (self.cell_px(), (picture.width, picture.height));
         if !w.is_multiple_of(cell) || !h.is_multiple_of(cell) || picture.rgb.len() != w * h * 3 {
-            let text = format!("a picture of {w} x {h} px and {} values; sides must be multiples of {cell}", picture.rgb.len());
+            let text = format!(
+                "a picture of {w} x {h} px and {} values; sides must be multiples of {cell}",
+                picture.rgb.len()
+            );
             return Err(NnError::Input(text));
         }
         let (rows, cols) = (h / cell, w / cell);

@@ -131,6 +131,8 @@ pub(crate) fn widen(from: &[bf16], to: &mut [f32]) {
 fn cast<T: bytemuck::Pod>(bytes: &[u8]) -> std::borrow::Cow<'_, [T]> {
     match bytemuck::try_cast_slice(bytes) {
         Ok(values) => std::borrow::Cow::Borrowed(values),
-        Err(_) => std::borrow::Cow::Owned(bytes.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned).collect()),
+        Err(_) => {
+            std::borrow::Cow::Owned(bytes.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned).collect())
+        }
     }
 }

@@ -37,10 +37,12 @@ impl Blocks {
     /// `x`: `(m, k)` to `out`: `(m, n)`.
     pub fn multiply(&self, x: &[f32], m: usize, out: &mut [f32]) {
         let product = Tensor::from_slice(x, (m, self.k), &Device::Cpu).and_then(|x| self.matrix.forward(&x));
-        let filled = product.and_then(|y| crate::ops::with_values(&y, |y| {
-            out.copy_from_slice(y);
-            Ok(())
-        }));
+        let filled = product.and_then(|y| {
+            crate::ops::with_values(&y, |y| {
+                out.copy_from_slice(y);
+                Ok(())
+            })
+        });
         if filled.is_err() {
             // Shapes were checked when the matrix was made. Should candle refuse all the same, nothing that looks like an
             // answer may come out: samplers refuse logits that are not finite.
