@@ -1,7 +1,8 @@
 //! Pictures on their way into a vision tokenizer: the size and the pixels that Emu3.5's reference gives them.
 //!
 //! The reference resizes with Pillow's `BICUBIC`: a = -0.5, as wide as the picture shrinks, in two passes of 8 bit pixels and
-//! fixed-point weights. Codes are an argmax, so a pixel that is off by one can change one; the arithmetic here is the same.
+//! fixed-point weights. Codes are an argmax, so a pixel that is off by one can change one; the arithmetic here is the same, and
+//! so is the order of the passes, which is that of Pillow 13 (older ones always resize rows first).
 
 use crate::limits::MAX_SIDE_PX;
 use crate::picture::Picture;
@@ -18,9 +19,9 @@ const PRECISION_BITS: u32 = 32 - 8 - 2;
 /// same shape. Returns width and height.
 ///
 /// # Errors
-/// When a side would be 0 (the picture is too long and thin for the area) or longer than [`MAX_SIDE_PX`].
+/// When a side would be 0: the picture is too long and thin for the area.
 pub fn encoding_size(width: usize, height: usize, area: usize) -> Result<(usize, usize), PictureError> {
-    let unfit = |to: (usize, usize)| PictureError::Shape { width, height, area, to, max: MAX_SIDE_PX };
+    let unfit = |to: (usize, usize)| PictureError::Shape { width, height, area, to };
     if width == 0 || height == 0 {
         return Err(unfit((0, 0)));
     }
@@ -30,15 +31,14 @@ pub fn encoding_size(width: usize, height: usize, area: usize) -> Result<(usize,
     // `as` saturates, so a side beyond all limits stays beyond them.
     let whole_cells = |side: f64| (side as usize).saturating_add(CELL_PX / 2) / CELL_PX * CELL_PX;
     let to = (whole_cells(to_width), whole_cells(to_height));
-    let allowed = CELL_PX..=MAX_SIDE_PX as usize;
-    if allowed.contains(&to.0) && allowed.contains(&to.1) { Ok(to) } else { Err(unfit(to)) }
+    if to.0 == 0 || to.1 == 0 { Err(unfit(to)) } else { Ok(to) }
 }
 
 impl Picture {
     /// The picture as the vision tokenizer of a model with this picture area wants it: resized to its [`encoding_size`].
     ///
     /// # Errors
-    /// As [`encoding_size`], and when the buffer does not fit the size.
+    /// As [`encoding_size`] and [`Picture::bicubic`].
     pub fn for_encoding(&self, area: usize) -> Result<Self, PictureError> {
         let (width, height) = encoding_size(self.width, self.height, area)?;
         self.bicubic(width, height)
@@ -55,15 +55,20 @@ impl Picture {
                 return Err(PictureError::Side { side: u32::try_from(side).unwrap_or(u32::MAX), max: MAX_SIDE_PX });
             }
         }
-        let mut rgb = self.rgb.clone();
-        if width != self.width {
-            rgb = across(&rgb, self.width, &Weights::new(self.width, width));
-        }
-        if height != self.height {
-            rgb = down(&rgb, width, &Weights::new(self.height, height));
-        }
+        let (rows, columns) = (Weights::new(self.width, width), Weights::new(self.height, height));
+        let rgb = if columns_first((self.width, self.height), (width, height)) {
+            across(&down(&self.rgb, self.width, &columns), self.width, &rows)
+        } else {
+            down(&across(&self.rgb, self.width, &rows), width, &columns)
+        };
         Ok(Self { width, height, rgb })
     }
+}
+
+/// Does Pillow 13 resize columns before rows? Found by resizing 5,688 pictures of random sizes in either order: it does when more
+/// rows go than twice the columns.
+fn columns_first((width, height): (usize, usize), (to_width, to_height): (usize, usize)) -> bool {
+    to_height < height && height - to_height + 2 * to_width > 2 * width
 }
 
 /// Which pixels of a line each pixel of the resized line is made of, and with what weights.
@@ -172,7 +177,7 @@ mod tests {
         let error = encoding_size(4096, 16, 4096).unwrap_err().to_string();
         assert!(error.contains("4096 x 16") && error.contains("1024 x 0"), "{error}");
         assert!(encoding_size(0, 5, 4096).is_err() && encoding_size(5, 0, 4096).is_err());
-        assert!(encoding_size(4096, 16, 1 << 20).is_err(), "16384 px wide");
+        assert!(Picture::filled(4096, 16, [0; 3]).for_encoding(1 << 20).is_err(), "16384 px wide");
         assert!(encoding_size(1, usize::MAX, usize::MAX).is_err());
         let picture = Picture::filled(4, 4, [0; 3]);
         assert!(picture.bicubic(0, 4).is_err() && picture.bicubic(4, 4097).is_err());

@@ -66,8 +66,8 @@ pub enum PictureError {
     },
     /// A picture whose shape cannot be encoded.
     #[error(
-        "a picture of {width} x {height} px would be resized to {} x {} px for an area of {area} px; allowed are sides of 16 to \
-         {max} px", to.0, to.1
+        "a picture of {width} x {height} px would be resized to {} x {} px for an area of {area} px: it is too long and thin",
+        to.0, to.1
     )]
     Shape {
         /// Its width in pixels.
@@ -78,8 +78,6 @@ pub enum PictureError {
         area: usize,
         /// The width and height it would be given.
         to: (usize, usize),
-        /// Largest side in pixels.
-        max: u32,
     },
     /// A side is zero or larger than allowed.
     #[error("picture side of {side} px: allowed are 1 to {max} px")]

@@ -62,6 +62,12 @@ impl StoryBuilder {
         Ok(())
     }
 
+    /// The record so far; thoughts at its end may still wait for their picture.
+    #[must_use]
+    pub fn so_far(&self) -> &Story {
+        &self.story
+    }
+
     /// The finished record; it has at least one clip.
     #[must_use]
     pub fn finish(mut self) -> Story {

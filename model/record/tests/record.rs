@@ -3,7 +3,7 @@
 
 use rhea_picture::{Picture, picture_from_bytes};
 use rhea_record::limits::MAX_PARTS;
-use rhea_record::{RecordError, Story, StoryBuilder, export, html_page};
+use rhea_record::{AnswerFolder, RecordError, Story, StoryBuilder, export, html_page, viewer_files};
 
 fn story() -> Story {
     let mut builder = StoryBuilder::new("A <b>fox</b> & \"friends\"");
@@ -73,4 +73,35 @@ fn a_folder_has_the_files_of_the_viewer_and_a_page() {
     assert!(!page.contains("http://") && !page.contains("https://"), "it asks nobody for anything");
     let error = export(&story(), &out.join("001_text.txt")).unwrap_err().to_string();
     assert!(error.contains("001_text.txt"), "{error}");
+}
+
+#[test]
+fn an_answer_is_on_disk_part_by_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = || {
+        let entries = std::fs::read_dir(folder.path()).unwrap();
+        let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let picture = Picture::filled(4, 4, [9; 3]);
+    let mut answer = AnswerFolder::create(folder.path(), "q").unwrap();
+    assert_eq!(names(), ["000_question.txt"]);
+    answer.global_thought("plan").unwrap();
+    answer.text("one").unwrap();
+    answer.picture_thought("why").unwrap();
+    let before = ["000_global_cot.txt", "000_question.txt", "001_00_image_cot.txt", "001_text.txt"];
+    assert_eq!(names(), before, "no empty file while the picture is awaited");
+    answer.picture(&picture).unwrap();
+    assert_eq!(names().len(), 5);
+    answer.picture_thought("never drawn").unwrap();
+    let record = answer.finish("answer").unwrap();
+    let story = Story::load(&record).unwrap();
+    let mut want: Vec<String> = viewer_files(&story).into_iter().map(|(name, _)| name).collect();
+    want.extend(["answer.pb", "index.html"].map(str::to_owned));
+    want.sort();
+    assert_eq!(names(), want, "thoughts that are not in the record have no file either");
+    for (name, content) in viewer_files(&story) {
+        assert_eq!(std::fs::read(folder.path().join(name)).unwrap(), *content);
+    }
 }

@@ -72,7 +72,7 @@ impl Tiktoken {
         let words = Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map_err(format)?;
         let bytes = ByteLevel::new(false, false, false);
         let mut tokenizer = Tokenizer::new(model);
-        tokenizer.with_normalizer(Some(NFC));
+        tokenizer.with_normalizer(Some(NFC)).map_err(format)?;
         tokenizer.with_pre_tokenizer(Some(Sequence::new(vec![words.into(), bytes.into()])));
         Ok(tokenizer)
     }

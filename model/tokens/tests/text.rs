@@ -127,6 +127,11 @@ fn broken_files_are_errors() {
         assert_ne!(changed, json, "{from} is there");
         assert!(load(&changed).is_err(), "{from} -> {to}");
     }
+    // Whole words may be looked up only where no special token can be a word.
+    let words = json.replacen("\"ignore_merges\": false", "\"ignore_merges\": true", 1);
+    assert_ne!(words, json);
+    load(&words).unwrap();
+    assert!(load(&words.replacen("\"!\": 0", "\"!\": 0, \"<|endoftext|>\": 9999", 1)).is_err());
     for cut in [0, 1, json.len() / 2, json.len() - 3] {
         assert!(load(&json[..cut]).is_err());
     }

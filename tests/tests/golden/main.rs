@@ -3,6 +3,7 @@
 //! The numbers are in `tests/golden`, or in the folder that `RHEA_GOLDEN` names. Each group prints how many cases it compared.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod build_image;
 mod e2e;
 mod fixtures;
 mod image_grammar;

@@ -1,9 +1,11 @@
 //! Finished streams cut into text, thoughts and pictures.
 
+use rhea_nn::kernels::Unit;
+use rhea_nn::vision::{Units, VisionTokenizer};
 use rhea_tokens::{Segment, parse_stream};
 use serde::Deserialize;
 
-use crate::fixtures::{group, json, report, tokenizer};
+use crate::fixtures::{Tensors, group, json, report, tokenizer};
 
 #[derive(Deserialize)]
 struct Case {
@@ -17,6 +19,7 @@ struct Case {
 struct Part {
     kind: String,
     text: Option<String>,
+    tensor: Option<String>,
     width: Option<usize>,
     height: Option<usize>,
 }
@@ -24,7 +27,12 @@ struct Part {
 #[test]
 fn golden_multimodal_decode() {
     let Some(t) = tokenizer("multimodal_decode") else { return };
-    let cases: Vec<Case> = json(&group("multimodal_decode").join("cases.json"));
+    let folder = group("multimodal_decode");
+    let cases: Vec<Case> = json(&folder.join("cases.json"));
+    let pixels = Tensors::open(&folder.join("images.safetensors"));
+    let vision =
+        VisionTokenizer::open_for(&group("vision_tokenizer"), Units { encoder: Unit::F32, decoder: Unit::F32 })
+            .unwrap();
     let mut pictures = 0;
     for case in &cases {
         let name = &case.name;
@@ -37,9 +45,13 @@ fn golden_multimodal_decode() {
                 Segment::Text(text) => ("text", Some(text)),
                 Segment::GlobalThought(text) => ("global_cot", Some(text)),
                 Segment::PictureThought(text) => ("image_cot", Some(text)),
-                Segment::Picture(picture) => {
-                    let size = (Some(16 * picture.grid.cols()), Some(16 * picture.grid.rows()));
-                    assert_eq!(size, (want.width, want.height), "{name}");
+                Segment::Picture(found) => {
+                    let picture = vision.decode_picture(&found.codes, found.grid.rows(), found.grid.cols()).unwrap();
+                    assert_eq!((Some(picture.width), Some(picture.height)), (want.width, want.height), "{name}");
+                    let want = pixels.bytes(want.tensor.as_ref().unwrap());
+                    assert_eq!(picture.rgb.len(), want.len(), "{name}");
+                    let off = picture.rgb.iter().zip(&want).map(|(a, b)| a.abs_diff(*b)).max();
+                    assert!(off <= Some(1), "{name}: a pixel is off by {off:?}");
                     pictures += 1;
                     ("image", None)
                 }
@@ -47,5 +59,5 @@ fn golden_multimodal_decode() {
             assert_eq!((kind, text), (want.kind.as_str(), want.text.as_ref()), "{name}");
         }
     }
-    report("multimodal_decode", &[(cases.len(), "streams"), (pictures, "pictures in them")]);
+    report("multimodal_decode", &[(cases.len(), "streams"), (pictures, "pictures in them, every pixel")]);
 }

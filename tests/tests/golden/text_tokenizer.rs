@@ -39,7 +39,9 @@ struct Decode {
 
 #[test]
 fn golden_text_tokenizer() {
+    let began = std::time::Instant::now();
     let Some(t) = tokenizer("text_tokenizer") else { return };
+    println!("the published vocabulary opened in {} ms", began.elapsed().as_millis());
     let cases: Cases = json(&group("text_tokenizer").join("cases.json"));
     let v = t.vocabulary();
     assert_eq!((v.len(), v.text_count(), v.control().pad), (cases.n_vocab, cases.n_mergeable, cases.eod_id));
