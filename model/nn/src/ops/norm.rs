@@ -5,8 +5,8 @@ use multiversion::multiversion;
 
 use super::{sigmoid, values, with_values};
 
-/// Positions whose values are summed in f32 before they are added up in f64.
-const PART: usize = 4096;
+/// Positions up to which sums and squares in f32 are enough; longer sums lose their small terms.
+const FAST: usize = 4096;
 
 #[derive(Clone, Copy, Debug)]
 struct GroupNorm {
@@ -39,14 +39,7 @@ impl GroupNorm {
 
     /// Per channel: 1 / standard deviation and mean of its group.
     fn statistics(&self, x: &[f32], c: usize) -> (Vec<f32>, Vec<f32>) {
-        let (mut sum, mut square) = (vec![0.0; c], vec![0.0; c]);
-        // Sums of a large picture would lose its small values; those of a part do not.
-        for part in x.chunks(PART * c) {
-            let (part_sum, part_square) = sums(part, c);
-            for (to, from) in sum.iter_mut().zip(part_sum).chain(square.iter_mut().zip(part_square)) {
-                *to += f64::from(from);
-            }
-        }
+        let (sum, square) = if x.len() <= FAST * c { sums(x, c) } else { exact_sums(x, c) };
         let per = c / self.groups;
         let n = (x.len() / c * per) as f64;
         let (mut inverse, mut mean) = (vec![0.0; c], vec![0.0; c]);
@@ -61,13 +54,29 @@ impl GroupNorm {
     }
 }
 
+/// Sums and sums of squares of each channel, accumulated in f32.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
-fn sums(x: &[f32], c: usize) -> (Vec<f32>, Vec<f32>) {
+fn sums(x: &[f32], c: usize) -> (Vec<f64>, Vec<f64>) {
     let (mut sum, mut square) = (vec![0.0; c], vec![0.0; c]);
     for row in x.chunks_exact(c) {
         for ((s, q), v) in sum.iter_mut().zip(&mut square).zip(row) {
             *s += *v;
             *q += *v * *v;
+        }
+    }
+    let wide = |values: Vec<f32>| values.into_iter().map(f64::from).collect();
+    (wide(sum), wide(square))
+}
+
+/// As [`sums`], in f64.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+fn exact_sums(x: &[f32], c: usize) -> (Vec<f64>, Vec<f64>) {
+    let (mut sum, mut square) = (vec![0.0; c], vec![0.0; c]);
+    for row in x.chunks_exact(c) {
+        for ((s, q), v) in sum.iter_mut().zip(&mut square).zip(row) {
+            let v = f64::from(*v);
+            *s += v;
+            *q += v * v;
         }
     }
     (sum, square)

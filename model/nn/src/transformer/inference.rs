@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::matrix::{FromValues, FromWeights, Matrix, Source, Table, WeightForm};
+use super::matrix::{FromValues, FromWeights, Matrix, Role, Source, Table, WeightForm};
 use super::ops::rope::Rope;
 use super::{KvStore, Parameters, TransformerConfig, TransformerError, limits};
 use crate::NnError;
@@ -117,13 +117,13 @@ impl Transformer {
             let gate_up = ["gate", "up"].map(|part| (name(&format!("mlp.{part}_proj")), f));
             layers.push(Layer {
                 input_norm: source.vector(&name("input_layernorm"), d)?,
-                qkv: source.matrix(&qkv, d)?,
+                qkv: source.matrix(&qkv, d, Role::Attention)?,
                 q_norm: source.vector(&name("self_attn.q_norm"), shape.head_dim)?,
                 k_norm: source.vector(&name("self_attn.k_norm"), shape.head_dim)?,
-                o: source.matrix(&[(name("self_attn.o_proj"), d)], shape.q_width())?,
+                o: source.matrix(&[(name("self_attn.o_proj"), d)], shape.q_width(), Role::Attention)?,
                 post_norm: source.vector(&name("post_attention_layernorm"), d)?,
-                gate_up: source.matrix(&gate_up, d)?,
-                down: source.matrix(&[(name("mlp.down_proj"), d)], f)?,
+                gate_up: source.matrix(&gate_up, d, Role::Other)?,
+                down: source.matrix(&[(name("mlp.down_proj"), d)], f, Role::Other)?,
             });
         }
         let norm = source.vector("model.norm.weight", d)?;

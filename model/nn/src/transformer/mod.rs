@@ -25,7 +25,7 @@ use thiserror::Error;
 pub use config::{HeadShape, TransformerConfig, limits};
 pub use inference::{Half, Loading, Transformer};
 pub use kv::{Branch, KvStore, KvUsage, MAX_STORE_BYTES, PAGE_ROWS};
-pub use matrix::WeightForm;
+pub use matrix::{Role, WeightForm};
 pub use parameters::{Layout, Parameters, TensorSpec};
 pub use passes::CanvasToken;
 pub use sequence::{Batch, NO_ID, Token, Visible, cell_position};

@@ -26,7 +26,8 @@ pub enum WeightForm {
     Stored,
     /// Packed on loading for the kernels.
     Packed(Arithmetic),
-    /// Quantised on loading to 8 bits, with one f32 scale for every output and 64 inner values: 8.5 bits a value.
+    /// Quantised on loading to 8 bits, with one f32 scale for every output and 64 inner values: 8.5 bits a value. The matrices of
+    /// attention, a fifth of the published model, stay as the file has them: rounding them as well takes a third more error.
     Q8,
     /// Quantised on loading to blocks of 4 bits with two levels of scales (ggml's Q4_K): 4.5 bits a value. Matrices whose inner
     /// size is no multiple of 256 are held as [`WeightForm::Q8`].
@@ -51,19 +52,38 @@ impl WeightForm {
         [Self::Stored, Self::Q8, Self::Q4K].into_iter().find(|form| form.name() == name)
     }
 
+    /// Does a matrix of `k` inner values stay in its file?
+    fn stays_stored(self, k: usize, role: Role) -> bool {
+        match self {
+            Self::Stored => true,
+            Self::Packed(_) => false,
+            Self::Q8 => role == Role::Attention,
+            Self::Q4K => role == Role::Attention && !k.is_multiple_of(blocks::INNER),
+        }
+    }
+
     /// Bytes that a matrix of `n` outputs and `k` inner values takes in memory of its own, and how many stay in its file;
     /// `stored` is the number of bytes of a value there.
     #[must_use]
-    pub fn bytes(self, n: u64, k: u64, stored: u64) -> (u64, u64) {
+    pub fn bytes(self, n: u64, k: u64, role: Role, stored: u64) -> (u64, u64) {
         let values = n * k;
         match self {
-            Self::Stored => (0, values * stored),
+            _ if self.stays_stored(k as usize, role) => (0, values * stored),
             Self::Packed(Arithmetic { format: Format::F32, .. }) => (values * 4, 0),
             Self::Packed(Arithmetic { format: Format::Bf16, .. }) => (values * 2, 0),
             Self::Q4K if k.is_multiple_of(blocks::INNER as u64) => (values / 256 * 144, 0),
-            Self::Packed(_) | Self::Q8 | Self::Q4K => (values + n * k.div_ceil(64) * 4, 0),
+            Self::Packed(_) | Self::Stored | Self::Q8 | Self::Q4K => (values + n * k.div_ceil(64) * 4, 0),
         }
     }
+}
+
+/// What a matrix is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Queries, keys, values, and the way back from the heads.
+    Attention,
+    /// Everything else: the feed-forward layer and the head.
+    Other,
 }
 
 /// A matrix `(n, k)` to multiply rows with: `y = x wᵀ`.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Matrix, StoredMatrix, Table, WeightForm};
+use super::{Matrix, Role, StoredMatrix, Table, WeightForm};
 use crate::NnError;
 use crate::kernels::Arithmetic;
 use crate::transformer::TransformerError;
@@ -16,7 +16,7 @@ pub(in super::super) trait Source {
     fn vector(&mut self, name: &str, len: usize) -> Result<Vec<f32>, Self::Error>;
 
     /// Matrices of `k` inner values, one below the other: name and rows of each.
-    fn matrix(&mut self, parts: &[(String, usize)], k: usize) -> Result<Matrix, Self::Error>;
+    fn matrix(&mut self, parts: &[(String, usize)], k: usize, role: Role) -> Result<Matrix, Self::Error>;
 
     /// Some rows of a matrix `(n, k)`.
     fn rows(&mut self, name: &str, shape: [usize; 2], rows: Range<usize>) -> Result<Matrix, Self::Error>;
@@ -53,7 +53,7 @@ impl<E: From<TransformerError>, R: FnMut(&str, &[usize]) -> Result<Vec<f32>, E>>
         self.values(name, &[len])
     }
 
-    fn matrix(&mut self, parts: &[(String, usize)], k: usize) -> Result<Matrix, E> {
+    fn matrix(&mut self, parts: &[(String, usize)], k: usize, _role: Role) -> Result<Matrix, E> {
         let (mut values, mut n) = (Vec::new(), 0);
         for (name, rows) in parts {
             values.extend(self.values(name, &[*rows, k])?);
@@ -85,10 +85,10 @@ impl Source for FromWeights<'_> {
         self.weights.values_f32(name, &[len])
     }
 
-    fn matrix(&mut self, parts: &[(String, usize)], k: usize) -> Result<Matrix, NnError> {
+    fn matrix(&mut self, parts: &[(String, usize)], k: usize, role: Role) -> Result<Matrix, NnError> {
         let stored = parts.iter().map(|(name, rows)| self.weights.stored(name, &[*rows, k]));
         let stored = stored.collect::<Result<Vec<_>, _>>()?;
-        if self.form == WeightForm::Stored {
+        if self.form.stays_stored(k, role) {
             return Ok(Matrix::Stored(StoredMatrix::new(stored, k)));
         }
         let n = parts.iter().map(|(_, rows)| rows).sum::<usize>();
