@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use rhea_engine::limits::CONFIG_BYTES;
 use rhea_nn::transformer::{Layout, TransformerConfig};
-use rhea_nn::vision::VisionConfig;
+use rhea_nn::vision::{VisionConfig, check_folder};
 use rhea_nn::weights::Weights;
 use rhea_tokens::TextTokenizer;
 
@@ -15,6 +15,7 @@ use crate::hub::{Hub, ModelName, PUBLISHED};
 use crate::say::say;
 use crate::{fault, place};
 
+/// Bytes of a gigabyte, as the pages of published models count it.
 const GB: f64 = 1e9;
 
 /// Does what the arguments say.
@@ -117,7 +118,7 @@ fn model(folder: &Path) -> Vec<Finding> {
 fn describe(config: &TransformerConfig) -> String {
     let (layers, width, ids) = (config.num_hidden_layers, config.hidden_size, config.vocab_size);
     let values = Layout::new(config).total() as f64;
-    format!("{layers} layers of width {width}, {ids} ids, {:.2} billion values", values / GB)
+    format!("{layers} layers of width {width}, {ids} ids, {:.1} million values", values / 1e6)
 }
 
 /// Every tensor must be there with its shape, in a type that can be read.
@@ -133,10 +134,9 @@ fn weights(folder: &Path, config: &TransformerConfig) -> Result<String, String> 
 
 fn vision(folder: &Path) -> Finding {
     let check = || {
-        let config = VisionConfig::open_folder(folder).map_err(|e| e.to_string())?;
+        let config = check_folder(folder).map_err(|e| e.to_string())?;
         let weights = Weights::open_folder(folder).map_err(|e| e.to_string())?;
         let (codes, dim) = (config.codebook_size, config.embed_dim);
-        weights.stored("quantize.embedding.weight", &[codes, dim]).map_err(|e| e.to_string())?;
         let size = weights.bytes() as f64 / GB;
         Ok(format!("{codes} codes of {dim} values, {} tensors, {size:.2} GB", weights.shapes().len()))
     };
