@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rhea_engine::{Cancel, EngineError, Imagine, Imagined, NarrationRequest, TextPiece, ViewRequest};
+use rhea_engine::{Cancel, EngineError, Imagine, Imagined, NarrationRequest, TextPiece, ViewRequest, ViewTimings};
 use rhea_picture::Rgbd;
 use rhea_session::replay::{FileStorage, RecordKind, ReplayReader};
 use rhea_session::{ExploreSession, Options, Script, Setup, Start, StepControl};
@@ -29,7 +29,7 @@ struct StandIn {
 
 impl StandIn {
     fn coded(view: Rgbd) -> Imagined {
-        Imagined { view, codes: vec![7; 16], rows: 4, cols: 4, passes: 1 }
+        Imagined { view, codes: vec![7; 16], rows: 4, cols: 4, passes: 1, timings: ViewTimings::default() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The loaded model as a server of requests.
 
 use std::path::Path;
+use std::time::Instant;
 
 use rhea_nn::transformer::KvStore;
 use rhea_picture::{Rgbd, Warp};
@@ -21,7 +22,7 @@ use crate::generation::CanvasSettings;
 use crate::guidance::Guidance;
 use crate::reader::{Prompts, Reader, Streams};
 use crate::request::{
-    Cancel, Candidate, Filter, Imagine, Imagined, NarrationRequest, TextPiece, ViewRequest, ViewTask,
+    Cancel, Candidate, Filter, Imagine, Imagined, NarrationRequest, TextPiece, ViewRequest, ViewTask, ViewTimings,
 };
 use crate::sampler::Sampler;
 use crate::{limits, next_token};
@@ -275,14 +276,22 @@ impl Imagine for Imagination {
         if cancel.cancelled() {
             return Err(EngineError::Cancelled);
         }
+        let began = Instant::now();
         let prepared = self.prepare(request)?;
+        let prepared_at = began.elapsed();
         let Candidate { codes, passes, .. } = self.draw(request, &prepared, (request.seed, false), cancel)?;
+        let drawn_at = began.elapsed();
         if cancel.cancelled() {
             return Err(EngineError::Cancelled);
         }
         let view = self.picture(&codes, request.memory.as_ref())?;
+        let timings = ViewTimings {
+            prepare_secs: prepared_at.as_secs_f64(),
+            codes_secs: (drawn_at - prepared_at).as_secs_f64(),
+            picture_secs: (began.elapsed() - drawn_at).as_secs_f64(),
+        };
         let grid = self.folder.grid;
-        Ok(Imagined { view, codes, rows: grid.rows(), cols: grid.cols(), passes })
+        Ok(Imagined { view, codes, rows: grid.rows(), cols: grid.cols(), passes, timings })
     }
 
     fn narrate(
@@ -303,7 +312,8 @@ impl Imagine for Imagination {
         let codes = self.folder.vision.encode(&square)?;
         let view = self.folder.vision.decode(&codes, None)?;
         let grid = self.folder.grid;
-        Ok(Imagined { view, codes, rows: grid.rows(), cols: grid.cols(), passes: 0 })
+        let timings = ViewTimings::default();
+        Ok(Imagined { view, codes, rows: grid.rows(), cols: grid.cols(), passes: 0, timings })
     }
 }
 

@@ -42,7 +42,9 @@ pub use generation::GenerationConfig;
 pub use guidance::Guidance;
 pub use imagination::Imagination;
 pub use reader::{Prompts, Reader, Streams};
-pub use request::{Cancel, Candidate, Filter, Imagine, Imagined, NarrationRequest, TextPiece, ViewRequest, ViewTask};
+pub use request::{
+    Cancel, Candidate, Filter, Imagine, Imagined, NarrationRequest, TextPiece, ViewRequest, ViewTask, ViewTimings,
+};
 pub use sampler::{Drawn, Sampler};
 pub use stream::Stream;
 

@@ -70,6 +70,19 @@ pub struct Imagined {
     pub cols: usize,
     /// Forward passes of the transformer that drew it.
     pub passes: u32,
+    /// Where its time went.
+    pub timings: ViewTimings,
+}
+
+/// Where the time of a view went, seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ViewTimings {
+    /// Encoding what memory knows, and the prompts.
+    pub prepare_secs: f64,
+    /// Drawing the codes: all passes of the transformer, with its prompt, and sampling.
+    pub codes_secs: f64,
+    /// The picture decoder.
+    pub picture_secs: f64,
 }
 
 /// One of several answers to a request for a view: its codes, not yet a picture.

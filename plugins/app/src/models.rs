@@ -1,20 +1,21 @@
 //! `rhea models`: which models are at hand, whether a folder is whole, and where a published one is. Nothing is downloaded.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use rhea_engine::limits::CONFIG_BYTES;
 use rhea_nn::transformer::{Layout, TransformerConfig};
-use rhea_nn::vision::VisionConfig;
+use rhea_nn::vision::{VisionConfig, check_folder};
 use rhea_nn::weights::Weights;
 use rhea_tokens::TextTokenizer;
 
 use crate::cli::ModelsWhat;
 use crate::hub::{Hub, ModelName, PUBLISHED};
-use crate::place;
 use crate::say::say;
+use crate::{fault, place};
 
+/// Bytes of a gigabyte, as the pages of published models count it.
 const GB: f64 = 1e9;
 
 /// Does what the arguments say.
@@ -102,7 +103,7 @@ fn model(folder: &Path) -> Vec<Finding> {
     if let Ok(config) = &config {
         findings.push(("weights", weights(folder, config)));
     }
-    let codes = place::vision_folder(folder).map_err(|e| e.to_string()).and_then(|vision_folder| {
+    let codes = place::vision_folder(folder).map_err(|e| said(&e)).and_then(|vision_folder| {
         let config = VisionConfig::open_folder(&vision_folder).map_err(|e| e.to_string())?;
         findings.push(vision(&vision_folder));
         Ok(config.codebook_size)
@@ -117,7 +118,7 @@ fn model(folder: &Path) -> Vec<Finding> {
 fn describe(config: &TransformerConfig) -> String {
     let (layers, width, ids) = (config.num_hidden_layers, config.hidden_size, config.vocab_size);
     let values = Layout::new(config).total() as f64;
-    format!("{layers} layers of width {width}, {ids} ids, {:.2} billion values", values / GB)
+    format!("{layers} layers of width {width}, {ids} ids, {:.1} million values", values / 1e6)
 }
 
 /// Every tensor must be there with its shape, in a type that can be read.
@@ -133,10 +134,9 @@ fn weights(folder: &Path, config: &TransformerConfig) -> Result<String, String> 
 
 fn vision(folder: &Path) -> Finding {
     let check = || {
-        let config = VisionConfig::open_folder(folder).map_err(|e| e.to_string())?;
+        let config = check_folder(folder).map_err(|e| e.to_string())?;
         let weights = Weights::open_folder(folder).map_err(|e| e.to_string())?;
         let (codes, dim) = (config.codebook_size, config.embed_dim);
-        weights.stored("quantize.embedding.weight", &[codes, dim]).map_err(|e| e.to_string())?;
         let size = weights.bytes() as f64 / GB;
         Ok(format!("{codes} codes of {dim} values, {} tensors, {size:.2} GB", weights.shapes().len()))
     };
@@ -154,7 +154,14 @@ fn text(folder: &Path, codes: usize, config: Option<&TransformerConfig>) -> Resu
     Ok(format!("{} entries, {control} control tokens, {codes} codes", vocabulary.text_count()))
 }
 
-fn read_config(path: &PathBuf) -> Result<String, String> {
+/// What is wrong and what to do, without the names that those lines have at the end of a program.
+fn said(error: &anyhow::Error) -> String {
+    let lines = fault::lines(error);
+    let bare = lines.iter().map(|line| line.split_once(": ").map_or(line.as_str(), |(_, said)| said));
+    bare.collect::<Vec<_>>().join(". ")
+}
+
+fn read_config(path: &Path) -> Result<String, String> {
     let said = |e: std::io::Error| format!("{}: {e}", path.display());
     let size = std::fs::metadata(path).map_err(said)?.len();
     if size > CONFIG_BYTES {

@@ -39,6 +39,12 @@ pub fn report(group: &str, counts: &[(usize, &str)]) {
     println!("golden {group}: {}", counts.join(", "));
 }
 
+/// A digest as the reference writes it.
+pub fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A JSON file.
 pub fn json<T: DeserializeOwned>(path: &Path) -> T {
     let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));

@@ -5,7 +5,7 @@ use rhea_record::{Clip, Image, ImageFormat, ImageMeta, Segment, Story, StoryBuil
 use serde::Deserialize;
 use serde_json::{Map, Value, json as value};
 
-use crate::fixtures::{group, json, report};
+use crate::fixtures::{group, json, report, sha256};
 
 #[derive(Deserialize)]
 struct Record {
@@ -175,9 +175,4 @@ fn golden_proto() {
         "proto",
         &[(records.len(), "records read"), (written, "written"), (pictures, "pictures"), (layouts, "viewer layouts")],
     );
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    use sha2::Digest as _;
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -99,7 +99,9 @@ impl Unit {
     /// All that this CPU has, fastest first.
     #[must_use]
     pub fn present() -> Vec<Self> {
-        [Self::AmxBf16, Self::Avx512Bf16, Self::F32].into_iter().filter(|unit| unit.is_present()).collect()
+        let [second, third] =
+            if avx512::pays() { [Self::Avx512Bf16, Self::F32] } else { [Self::F32, Self::Avx512Bf16] };
+        [Self::AmxBf16, second, third].into_iter().filter(|unit| unit.is_present()).collect()
     }
 }
 

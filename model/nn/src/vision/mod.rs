@@ -3,6 +3,7 @@
 //! The architecture is that of the published Emu3.5 tokenizer; tensor names are the same. Two extensions are switched by the
 //! configuration: patches of pixels as channels before the first convolution, and a decoder that looks at warped memory.
 
+mod check;
 mod config;
 mod layers;
 mod memory;
@@ -10,6 +11,7 @@ mod net;
 mod settings;
 mod tokenizer;
 
+pub use check::check_folder;
 pub use config::VisionConfig;
 pub use layers::{Init, Parameters};
 pub use memory::MEMORY_CHANNELS;

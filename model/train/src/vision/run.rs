@@ -121,6 +121,7 @@ pub fn train_vision(run: &VisionRun, source: &dyn VisionSource) -> Result<(), Nn
                 progress.record(step, &scores);
             }
             checkpoint::write(&run.work, &optimiser, step + 1)?;
+            progress.draw_curves();
             export(&trainable, &run.config, &run.out)?;
         }
         if done {

@@ -100,6 +100,7 @@ pub fn train_world(run: &WorldRun, source: &dyn WorldSource) -> Result<(), NnErr
             let scores = trainer.evaluate(&shards, &held_out)?;
             progress.record(step, &held_out_names(scores.figures()));
             checkpoint::write(&run.work, &optimiser, step + 1)?;
+            progress.draw_curves();
             export(trainer.parameters(), &run.out)?;
         }
         if done {

@@ -19,7 +19,7 @@ impl AnswerProgress {
     pub fn new(most: usize) -> Self {
         let bar = stdout().is_terminal().then(|| {
             let bar = ProgressBar::new(most as u64);
-            let template = "{bar:30.cyan/blue} {pos}/{len} tokens, {wide_msg} at most {eta} left";
+            let template = "{bar:16.cyan/blue} {pos}/{len} tokens, {eta} left at most, {wide_msg}";
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }
@@ -41,7 +41,7 @@ impl AnswerProgress {
         if let Some(bar) = &self.bar {
             bar.set_position(usage.tokens as u64);
             let rows = rows.map(|(done, of)| format!(", row {done} of {of}")).unwrap_or_default();
-            bar.set_message(format!("{} pictures{rows}, {:.1} tokens/s,", usage.pictures, speed(usage)));
+            bar.set_message(format!("{:.1} tokens/s, {} pictures{rows}", speed(usage), usage.pictures));
         }
     }
 

@@ -1,28 +1,35 @@
-//! A model whose passes are counted.
+//! A model whose passes and times are counted.
 
-use rhea_engine::{Cancel, CanvasForm, EngineError, Imagine, Imagined, NarrationRequest, TextPiece, ViewRequest};
+use rhea_engine::{
+    Cancel, CanvasForm, EngineError, Imagine, Imagined, NarrationRequest, TextPiece, ViewRequest, ViewTimings,
+};
 use rhea_picture::Rgbd;
 
-/// Hands everything on to a model, and counts the passes of the views it draws.
+/// Hands everything on to a model, and counts the passes and times of the views it draws.
 pub(super) struct Counted<'a> {
     model: &'a mut dyn Imagine,
     passes: u64,
-    views: usize,
+    timings: Vec<ViewTimings>,
 }
 
 impl<'a> Counted<'a> {
     pub fn new(model: &'a mut dyn Imagine) -> Self {
-        Self { model, passes: 0, views: 0 }
+        Self { model, passes: 0, timings: Vec::new() }
     }
 
     /// Views drawn.
     pub fn views(&self) -> usize {
-        self.views
+        self.timings.len()
     }
 
     /// Passes a view; NaN before the first.
     pub fn mean_passes(&self) -> f64 {
-        self.passes as f64 / self.views as f64
+        self.passes as f64 / self.views() as f64
+    }
+
+    /// Where the time of each view went.
+    pub fn timings(&self) -> &[ViewTimings] {
+        &self.timings
     }
 }
 
@@ -42,7 +49,7 @@ impl Imagine for Counted<'_> {
     fn imagine(&mut self, request: &ViewRequest, cancel: &Cancel) -> Result<Imagined, EngineError> {
         let imagined = self.model.imagine(request, cancel)?;
         self.passes += u64::from(imagined.passes);
-        self.views += 1;
+        self.timings.push(imagined.timings);
         Ok(imagined)
     }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use rhea_engine::{Decoding, Imagine};
+use rhea_engine::{Decoding, Imagine, ViewTimings};
 use rhea_picture::psnr;
 use rhea_scene::generate_any;
 use rhea_session::Options;
@@ -18,7 +18,9 @@ use crate::LessonError;
 /// One way of decoding.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct WayFigures {
-    /// Median time of a view, picture decoder included, seconds.
+    /// Median time of a picture's codes: passes of the transformer, with its prompt, and sampling; seconds.
+    pub codes_secs: f64,
+    /// Median time of a whole view: codes, the encoding of memory and the picture decoder too; seconds.
     pub view_secs: f64,
     /// What memory (a true view) sees, against truth, dB.
     pub seen_psnr: f64,
@@ -35,8 +37,10 @@ pub struct DecodingPair {
     pub parallel: WayFigures,
     /// One token after the other.
     pub next_token: WayFigures,
-    /// Median of the times' ratios, view by view.
-    pub ratio: f64,
+    /// Median of the ratios of the codes' times, view by view.
+    pub codes_ratio: f64,
+    /// The same of whole views.
+    pub view_ratio: f64,
     /// Views compared.
     pub views: usize,
 }
@@ -51,7 +55,7 @@ pub fn compare_decodings(
     on_scene: &mut dyn FnMut(usize),
 ) -> Result<DecodingPair, LessonError> {
     let ways = [None, Some(Decoding::NextToken)];
-    let mut secs = [Vec::new(), Vec::new()];
+    let mut timings = [Vec::new(), Vec::new()];
     let [mut seen, mut unseen, mut passes] = [[Mean::default(); 2]; 3];
     for (done, seed) in seeds.enumerate() {
         let scene = generate_any(seed);
@@ -65,8 +69,8 @@ pub fn compare_decodings(
                 let options = Options { decoding, narrate: false, ..Options::default() };
                 let told = walk(&mut counted, &place, &from, &[step], options)?;
                 passes[way].add(counted.mean_passes());
+                timings[way].extend_from_slice(counted.timings());
                 let Some(next) = told.get(1) else { continue };
-                secs[way].push(next.imagine_secs);
                 let truth = place.truth(&next.pose).rgbd;
                 for (mean, known) in [(&mut seen[way], true), (&mut unseen[way], false)] {
                     let part: Vec<bool> = next.seen.iter().map(|seen| *seen == known).collect();
@@ -78,15 +82,26 @@ pub fn compare_decodings(
         }
         on_scene(done + 1);
     }
-    let ratios: Vec<f64> = secs[0].iter().zip(&secs[1]).map(|(parallel, next)| next / parallel).collect();
-    let views = ratios.len();
+    let secs = |way: usize, of: fn(&ViewTimings) -> f64| -> Vec<f64> { timings[way].iter().map(of).collect() };
+    let ratio = |of: fn(&ViewTimings) -> f64| {
+        median(secs(0, of).into_iter().zip(secs(1, of)).map(|(parallel, next)| next / parallel).collect())
+    };
+    let codes = |view: &ViewTimings| view.codes_secs;
+    let whole = |view: &ViewTimings| view.prepare_secs + view.codes_secs + view.picture_secs;
     let figures = |way: usize| WayFigures {
-        view_secs: median(secs[way].clone()),
+        codes_secs: median(secs(way, codes)),
+        view_secs: median(secs(way, whole)),
         seen_psnr: seen[way].get(),
         unseen_psnr: unseen[way].get(),
         mean_passes: passes[way].get(),
     };
-    Ok(DecodingPair { parallel: figures(0), next_token: figures(1), ratio: median(ratios), views })
+    Ok(DecodingPair {
+        parallel: figures(0),
+        next_token: figures(1),
+        codes_ratio: ratio(codes),
+        view_ratio: ratio(whole),
+        views: timings[0].len(),
+    })
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

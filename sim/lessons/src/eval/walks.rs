@@ -187,7 +187,6 @@ pub(super) struct Told {
     pub narration: String,
     /// What memory saw of it, per pixel; empty for a first view.
     pub seen: Vec<bool>,
-    pub imagine_secs: f64,
 }
 
 pub(super) fn walk(
@@ -205,8 +204,7 @@ pub(super) fn walk(
     let keep = |told: &mut Vec<Told>, session: &ExploreSession, report: StepReport, seen: Vec<bool>| {
         if let Some(view) = session.view() {
             let narration = report.narration.map_or_else(String::new, |note| note.text);
-            let imagine_secs = report.timings.imagine_secs;
-            told.push(Told { view: (**view).clone(), pose: session.pose(), narration, seen, imagine_secs });
+            told.push(Told { view: (**view).clone(), pose: session.pose(), narration, seen });
         }
     };
     let (mut session, report) =

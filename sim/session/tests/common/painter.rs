@@ -1,6 +1,6 @@
 //! A stand-in for the model with known answers: it keeps what memory knows and paints the rest in one colour per seed.
 
-use rhea_engine::{Cancel, EngineError, Imagine, Imagined, NarrationRequest, TextPiece, ViewRequest};
+use rhea_engine::{Cancel, EngineError, Imagine, Imagined, NarrationRequest, TextPiece, ViewRequest, ViewTimings};
 use rhea_picture::Rgbd;
 
 /// Side of the painted views, pixels.
@@ -34,7 +34,7 @@ pub fn colour(seed: u64) -> [u8; 3] {
 impl Painter {
     fn coded(view: Rgbd) -> Imagined {
         let codes = view.rgb.chunks(view.rgb.len() / 4).map(|part| part.iter().map(|c| u32::from(*c)).sum()).collect();
-        Imagined { view, codes, rows: 2, cols: 2, passes: 1 }
+        Imagined { view, codes, rows: 2, cols: 2, passes: 1, timings: ViewTimings::default() }
     }
 }
 

@@ -18,6 +18,7 @@ impl Lanes for Avx2 {
     type Float = [__m256; 2];
     type Int = [__m256i; 2];
     type Pairs = [__m256i; 2];
+    const MANY_REGISTERS: bool = false;
 
     #[inline(always)]
     unsafe fn zero() -> [__m256; 2] {

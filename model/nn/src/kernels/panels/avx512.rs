@@ -18,6 +18,7 @@ impl Lanes for Avx512 {
     type Float = __m512;
     type Int = __m512i;
     type Pairs = __m512i;
+    const MANY_REGISTERS: bool = true;
 
     #[inline(always)]
     unsafe fn zero() -> __m512 {

@@ -18,6 +18,9 @@ pub trait Lanes {
     type Int: Copy;
     /// Sixteen pairs of i16.
     type Pairs: Copy;
+    /// Registers enough for tiles of several rows and several panels? A processor with two multiply-adds a cycle of four
+    /// cycles each wants eight sums that do not wait for each other.
+    const MANY_REGISTERS: bool;
 
     /// Zeros.
     unsafe fn zero() -> Self::Float;
@@ -52,6 +55,7 @@ impl Lanes for Portable {
     type Float = [f32; 16];
     type Int = [i32; 16];
     type Pairs = [[i16; 2]; 16];
+    const MANY_REGISTERS: bool = false;
 
     #[inline(always)]
     unsafe fn zero() -> [f32; 16] {

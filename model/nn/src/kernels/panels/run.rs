@@ -126,6 +126,7 @@ unsafe fn floats<L: Lanes, W: Weights<L>>(
     // Few rows need several panels at once, or every sum would wait for the one before it.
     let together = match rows.div_ceil(tiles) {
         1 => 4,
+        _ if L::MANY_REGISTERS => 4,
         2 => 2,
         _ => 1,
     };
@@ -154,7 +155,12 @@ unsafe fn floats<L: Lanes, W: Weights<L>>(
                         (1, 4) => float_step::<L, W, 1, 4>(x, w, length, column, start > 0, out),
                         (1, _) => float_step::<L, W, 1, 1>(x, w, length, column, start > 0, out),
                         (2, 2) => float_step::<L, W, 2, 2>(x, w, length, column, start > 0, out),
+                        (2, 4) => float_step::<L, W, 2, 4>(x, w, length, column, start > 0, out),
                         (2, _) => float_step::<L, W, 2, 1>(x, w, length, column, start > 0, out),
+                        (3, 4) => float_step::<L, W, 3, 4>(x, w, length, column, start > 0, out),
+                        (4, 4) => float_step::<L, W, 4, 4>(x, w, length, column, start > 0, out),
+                        (5, 4) => float_step::<L, W, 5, 4>(x, w, length, column, start > 0, out),
+                        (6, 4) => float_step::<L, W, 6, 4>(x, w, length, column, start > 0, out),
                         (3, _) => float_step::<L, W, 3, 1>(x, w, length, column, start > 0, out),
                         (4, _) => float_step::<L, W, 4, 1>(x, w, length, column, start > 0, out),
                         (5, _) => float_step::<L, W, 5, 1>(x, w, length, column, start > 0, out),
@@ -212,9 +218,13 @@ unsafe fn ints<L: Lanes>(
         let (panel_items, panel_scales) = (blocks * BLOCK * COLUMNS, blocks * COLUMNS);
         let chunk = &values[start * wide..][..wide / COLUMNS * panel_items];
         let chunk_scales = &scales[start / BLOCK * wide..][..wide / COLUMNS * panel_scales];
-        for panel in task.panels.clone() {
-            let w = &chunk[panel * panel_items..][..panel_items];
-            let w_scales = &chunk_scales[panel * panel_scales..][..panel_scales];
+        // Sums of a tile wait for each other less when there are two panels of them.
+        let together = if L::MANY_REGISTERS && rows > 1 { 2 } else { 1 };
+        let mut panel = task.panels.start;
+        while panel < task.panels.end {
+            let count = together.min(task.panels.end - panel);
+            let w = &chunk[panel * panel_items..][..count * panel_items];
+            let w_scales = &chunk_scales[panel * panel_scales..][..count * panel_scales];
             let column = (panel - task.panels.start) * COLUMNS;
             for tile in 0..tiles {
                 let range = rows * tile / tiles..rows * (tile + 1) / tiles;
@@ -225,25 +235,31 @@ unsafe fn ints<L: Lanes>(
                     scales_pitch: SCALES,
                 };
                 let out = &mut task.out[range];
-                // SAFETY: `x` holds the tile's rows, `w` and `w_scales` a panel of `blocks` blocks.
+                // SAFETY: `x` holds the tile's rows, `w` and `w_scales` `count` panels of `blocks` blocks.
                 unsafe {
-                    match out.len() {
-                        1 => int_step::<L, 1>(x, w, w_scales, blocks, column, start > 0, out),
-                        2 => int_step::<L, 2>(x, w, w_scales, blocks, column, start > 0, out),
-                        3 => int_step::<L, 3>(x, w, w_scales, blocks, column, start > 0, out),
-                        4 => int_step::<L, 4>(x, w, w_scales, blocks, column, start > 0, out),
-                        _ => int_step::<L, 5>(x, w, w_scales, blocks, column, start > 0, out),
+                    match (out.len(), count) {
+                        (1, 2) => int_step::<L, 1, 2>(x, w, w_scales, blocks, column, start > 0, out),
+                        (1, _) => int_step::<L, 1, 1>(x, w, w_scales, blocks, column, start > 0, out),
+                        (2, 2) => int_step::<L, 2, 2>(x, w, w_scales, blocks, column, start > 0, out),
+                        (2, _) => int_step::<L, 2, 1>(x, w, w_scales, blocks, column, start > 0, out),
+                        (3, 2) => int_step::<L, 3, 2>(x, w, w_scales, blocks, column, start > 0, out),
+                        (3, _) => int_step::<L, 3, 1>(x, w, w_scales, blocks, column, start > 0, out),
+                        (4, 2) => int_step::<L, 4, 2>(x, w, w_scales, blocks, column, start > 0, out),
+                        (4, _) => int_step::<L, 4, 1>(x, w, w_scales, blocks, column, start > 0, out),
+                        (_, 2) => int_step::<L, 5, 2>(x, w, w_scales, blocks, column, start > 0, out),
+                        _ => int_step::<L, 5, 1>(x, w, w_scales, blocks, column, start > 0, out),
                     }
                 }
             }
+            panel += count;
         }
     }
 }
 
 /// # Safety
-/// The CPU has the instructions of `L`; `x` holds `M` rows of `blocks` blocks, `w` and `w_scales` one panel of them.
+/// The CPU has the instructions of `L`; `x` holds `M` rows of `blocks` blocks, `w` and `w_scales` `P` panels of them.
 #[inline(always)]
-unsafe fn int_step<L: Lanes, const M: usize>(
+unsafe fn int_step<L: Lanes, const M: usize, const P: usize>(
     x: Quantised,
     w: &[i8],
     w_scales: &[f32],
@@ -253,9 +269,11 @@ unsafe fn int_step<L: Lanes, const M: usize>(
     out: &mut [&mut [f32]],
 ) {
     // SAFETY: the caller's promise.
-    let sums = unsafe { int_tile::<L, M>(x, w.as_ptr(), w_scales.as_ptr(), blocks) };
+    let sums = unsafe { int_tile::<L, M, P>(x, w.as_ptr(), w_scales.as_ptr(), blocks) };
     for (row, sums) in out.iter_mut().zip(&sums) {
-        place(row, column, sums, add);
+        for (p, sums) in sums.iter().enumerate() {
+            place(row, column + p * COLUMNS, sums, add);
+        }
     }
 }
 

@@ -136,38 +136,45 @@ pub struct Quantised {
     pub scales_pitch: usize,
 }
 
-/// Sums of `M` rows and one panel over `blocks` blocks of 64 inner values.
+/// Sums of `M` rows and `P` panels over `blocks` blocks of 64 inner values; panels follow each other.
 ///
 /// # Safety
-/// As [`Lanes`]; rows, panel and scales hold `blocks` blocks.
+/// As [`Lanes`]; rows, panels and scales hold `blocks` blocks.
 #[inline(always)]
-pub unsafe fn int_tile<L: Lanes, const M: usize>(
+pub unsafe fn int_tile<L: Lanes, const M: usize, const P: usize>(
     x: Quantised,
     w: *const i8,
     w_scales: *const f32,
     blocks: usize,
-) -> [[f32; COLUMNS]; M] {
-    // SAFETY: `block` and `pair` stay below what the caller promised.
+) -> [[[f32; COLUMNS]; P]; M] {
+    let panel = blocks * BLOCK * COLUMNS;
+    // SAFETY: `block`, `pair` and `p` stay below what the caller promised.
     unsafe {
-        let mut totals = [L::zero(); M];
+        let mut totals = [[L::zero(); P]; M];
         for block in 0..blocks {
             let (x_at, w_at) = (x.first.add(block * BLOCK), w.add(block * BLOCK * COLUMNS));
-            let mut sums = [L::zero_int(); M];
+            let mut sums = [[L::zero_int(); P]; M];
             for pair in 0..BLOCK / 2 {
-                let w = L::widen(w_at.add(pair * 2 * COLUMNS));
-                for row in 0..M {
-                    sums[row] = L::dot_pairs(x_at.add(row * x.pitch + 2 * pair), w, sums[row]);
+                for p in 0..P {
+                    let w = L::widen(w_at.add(p * panel + pair * 2 * COLUMNS));
+                    for row in 0..M {
+                        sums[row][p] = L::dot_pairs(x_at.add(row * x.pitch + 2 * pair), w, sums[row][p]);
+                    }
                 }
             }
-            let w_scale = L::load(w_scales.add(block * COLUMNS));
-            for row in 0..M {
-                let x_scale = *x.scales.add(row * x.scales_pitch + block);
-                totals[row] = L::scale_add(sums[row], x_scale, w_scale, totals[row]);
+            for p in 0..P {
+                let w_scale = L::load(w_scales.add((p * blocks + block) * COLUMNS));
+                for row in 0..M {
+                    let x_scale = *x.scales.add(row * x.scales_pitch + block);
+                    totals[row][p] = L::scale_add(sums[row][p], x_scale, w_scale, totals[row][p]);
+                }
             }
         }
-        let mut out = [[0.0; COLUMNS]; M];
+        let mut out = [[[0.0; COLUMNS]; P]; M];
         for row in 0..M {
-            L::store(totals[row], out[row].as_mut_ptr());
+            for p in 0..P {
+                L::store(totals[row][p], out[row][p].as_mut_ptr());
+            }
         }
         out
     }
