@@ -174,3 +174,22 @@ fn an_estimate_is_what_is_held() {
         assert!(estimate.to_string().contains("keys and values"), "{estimate}");
     }
 }
+
+#[test]
+fn a_walk_with_a_published_kind_draws_every_view_and_sees_the_last_one() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(published_kind(dir.path()));
+    let mut model = Imagination::open(dir.path()).unwrap();
+    // Without depth a warp of the last view covers everything, also where the walker has moved on.
+    let mut warp = half_known(32);
+    warp.view.depth_m.fill(rhea_picture::FARTHEST_M);
+    let mut seen = Vec::new();
+    for memory in [None, Some(warp)] {
+        let asked = ViewRequest { memory, ..request(None, Decoding::NextToken) };
+        let drawn = model.imagine(&asked, &Cancel::default()).unwrap();
+        assert_eq!((drawn.passes, drawn.view.width), (64, 32), "every cell is drawn");
+        assert!(drawn.view.depth_m.iter().all(|depth| *depth > 0.99 * rhea_picture::FARTHEST_M));
+        seen.push(drawn.codes);
+    }
+    assert_ne!(seen[0], seen[1]);
+}

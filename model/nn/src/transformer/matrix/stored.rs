@@ -10,7 +10,9 @@ use crate::weights::{StoredTensor, StoredValues, widen};
 /// Outputs that a thread takes at once: enough work to hand out, few enough to share evenly.
 const CHUNK: usize = 32;
 /// Partial sums of an inner product. Their number is part of the result, so it is the same for every number of rows.
-const LANES: usize = 64;
+const LANES: usize = 16;
+/// Values that are widened at once, in registers or close to them.
+const BLOCK: usize = 256;
 
 /// Matrices of one inner size, one below the other.
 #[derive(Debug)]
@@ -91,32 +93,57 @@ impl StoredMatrix {
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
 fn f32_rows(w: &[f32], x: &[f32], k: usize, out: &mut [f32]) {
     let m = x.len() / k;
-    for (w, out) in w.chunks_exact(k).zip(out.chunks_exact_mut(m)) {
-        for (x, out) in x.chunks_exact(k).zip(out) {
-            *out = dot(w, x, |w| w);
-        }
+    for (i, out) in out.iter_mut().enumerate() {
+        let (w, x) = (&w[i / m * k..][..k], &x[i % m * k..][..k]);
+        let mut lanes = [0.0; LANES];
+        let rest = accumulate(w, x, &mut lanes);
+        *out = fold(lanes) + rest;
     }
 }
 
-/// As [`f32_rows`], widening values as they are multiplied: the form of a single row, which is over when it was read.
+/// As [`f32_rows`] for a single row of `x`, widening values as they are multiplied: a row of weights is over when it was read.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
 fn bf16_rows(w: &[bf16], x: &[f32], k: usize, out: &mut [f32]) {
-    for (w, out) in w.chunks_exact(k).zip(out) {
-        *out = dot(w, x, |w| f32::from_bits(u32::from(w.to_bits()) << 16));
+    let mut block = [0.0; BLOCK];
+    for (i, out) in out.iter_mut().enumerate() {
+        let w = &w[i * k..][..k];
+        let (mut lanes, mut rest) = ([0.0; LANES], 0.0);
+        let mut at = 0;
+        while at < k {
+            let len = BLOCK.min(k - at);
+            let (from, to) = (&w[at..at + len], &mut block[..len]);
+            for j in 0..len {
+                to[j] = f32::from_bits(u32::from(from[j].to_bits()) << 16);
+            }
+            rest = accumulate(to, &x[at..at + len], &mut lanes);
+            at += len;
+        }
+        *out = fold(lanes) + rest;
     }
 }
 
-/// `sum w x` in a fixed order.
+/// Adds `w x` to the lanes in turn; returns the sum of what is left over behind whole registers. Plain loops over arrays: chains
+/// of iterators are too much for the compiler to see through in functions of other instruction sets.
 #[inline(always)]
-fn dot<T: Copy>(w: &[T], x: &[f32], wide: impl Fn(T) -> f32) -> f32 {
-    let mut lanes = [0.0; LANES];
-    let (w_chunks, x_chunks) = (w.chunks_exact(LANES), x.chunks_exact(LANES));
-    let rest: f32 = w_chunks.remainder().iter().zip(x_chunks.remainder()).map(|(w, x)| wide(*w) * x).sum();
-    for (w, x) in w_chunks.zip(x_chunks) {
+fn accumulate(w: &[f32], x: &[f32], lanes: &mut [f32; LANES]) -> f32 {
+    let ((w, w_rest), (x, x_rest)) = (w.as_chunks::<LANES>(), x.as_chunks::<LANES>());
+    let mut sums = *lanes;
+    for at in 0..w.len().min(x.len()) {
+        let (w, x) = (&w[at], &x[at]);
         for i in 0..LANES {
-            lanes[i] += wide(w[i]) * x[i];
+            sums[i] += w[i] * x[i];
         }
     }
+    *lanes = sums;
+    let mut rest = 0.0;
+    for at in 0..w_rest.len().min(x_rest.len()) {
+        rest += w_rest[at] * x_rest[at];
+    }
+    rest
+}
+
+#[inline(always)]
+fn fold(mut lanes: [f32; LANES]) -> f32 {
     let mut width = LANES / 2;
     while width > 0 {
         for i in 0..width {
@@ -124,7 +151,7 @@ fn dot<T: Copy>(w: &[T], x: &[f32], wide: impl Fn(T) -> f32) -> f32 {
         }
         width /= 2;
     }
-    lanes[0] + rest
+    lanes[0]
 }
 
 #[cfg(test)]
