@@ -7,6 +7,8 @@ use rhea_nn::transformer::TransformerError;
 use rhea_tokens::TokensError;
 use thiserror::Error;
 
+use crate::estimate::MemoryEstimate;
+
 /// What can go wrong while loading or running a model.
 #[derive(Debug, Error)]
 pub enum EngineError {
@@ -32,8 +34,16 @@ pub enum EngineError {
         /// Where.
         path: PathBuf,
     },
+    /// A model that does not fit in memory.
+    #[error("the model does not fit in memory: {estimate}; {suggestion}")]
+    Memory {
+        /// What it needs and what there is.
+        estimate: Box<MemoryEstimate>,
+        /// What would fit.
+        suggestion: String,
+    },
     /// The network refused an input or failed.
-    #[error("network: {0}")]
+    #[error(transparent)]
     Network(#[from] NnError),
     /// Text, pictures and ids do not fit each other.
     #[error(transparent)]

@@ -1,22 +1,25 @@
 //! A model folder: what files it has and whether they belong together.
 //!
 //! ```text
-//! config.json  model.safetensors  tokenizer.json  vision/config.json  vision/model.safetensors
+//! config.json  model.safetensors              tokenizer.json  vision/config.json  vision/model.safetensors
+//!              (or shards with their index)   (or emu3.tiktoken and its list of visual tokens)
 //! ```
 //!
-//! and, where canvases are not what the vocabulary suggests, `generation_config.json` ([`GenerationConfig`]).
+//! and, where canvases are not what the vocabulary suggests, `generation_config.json` ([`GenerationConfig`]). Published folders
+//! come in parts: the vision tokenizer in a folder of its own, the text vocabulary with the reference's code. Where they are
+//! looked for is said at [`OpenOptions`].
 
 use std::path::{Path, PathBuf};
 
-use rhea_nn::NnError;
-use rhea_nn::kernels::{Arithmetic, arithmetic};
-use rhea_nn::transformer::{Transformer, TransformerConfig};
-use rhea_nn::vision::VisionTokenizer;
-use rhea_nn::weights::Weights;
+use rhea_nn::kernels::{Arithmetic, Format, arithmetic};
+use rhea_nn::transformer::{Loading, Transformer, TransformerConfig, WeightForm};
+use rhea_nn::vision::{Units, VisionConfig, VisionTokenizer};
+use rhea_nn::weights::{INDEX_FILE, WEIGHTS_FILE, Weights};
 use rhea_tokens::{Grid, TextTokenizer};
 
 use crate::decoding::CanvasForm;
 use crate::error::EngineError;
+use crate::estimate::MemoryEstimate;
 use crate::generation::{CanvasSettings, GenerationConfig};
 use crate::limits;
 
@@ -30,6 +33,42 @@ pub struct ModelFolder {
     pub(crate) grid: Grid,
     /// `None` when the weights decode token by token only.
     pub(crate) canvas: Option<CanvasSettings>,
+    estimate: MemoryEstimate,
+}
+
+/// How a folder is opened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenOptions {
+    /// How matrices are held. `None` packs small models for the kernels and leaves large ones in their mapped files, unless
+    /// `RHEA_WEIGHTS` asks for a format.
+    pub form: Option<WeightForm>,
+    /// Tokens that a branch shall hold. `None` takes as many as the settings name, at most [`limits::USUAL_CONTEXT`].
+    pub context: Option<usize>,
+    /// Branches: 1 without guidance, 2 with, 3 with guidance by reference pictures.
+    pub branches: usize,
+    /// The folder of the vision tokenizer. `None` takes `vision` in the folder, or `Emu3.5-VisionTokenizer` beside it.
+    pub vision: Option<PathBuf>,
+    /// The folder of the text vocabulary. `None` takes the folder itself, or `tokenizer` in it.
+    pub text: Option<PathBuf>,
+    /// Opens what does not seem to fit in memory, too.
+    pub force: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self { form: None, context: None, branches: 2, vision: None, text: None, force: false }
+    }
+}
+
+/// What is known of a folder before any weights are loaded.
+struct Described {
+    config: TransformerConfig,
+    text: TextTokenizer,
+    vision_dir: PathBuf,
+    vision: VisionConfig,
+    weights: Weights,
+    form: WeightForm,
+    estimate: MemoryEstimate,
 }
 
 impl ModelFolder {
@@ -38,7 +77,7 @@ impl ModelFolder {
     /// # Errors
     /// When a file is missing or damaged, or the files do not fit each other; the message names the file.
     pub fn open(dir: &Path) -> Result<Self, EngineError> {
-        Self::open_for(dir, arithmetic())
+        Self::open_with(dir, &OpenOptions::default())
     }
 
     /// As [`ModelFolder::open`], with the transformer's weights packed for a given arithmetic.
@@ -46,32 +85,63 @@ impl ModelFolder {
     /// # Errors
     /// As [`ModelFolder::open`].
     pub fn open_for(dir: &Path, arithmetic: impl Into<Arithmetic>) -> Result<Self, EngineError> {
-        let wrong = |file: &str| {
-            let path = dir.join(file);
-            move |what: String| EngineError::Folder { what, path }
-        };
-        if !dir.is_dir() {
-            let what = "there is no such folder; a model folder holds config.json, model.safetensors, tokenizer.json and vision/";
-            return Err(EngineError::Folder { what: what.to_owned(), path: dir.to_owned() });
+        Self::open_with(
+            dir,
+            &OpenOptions { form: Some(WeightForm::Packed(arithmetic.into())), ..OpenOptions::default() },
+        )
+    }
+
+    /// What a folder will need in memory; nothing is loaded.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged, or settings and vocabulary do not fit each other.
+    pub fn estimate(dir: &Path, options: &OpenOptions) -> Result<MemoryEstimate, EngineError> {
+        Ok(describe(dir, options)?.estimate)
+    }
+
+    /// As [`ModelFolder::open`], with options.
+    ///
+    /// # Errors
+    /// As [`ModelFolder::open`], or when it does not fit in memory.
+    pub fn open_with(dir: &Path, options: &OpenOptions) -> Result<Self, EngineError> {
+        let Described { config, text, vision_dir, vision, weights, form, estimate } = describe(dir, options)?;
+        if !options.force {
+            estimate.check()?;
         }
-        let text = read_config(&dir.join("config.json"))?;
-        let config = TransformerConfig::from_json(&text).map_err(|e| wrong("config.json")(e.to_string()))?;
-        let vision = VisionTokenizer::open(&dir.join("vision")).map_err(|e| wrong("vision")(e.to_string()))?;
+        let wrong = |file: &str| wrong_in(dir.join(file));
+        // Codes of published tokenizers have to be those of the reference; Rhea's own were trained with what runs fastest.
+        let units = if vision.in_channels == 3 { Units::exact_codes() } else { Units::fast() };
+        let vision = VisionTokenizer::open_for(&vision_dir, units)?;
         let (rows, cols) = vision.grid();
-        let grid = Grid::new(rows, cols).map_err(|e| wrong("vision/config.json")(e.to_string()))?;
-        let codes = u32::try_from(vision.codebook_size()).unwrap_or(u32::MAX);
-        let tokenizer = TextTokenizer::from_file(&dir.join("tokenizer.json"), codes)
-            .map_err(|e| wrong("tokenizer.json")(e.to_string()))?;
-        check_ids(&config, &tokenizer).map_err(wrong("config.json"))?;
-        let canvas = read_generation(dir)?.settings(tokenizer.vocabulary()).map_err(wrong("generation_config.json"))?;
-        let weights =
-            Weights::open(&dir.join("model.safetensors")).map_err(|e| wrong("model.safetensors")(e.to_string()))?;
-        let first = tokenizer.vocabulary().visual_base() as usize;
-        let transformer =
-            Transformer::load::<NnError>(config, arithmetic, first, |name, shape| weights.values_f32(name, shape))
-                .map_err(|e| wrong("model.safetensors")(e.to_string()))?;
+        let grid = Grid::new(rows, cols).map_err(|e| wrong_in(vision_dir)(e.to_string()))?;
+        let canvas = read_generation(dir)?.settings(text.vocabulary()).map_err(wrong("generation_config.json"))?;
+        let loading = Loading { form, positions: estimate.context };
+        let first = text.vocabulary().visual_base() as usize;
+        let transformer = Transformer::from_weights(config, &weights, first, loading)?;
         let name = dir.file_name().map_or_else(|| dir.display().to_string(), |n| n.to_string_lossy().into_owned());
-        Ok(Self { path: dir.to_owned(), name, transformer, text: tokenizer, vision, grid, canvas })
+        Ok(Self { path: dir.to_owned(), name, transformer, text, vision, grid, canvas, estimate })
+    }
+
+    /// What it needs in memory.
+    #[must_use]
+    pub fn memory(&self) -> &MemoryEstimate {
+        &self.estimate
+    }
+
+    /// Tokens that a branch shall hold.
+    pub(crate) fn context(&self) -> usize {
+        self.estimate.context
+    }
+
+    /// Branches that it was opened for.
+    pub(crate) fn branches(&self) -> usize {
+        self.estimate.branches
+    }
+
+    /// The one size of pictures it draws; `None` when it draws all sizes.
+    #[must_use]
+    pub fn only_grid(&self) -> Option<Grid> {
+        (self.vision.net().config().in_channels != 3).then_some(self.grid)
     }
 
     /// Where it is.
@@ -111,6 +181,71 @@ impl ModelFolder {
     }
 }
 
+/// Reads settings, vocabulary and headers, and adds up what they ask for.
+fn describe(dir: &Path, options: &OpenOptions) -> Result<Described, EngineError> {
+    if !dir.is_dir() {
+        let what =
+            "there is no such folder; a model folder holds config.json, model.safetensors, tokenizer.json and vision/";
+        return Err(EngineError::Folder { what: what.to_owned(), path: dir.to_owned() });
+    }
+    let wrong = |file: &str| wrong_in(dir.join(file));
+    let json = read_config(&dir.join("config.json"))?;
+    let config = TransformerConfig::from_json(&json).map_err(|e| wrong("config.json")(e.to_string()))?;
+    let vision_dir = options.vision.clone().unwrap_or_else(|| vision_beside(dir));
+    let vision = VisionConfig::open_folder(&vision_dir)?;
+    let codes = u32::try_from(vision.codebook_size).unwrap_or(u32::MAX);
+    let text_dir = options.text.clone().unwrap_or_else(|| text_beside(dir));
+    let text = TextTokenizer::open(&text_dir, codes).map_err(|e| wrong_in(text_dir)(e.to_string()))?;
+    check_ids(&config, &text).map_err(wrong("config.json"))?;
+    let weights = Weights::open_folder(dir)?;
+    let (first, vocab) = (text.vocabulary().visual_base() as usize, config.vocab_size);
+    let head = weights.stored("lm_head.weight", &[vocab, config.hidden_size])?;
+    let arithmetic = arithmetic();
+    let small = weights.bytes() <= limits::PACKED_BYTES || arithmetic.format != Format::F32;
+    let form = options.form.unwrap_or(if small { WeightForm::Packed(arithmetic) } else { WeightForm::Stored });
+    let context = options.context.unwrap_or(config.max_position_embeddings.min(limits::USUAL_CONTEXT));
+    if !(1..=limits::BRANCHES).contains(&options.branches) || !(1..=limits::CONTEXT).contains(&context) {
+        let (branches, most) = (options.branches, (limits::BRANCHES, limits::CONTEXT));
+        let what = format!("{branches} branches of {context} tokens; allowed are 1 to {} of 1 to {}", most.0, most.1);
+        return Err(EngineError::Request(what));
+    }
+    let stored = head.stored_type().bytes() as u64;
+    let size = (context, options.branches);
+    let estimate = MemoryEstimate::new(&config, (stored, first), form, size, vision_bytes(&vision_dir, &vision)?);
+    Ok(Described { config, text, vision_dir, vision, weights, form, estimate })
+}
+
+/// The vision tokenizer in f32, its codebook once more, and three full-size activations of a megapixel, or of its own view
+/// where it draws only one size.
+fn vision_bytes(dir: &Path, config: &VisionConfig) -> Result<u64, EngineError> {
+    let weights = Weights::open_folder(dir)?;
+    let values: usize = weights.shapes().values().map(|shape| shape.iter().product::<usize>()).sum();
+    let area = if config.in_channels == 3 { 1 << 20 } else { config.resolution * config.resolution };
+    Ok(4 * (values + config.codebook_size * config.embed_dim + 3 * area * config.ch) as u64)
+}
+
+fn vision_beside(dir: &Path) -> PathBuf {
+    let beside = dir.join("..").join("Emu3.5-VisionTokenizer");
+    let inside = dir.join("vision");
+    if !inside.is_dir() && beside.is_dir() { beside } else { inside }
+}
+
+fn text_beside(dir: &Path) -> PathBuf {
+    let inside = dir.join("tokenizer");
+    let here = dir.join("tokenizer.json").is_file() || dir.join("emu3.tiktoken").is_file();
+    if !here && inside.is_dir() { inside } else { dir.to_owned() }
+}
+
+fn wrong_in(path: PathBuf) -> impl FnOnce(String) -> EngineError {
+    move |what| EngineError::Folder { what, path }
+}
+
+/// Does a folder look like one with a model's weights?
+#[must_use]
+pub fn has_weights(dir: &Path) -> bool {
+    [WEIGHTS_FILE, INDEX_FILE].iter().any(|file| dir.join(file).is_file()) && dir.join("config.json").is_file()
+}
+
 fn read_config(path: &Path) -> Result<String, EngineError> {
     let failed = |what: String| EngineError::Folder { what, path: path.to_owned() };
     let size = std::fs::metadata(path).map_err(|e| failed(e.to_string()))?.len();
@@ -136,20 +271,22 @@ fn check_ids(config: &TransformerConfig, text: &TextTokenizer) -> Result<(), Str
     let control = vocabulary.control();
     if config.vocab_size != vocabulary.len() {
         let (want, got) = (vocabulary.len(), config.vocab_size);
-        return Err(format!("vocab_size is {got}; tokenizer and codebook together have {want} ids"));
+        return Err(format!("vocab_size is {got}; text vocabulary and codebook together have {want} ids"));
     }
     let pairs = [
-        ("bos_token_id", config.bos_token_id, control.bos),
-        ("eos_token_id", config.eos_token_id, control.eos),
-        ("pad_token_id", config.pad_token_id, control.pad),
+        ("bos_token_id", Some(config.bos_token_id), control.bos),
+        ("eos_token_id", Some(config.eos_token_id), control.eos),
+        ("pad_token_id", Some(config.pad_token_id), control.pad),
         ("boi_token_id", config.boi_token_id, control.boi),
         ("eoi_token_id", config.eoi_token_id, control.eoi),
         ("img_token_id", config.img_token_id, control.img),
         ("eol_token_id", config.eol_token_id, control.eol),
         ("eof_token_id", config.eof_token_id, control.eof),
     ];
-    match pairs.into_iter().find(|(_, config, tokenizer)| config != tokenizer) {
-        Some((name, config, tokenizer)) => Err(format!("{name} is {config}; tokenizer.json has {tokenizer}")),
-        None => Ok(()),
+    for (name, config, tokenizer) in pairs {
+        if let Some(config) = config.filter(|config| *config != tokenizer) {
+            return Err(format!("{name} is {config}; the text vocabulary has {tokenizer}"));
+        }
     }
+    Ok(())
 }

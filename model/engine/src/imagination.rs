@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use rhea_nn::transformer::KvStore;
 use rhea_picture::{Rgbd, Warp};
-use rhea_tokens::prompts::{caption_prefix, explore_prefix, narration_prefix, unconditional};
+use rhea_tokens::prompts::{
+    Task, caption_prefix, explore_prefix, explore_text, narration_prefix, prompt, unconditional,
+};
 use rhea_tokens::{encode_partial_picture, encode_picture};
 
 use crate::canvas::{CellState, known_cells};
@@ -97,6 +99,9 @@ impl Imagination {
     /// What all candidates of a request have in common.
     fn prepare(&self, request: &ViewRequest) -> Result<Prepared, EngineError> {
         request.guidance.map_or(Ok(()), Guidance::check)?;
+        if self.folder.only_grid().is_none() {
+            return self.prepare_without_depth(request);
+        }
         let (codes, states) = self.remember(request.memory.as_ref())?;
         let prompts = match request.decoding {
             Decoding::NextToken => {
@@ -109,6 +114,24 @@ impl Imagination {
             Decoding::Parallel { .. } | Decoding::Canvas { .. } => self.prompts(request, None)?,
         };
         Ok(Prepared { codes, states, prompts })
+    }
+
+    /// As [`Self::prepare`] for models whose views have no depth, as the published ones. A warp of such views is right for a
+    /// turn on the spot and a guess for anything else, so it pins no cell: it stands in the prompt as a reference picture.
+    fn prepare_without_depth(&self, request: &ViewRequest) -> Result<Prepared, EngineError> {
+        let (text, grid) = (&self.folder.text, self.folder.grid);
+        let (codes, known) = self.remember(request.memory.as_ref())?;
+        let seen = request.task == ViewTask::Explore && known.iter().any(|state| *state != CellState::Hole);
+        let pictures = if seen { vec![encode_picture(text.vocabulary(), grid, &codes)?] } else { Vec::new() };
+        let (task, words) = match request.task {
+            ViewTask::Explore => (Task::Explore, explore_text(&request.world, &request.prompt)),
+            ViewTask::TextToImage => (Task::T2i, request.prompt.clone()),
+        };
+        let conditional = prompt(text, task, &words, &pictures)?;
+        let guided = request.guidance.is_some_and(Guidance::acts);
+        let unconditional = if guided { Some(unconditional(text, &pictures)?) } else { None };
+        let states = vec![CellState::Hole; grid.cells()];
+        Ok(Prepared { codes, states, prompts: OwnPrompts { conditional, unconditional } })
     }
 
     /// Draws the codes of a prepared request, with `seed`, in the streams of the engine or in a fork of them.
@@ -295,7 +318,7 @@ impl Imagine for Imagination {
 }
 
 /// Draws a canvas behind the reader's prompt (BOS to BSS), by the folder's own method when none is named.
-fn draw_canvas(
+pub(crate) fn draw_canvas(
     folder: &ModelFolder,
     metric: &mut Option<CodeMetric>,
     reader: Reader<'_>,

@@ -1,6 +1,7 @@
 //! Requests, sampling, KV memory and decoding over a loaded model folder.
 //!
 //! * [`ModelFolder`] opens and checks the files; [`Imagination`] serves [`Imagine`] requests from them;
+//! * [`generate`] answers whole questions, with text, thoughts and pictures;
 //! * [`Sampler`] draws tokens with a counter-based generator;
 //! * [`Stream`] is a branch of the KV memory that knows which ids it has read, and reads only what differs;
 //! * [`Guidance`] compares with an unconditional prompt, both prompts in one batch;
@@ -16,7 +17,9 @@ pub mod canvas_samplers;
 mod decoding;
 mod denoise;
 mod error;
+mod estimate;
 mod folder;
+pub mod generate;
 mod generation;
 mod guidance;
 mod imagination;
@@ -25,6 +28,7 @@ mod reader;
 mod request;
 mod sampler;
 mod stream;
+pub mod synthetic;
 #[cfg(test)]
 mod tests;
 
@@ -32,7 +36,8 @@ pub use canvas::{CellState, KNOWN_SHARE, PARTIAL_SHARE, known_cells};
 pub use decoding::{CanvasForm, CanvasMethod, Decoding};
 pub use denoise::{CanvasIds, ModelDenoiser};
 pub use error::EngineError;
-pub use folder::ModelFolder;
+pub use estimate::{Bytes, MemoryEstimate};
+pub use folder::{ModelFolder, OpenOptions, has_weights};
 pub use generation::GenerationConfig;
 pub use guidance::Guidance;
 pub use imagination::Imagination;
@@ -56,6 +61,16 @@ pub mod limits {
     pub const CANDIDATES: usize = 64;
     /// Passes over a canvas.
     pub const PASSES: u32 = 64;
+    /// Bytes of weights up to which a model is packed for the kernels when nobody says otherwise; larger ones stay mapped.
+    pub const PACKED_BYTES: u64 = 1 << 30;
+    /// Tokens of a branch when nobody says otherwise.
+    pub const USUAL_CONTEXT: usize = 8192;
+    /// Tokens of a branch at most.
+    pub const CONTEXT: usize = 1 << 20;
+    /// Branches of an answer.
+    pub const BRANCHES: usize = 3;
+    /// Passes over a canvas when nobody says otherwise.
+    pub const USUAL_PASSES: u32 = 8;
     /// Tokens of a narration.
     pub const NARRATION_TOKENS: usize = 48;
 }

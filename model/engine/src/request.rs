@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rhea_picture::{Rgbd, Warp};
+use serde::{Deserialize, Serialize};
 
 use crate::decoding::{CanvasForm, Decoding};
 use crate::error::EngineError;
@@ -19,7 +20,8 @@ pub enum ViewTask {
 }
 
 /// The filters applied to logits before a token is drawn, in the order temperature, top-k, top-p.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Filter {
     /// Divides the logits; 0 takes the most likely token.
     pub temperature: f32,

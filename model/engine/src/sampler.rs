@@ -101,34 +101,62 @@ impl Sampler {
             return Err(EngineError::Request("no token is allowed here".to_owned()));
         };
         let largest = logits[best];
-        let Self { weights, order, filter, .. } = self;
-        weights.resize(logits.len(), 0.0);
-        weigh(logits, largest, 1.0, &allowed, weights);
-        let total = sum(weights);
+        self.weights.resize(logits.len(), 0.0);
+        weigh(logits, largest, 1.0, &allowed, &mut self.weights);
+        let total = sum(&self.weights);
         let drawn = |index: usize| {
             let probability = f64::from((logits[index] - largest).exp()) / total;
             Drawn { index, probability: probability as f32 }
         };
-        if filter.temperature == 0.0 {
+        if self.filter.temperature == 0.0 {
             return Ok(drawn(best));
         }
-        if filter.temperature != 1.0 {
-            weigh(logits, largest, 1.0 / filter.temperature, &allowed, weights);
-        }
-        if filter.top_k > 0 {
-            order.clear();
-            order.extend(all().map(|index| index as u32));
-            keep_largest(filter.top_k, logits, order, weights);
-        }
-        if filter.top_p < 1.0 {
-            keep_share(filter.top_p, order, weights);
-        }
+        self.filter_weights(logits, largest, &allowed);
+        let weights = &self.weights;
         let mut left = uniform * sum(weights);
         let chosen = weights.iter().position(|w| {
             left -= f64::from(*w);
             left < 0.0
         });
         Ok(drawn(chosen.unwrap_or(best)))
+    }
+
+    /// Applies the filters to the weights, which are those of temperature 1.
+    fn filter_weights(&mut self, logits: &[f32], largest: f32, allowed: impl Fn(usize) -> bool) {
+        let Self { weights, order, filter, .. } = self;
+        if filter.temperature != 1.0 {
+            weigh(logits, largest, 1.0 / filter.temperature, &allowed, weights);
+        }
+        if filter.top_k > 0 {
+            order.clear();
+            order.extend((0..logits.len()).filter(|index| allowed(*index)).map(|index| index as u32));
+            keep_largest(filter.top_k, logits, order, weights);
+        }
+        if filter.top_p < 1.0 {
+            keep_share(filter.top_p, order, weights);
+        }
+    }
+
+    /// What the filters leave: logits divided by the temperature, −inf where they remove an entry or it is not allowed.
+    ///
+    /// # Errors
+    /// When a logit is not finite, nothing is allowed, or the temperature is 0.
+    pub fn filtered(&mut self, logits: &[f32], allowed: impl Fn(usize) -> bool) -> Result<Vec<f32>, EngineError> {
+        let count = logits.iter().filter(|v| !v.is_finite()).count();
+        if count > 0 {
+            return Err(EngineError::NonFinite { step: 0, count });
+        }
+        let largest = (0..logits.len()).filter(|index| allowed(*index)).map(|index| logits[index]);
+        let Some(largest) = largest.reduce(f32::max).filter(|_| self.filter.temperature > 0.0) else {
+            return Err(EngineError::Request("no token is allowed here, or the temperature is 0".to_owned()));
+        };
+        self.weights.resize(logits.len(), 0.0);
+        weigh(logits, largest, 1.0, &allowed, &mut self.weights);
+        self.filter_weights(logits, largest, &allowed);
+        // Weights that are allowed are never 0 by themselves: the exponential does not underflow.
+        let pairs = logits.iter().zip(&self.weights);
+        let temperature = self.filter.temperature;
+        Ok(pairs.map(|(l, w)| if *w > 0.0 { l / temperature } else { f32::NEG_INFINITY }).collect())
     }
 
     /// Counts a drawn entry as part of the result, for [`Sampler::mean_log_probability`].

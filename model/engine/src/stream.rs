@@ -112,6 +112,22 @@ impl Stream {
         Ok(())
     }
 
+    /// As [`Stream::append`], to each stream its own ids.
+    ///
+    /// # Errors
+    /// As [`Stream::append`], or when a stream gets none.
+    pub(crate) fn append_each(
+        model: &Transformer,
+        store: &mut KvStore,
+        parts: &mut [(&mut Self, &[u32])],
+    ) -> Result<(), EngineError> {
+        parts.iter().try_for_each(|(stream, ids)| stream.check_room(stream.ids.len() + ids.len()))?;
+        let mut reads: Vec<_> = parts.iter_mut().map(|(stream, ids)| (&mut stream.branch, *ids)).collect();
+        model.extend(store, &mut reads)?;
+        parts.iter_mut().for_each(|(stream, ids)| stream.ids.extend_from_slice(ids));
+        Ok(())
+    }
+
     fn cut(&mut self, len: usize) {
         self.ids.truncate(len);
         self.blocks = self.blocks.min(len);

@@ -1,6 +1,7 @@
 //! Requests on a whole, tiny model folder with random weights.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod answers;
 mod canvases;
 
 use std::cell::RefCell;
@@ -112,11 +113,11 @@ fn write_sized(
         pad_token_id: control.pad,
         bos_token_id: control.bos,
         eos_token_id: control.eos,
-        boi_token_id: control.boi,
-        eoi_token_id: control.eoi,
-        img_token_id: control.img,
-        eol_token_id: control.eol,
-        eof_token_id: control.eof,
+        boi_token_id: Some(control.boi),
+        eoi_token_id: Some(control.eoi),
+        img_token_id: Some(control.img),
+        eol_token_id: Some(control.eol),
+        eof_token_id: Some(control.eof),
         ..config
     };
     let mut state = 11;
@@ -252,7 +253,7 @@ fn broken_folders_name_the_file() {
         assert!(words.iter().all(|w| error.contains(w)), "{error}");
     };
     check(|c, _| c.vocab_size += 1, ["config.json", "vocab_size"]);
-    check(|c, _| c.boi_token_id += 1, ["config.json", "boi_token_id"]);
+    check(|c, _| c.boi_token_id = Some(1), ["config.json", "boi_token_id"]);
     check(|c, _| c.hidden_act = "gelu".into(), ["config.json", "hidden_act"]);
     check(|_, t| drop(t.remove("model.norm.weight")), ["model.safetensors", "model.norm.weight"]);
     let dir = tempfile::tempdir().unwrap();

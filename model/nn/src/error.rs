@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::weights::WeightsFault;
+
 /// What can go wrong with a network or its files.
 #[derive(Debug, Error)]
 pub enum NnError {
@@ -22,8 +24,8 @@ pub enum NnError {
     Weights {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
-        what: String,
+        /// What is wrong and what is allowed.
+        what: WeightsFault,
     },
     /// A configuration that cannot be used.
     #[error("configuration {path}: {what}")]

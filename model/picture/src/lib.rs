@@ -6,6 +6,7 @@
 //! Invariant: an [`Rgbd`] always holds exactly `width * height` pixels of colour and of depth, and every depth is finite
 //! and between [`NEAREST_M`] and [`FARTHEST_M`].
 
+mod bicubic;
 mod fill;
 mod font;
 pub mod limits;
@@ -17,9 +18,10 @@ mod resize;
 mod rgbd;
 mod sheet;
 
+pub use bicubic::{CELL_PX, encoding_size};
 pub use metrics::{depth_rel_err, gradient_sharpness, gradient_strength, psnr, ssim};
 pub use picture::Picture;
 pub use plot::plot;
-pub use png::{load_depth, load_picture, save_depth, save_picture};
+pub use png::{load_depth, load_picture, picture_from_bytes, picture_to_png, save_depth, save_picture};
 pub use rgbd::{FARTHEST_M, NEAREST_M, PictureError, Rgbd, Warp, decode_depth, encode_depth};
 pub use sheet::Sheet;

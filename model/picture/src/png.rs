@@ -18,7 +18,18 @@ use crate::rgbd::{FARTHEST_M, NEAREST_M, PictureError, Rgbd};
 /// # Errors
 /// When the file is not readable, not PNG or JPEG, damaged, or larger than [`MAX_SIDE_PX`] or [`MAX_DECODE_BYTES`].
 pub fn load_picture(path: &Path) -> Result<Picture, PictureError> {
-    let decoded = decode(path)?;
+    Ok(as_rgb(decode(path)?))
+}
+
+/// As [`load_picture`], from the bytes of a file; `name` stands for the path in errors.
+///
+/// # Errors
+/// As [`load_picture`].
+pub fn picture_from_bytes(bytes: &[u8], name: &str) -> Result<Picture, PictureError> {
+    Ok(as_rgb(decode_bytes(bytes, Path::new(name))?))
+}
+
+fn as_rgb(decoded: DynamicImage) -> Picture {
     let (width, height) = (decoded.width() as usize, decoded.height() as usize);
     let rgb = if decoded.color().has_alpha() {
         let over_white = |[r, g, b, a]: [u8; 4]| {
@@ -28,7 +39,7 @@ pub fn load_picture(path: &Path) -> Result<Picture, PictureError> {
     } else {
         decoded.into_rgb8().into_raw()
     };
-    Ok(Picture { width, height, rgb })
+    Picture { width, height, rgb }
 }
 
 /// Reads a depth file written by [`save_depth`]: width, height and planar depths in metres. The largest value means "that
@@ -54,6 +65,15 @@ pub fn save_picture(path: &Path, picture: &Picture) -> Result<(), PictureError> 
     save(path, &picture.rgb, picture.width, picture.height, ExtendedColorType::Rgb8)
 }
 
+/// The bytes of a PNG file.
+///
+/// # Errors
+/// When the buffer does not fit the size.
+pub fn picture_to_png(picture: &Picture) -> Result<Vec<u8>, PictureError> {
+    picture.check()?;
+    encode(&picture.rgb, (picture.width, picture.height), ExtendedColorType::Rgb8, Path::new(""))
+}
+
 /// Writes the depths of a picture as a 16 bit grey PNG file in millimetres, capped at [`MAX_FILE_DEPTH_M`].
 ///
 /// # Errors
@@ -73,6 +93,10 @@ fn decode(path: &Path) -> Result<DynamicImage, PictureError> {
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(|e| reading(path, e.into()))?;
     file.take(MAX_DECODE_BYTES + 1).read_to_end(&mut bytes).map_err(|e| reading(path, e.into()))?;
+    decode_bytes(&bytes, path)
+}
+
+fn decode_bytes(bytes: &[u8], path: &Path) -> Result<DynamicImage, PictureError> {
     let too_large = |found| {
         let max_mib = MAX_DECODE_BYTES >> 20;
         PictureError::TooLarge { found, max_side: MAX_SIDE_PX, max_mib, path: path.to_path_buf() }
@@ -80,7 +104,7 @@ fn decode(path: &Path) -> Result<DynamicImage, PictureError> {
     if bytes.len() as u64 > MAX_DECODE_BYTES {
         return Err(too_large("the file is too long".into()));
     }
-    let open = || ImageReader::new(Cursor::new(&bytes)).with_guessed_format();
+    let open = || ImageReader::new(Cursor::new(bytes)).with_guessed_format();
     let mut decoder = open().map_err(|e| reading(path, e.into()))?.into_decoder().map_err(|e| reading(path, e))?;
     let (width, height) = decoder.dimensions();
     if !(1..=MAX_SIDE_PX).contains(&width) || !(1..=MAX_SIDE_PX).contains(&height) {
@@ -100,19 +124,28 @@ fn decode(path: &Path) -> Result<DynamicImage, PictureError> {
     Ok(decoded)
 }
 
-fn save(path: &Path, bytes: &[u8], width: usize, height: usize, kind: ExtendedColorType) -> Result<(), PictureError> {
-    let failed = |source: ImageError| PictureError::File { doing: "writing", path: path.to_path_buf(), source };
+fn encode(
+    bytes: &[u8],
+    (width, height): (usize, usize),
+    kind: ExtendedColorType,
+    path: &Path,
+) -> Result<Vec<u8>, PictureError> {
     let side = |side: usize| u32::try_from(side).map_err(|_| PictureError::Side { side: u32::MAX, max: u32::MAX - 1 });
-    let (width, height) = (side(width)?, side(height)?);
     let mut encoded = Vec::new();
-    image::codecs::png::PngEncoder::new(&mut encoded).write_image(bytes, width, height, kind).map_err(failed)?;
+    let encoder = image::codecs::png::PngEncoder::new(&mut encoded);
+    encoder.write_image(bytes, side(width)?, side(height)?, kind).map_err(|e| writing(path, e))?;
+    Ok(encoded)
+}
+
+fn save(path: &Path, bytes: &[u8], width: usize, height: usize, kind: ExtendedColorType) -> Result<(), PictureError> {
+    let encoded = encode(bytes, (width, height), kind, path)?;
     let unfinished = unfinished_name(path);
     let written = write_and_rename(&unfinished, path, &encoded);
     if written.is_err() {
         // The write's own error is the one to report.
         std::fs::remove_file(&unfinished).ok();
     }
-    written.map_err(|e| failed(e.into()))
+    written.map_err(|e| writing(path, e.into()))
 }
 
 fn write_and_rename(unfinished: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -128,6 +161,10 @@ fn unfinished_name(path: &Path) -> PathBuf {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.{}-{number}.tmp", std::process::id()))
+}
+
+fn writing(path: &Path, source: ImageError) -> PictureError {
+    PictureError::File { doing: "writing", path: path.to_path_buf(), source }
 }
 
 fn reading(path: &Path, source: ImageError) -> PictureError {

@@ -64,6 +64,21 @@ pub enum PictureError {
         /// Why it has no value.
         reason: &'static str,
     },
+    /// A picture whose shape cannot be encoded.
+    #[error(
+        "a picture of {width} x {height} px would be resized to {} x {} px for an area of {area} px: it is too long and thin",
+        to.0, to.1
+    )]
+    Shape {
+        /// Its width in pixels.
+        width: usize,
+        /// Its height in pixels.
+        height: usize,
+        /// The area asked for, in pixels.
+        area: usize,
+        /// The width and height it would be given.
+        to: (usize, usize),
+    },
     /// A side is zero or larger than allowed.
     #[error("picture side of {side} px: allowed are 1 to {max} px")]
     Side {

@@ -18,7 +18,7 @@ pub enum TokensError {
         path: PathBuf,
     },
     /// A tokenizer file that is no byte-level BPE with Emu's control tokens.
-    #[error("unusable tokenizer.json: {0}")]
+    #[error("unusable text vocabulary: {0}")]
     Format(String),
     /// A control token that the grammar needs is not in the tokenizer file.
     #[error("the tokenizer has no token {0:?}")]
@@ -46,6 +46,14 @@ pub enum TokensError {
         min: u64,
         /// Largest value allowed.
         max: u64,
+    },
+    /// A size that nobody knows.
+    #[error("{got:?} is no picture size; allowed are auto, {ratios}, or rows x columns of 16 px cells such as 55x73")]
+    Aspect {
+        /// What was asked for.
+        got: String,
+        /// The ratios there are.
+        ratios: String,
     },
     /// A picture with the wrong number of codes.
     #[error("a picture of {rows} x {cols} cells needs {} codes, got {got}", rows * cols)]

@@ -2,8 +2,8 @@
 //!
 //! * [`Vocabulary`] says which id means what: text entries, control tokens, visual codes;
 //! * [`TextTokenizer`] turns text into ids and back, and never lets text become a control token;
-//! * [`encode_picture`], [`parse_picture`] and [`PictureCursor`] are the grammar of a picture in the stream;
-//! * [`prompts`] and [`documents`] hold the templates of the six tasks;
+//! * [`encode_picture`], [`parse_picture`] and [`PictureCursor`] are the grammar of a picture in the stream, [`Aspect`] names sizes;
+//! * [`prompts`] and [`documents`] hold the templates of the six tasks, [`Conversation`] the turns that follow a first one;
 //! * [`parse_stream`] cuts a finished stream into text, thoughts and pictures;
 //! * [`train_bpe`] makes a `tokenizer.json` from lines of text.
 //!
@@ -11,7 +11,9 @@
 //!
 //! Invariant: ids of user text are always below [`Vocabulary::text_count`], whatever the text says.
 
+mod aspect;
 mod bytes;
+mod conversation;
 mod cursor;
 pub mod documents;
 mod error;
@@ -20,10 +22,13 @@ mod picture;
 pub mod prompts;
 mod stream;
 mod text;
+mod tiktoken;
 mod train;
 mod utf8;
 mod vocabulary;
 
+pub use aspect::Aspect;
+pub use conversation::{Conversation, TurnPrompt};
 pub use cursor::{PictureCursor, PictureStep};
 pub use error::TokensError;
 pub use picture::{Grid, Picture, PictureFault, encode_canvas, encode_partial_picture, encode_picture, parse_picture};

@@ -8,7 +8,7 @@
 //! the header is ignored and junk is skipped, but all rows must have the same length.
 
 use crate::error::TokensError;
-use crate::limits::MAX_GRID_SIDE;
+use crate::limits::{MAX_GRID_SIDE, MAX_HEADER_DIGITS};
 use crate::vocabulary::Vocabulary;
 
 /// The size of a picture in cells of 16 x 16 pixels.
@@ -61,6 +61,35 @@ impl Grid {
         ids.extend(vocabulary.number(self.cols));
         ids.push(control.img);
         ids
+    }
+
+    /// Reads a size as it stands in a header: digits, `*`, digits. The frame around it, BOI and IMG, may be there or not.
+    /// `None` for anything else, and for sizes out of range.
+    #[must_use]
+    pub fn from_header(vocabulary: &Vocabulary, ids: &[u32]) -> Option<Self> {
+        let control = vocabulary.control();
+        let ids = ids.strip_prefix(&[control.boi]).unwrap_or(ids);
+        let ids = ids.strip_suffix(&[control.img]).unwrap_or(ids);
+        let (rows, cols) = ids.split_at(ids.iter().position(|&id| id == vocabulary.star())?);
+        let number = |ids: &[u32]| {
+            let digits = ids.iter().map(|&id| vocabulary.digit(id));
+            digits.take(MAX_HEADER_DIGITS).try_fold(0, |number, digit| Some(10 * number + digit?))
+        };
+        let fits = |ids: &[u32]| (1..=MAX_HEADER_DIGITS).contains(&ids.len());
+        let cols = cols.get(1..)?;
+        if !fits(rows) || !fits(cols) {
+            return None;
+        }
+        Self::new(number(rows)?, number(cols)?).ok()
+    }
+
+    /// The size that the header of the last picture in a sequence states, such as the last reference picture of a prompt.
+    #[must_use]
+    pub fn of_last_picture(vocabulary: &Vocabulary, ids: &[u32]) -> Option<Self> {
+        let control = vocabulary.control();
+        let end = ids.iter().rposition(|&id| id == control.img)?;
+        let begin = ids.get(..end)?.iter().rposition(|&id| id == control.boi)?;
+        Self::from_header(vocabulary, ids.get(begin..=end)?)
     }
 
     fn check(self, got: usize) -> Result<(), TokensError> {
@@ -196,6 +225,31 @@ mod tests {
         assert_eq!(got, want);
         let header = Grid::new(128, 7).unwrap().header(&v);
         assert_eq!(header, [151_852, 16, 17, 23, 9, 22, 151_851]);
+    }
+
+    #[test]
+    fn headers_are_read_back() {
+        let v = emu35();
+        for (rows, cols) in [(1, 1), (55, 73), (128, 7), (256, 256)] {
+            let grid = Grid::new(rows, cols).unwrap();
+            let header = grid.header(&v);
+            assert_eq!(Grid::from_header(&v, &header), Some(grid));
+            assert_eq!(Grid::from_header(&v, &header[1..header.len() - 1]), Some(grid));
+        }
+        let (one, star) = (16, 9);
+        for bad in
+            [&[][..], &[star], &[one], &[one, star], &[star, one], &[one, star, 40], &[one, star, one, star, one]]
+        {
+            assert_eq!(Grid::from_header(&v, bad), None, "{bad:?}");
+        }
+        assert_eq!(Grid::from_header(&v, &[15, star, one]), None, "no rows");
+        assert_eq!(Grid::from_header(&v, &[17, 20, 22, star, one]), None, "257 rows");
+        assert_eq!(Grid::from_header(&v, &[vec![15; 100_000], vec![star, one]].concat()), None);
+        let two = [encode_picture(&v, Grid::new(1, 2).unwrap(), &[3, 4]).unwrap(), vec![5, 6]];
+        let ids = [two[0].clone(), Grid::new(3, 2).unwrap().header(&v), two[1].clone()].concat();
+        assert_eq!(Grid::of_last_picture(&v, &ids), Some(Grid::new(3, 2).unwrap()));
+        assert_eq!(Grid::of_last_picture(&v, &ids[..7]), Some(Grid::new(1, 2).unwrap()));
+        assert_eq!(Grid::of_last_picture(&v, &[1, 2, 3]), None);
     }
 
     #[test]

@@ -4,7 +4,9 @@
 //! BOS You are a helpful assistant for T task. USER: {text}{pictures} ASSISTANT: BSS
 //! ```
 //!
-//! For `x2i` the pictures come before the text; for `howto` the system sentence asks for interleaved text and images.
+//! Where pictures stand and what the system sentence asks for is the [`PromptStyle`]; each task has its own, and the published
+//! settings allow others. `explore` and `vla` have no published template: theirs is the common one, and their later turns are
+//! those of a [`Conversation`](crate::Conversation).
 //! User text is encoded together with the words around it, so that word boundaries are those of the reference, and always as
 //! plain text.
 
@@ -46,17 +48,46 @@ impl Task {
         }
     }
 
+    /// The task of a tag.
+    #[must_use]
+    pub fn from_tag(tag: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|task| task.tag() == tag)
+    }
+
+    /// The template that the task is used with.
+    #[must_use]
+    pub fn style(self) -> PromptStyle {
+        match self {
+            Self::X2i => PromptStyle::PicturesFirst,
+            Self::Howto => PromptStyle::Interleaved,
+            Self::T2i | Self::Story | Self::Explore | Self::Vla => PromptStyle::Common,
+        }
+    }
+}
+
+/// One of the published templates, named after the settings file that uses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PromptStyle {
+    /// Text, then pictures (general, text-to-image and story settings).
+    Common,
+    /// Pictures, then text (image editing settings).
+    PicturesFirst,
+    /// As the common one; for `howto` the system sentence asks for interleaved text and images (how-to settings).
+    Interleaved,
+}
+
+impl PromptStyle {
     /// The system sentence up to and including `USER: `.
-    fn opening(self) -> String {
-        let extra =
-            if self == Self::Howto { " Please generate a response with interleaved text and images." } else { "" };
-        format!("You are a helpful assistant for {} task.{extra} USER: ", self.tag())
+    fn opening(self, task: Task) -> String {
+        let interleaved = self == Self::Interleaved && task == Task::Howto;
+        let extra = if interleaved { " Please generate a response with interleaved text and images." } else { "" };
+        format!("You are a helpful assistant for {} task.{extra} USER: ", task.tag())
     }
 }
 
 const ASSISTANT: &str = " ASSISTANT: ";
 
-/// The prompt of a task: BOS to BSS. `pictures` are ids of whole pictures ([`encode_picture`]).
+/// The prompt of a task in its own style: BOS to BSS. `pictures` are ids of whole pictures ([`encode_picture`]).
 ///
 /// # Errors
 /// When the text is over its limit.
@@ -66,12 +97,37 @@ pub fn prompt(
     text: &str,
     pictures: &[Vec<u32>],
 ) -> Result<Vec<u32>, TokensError> {
+    styled_prompt(tokenizer, task, task.style(), text, pictures)
+}
+
+/// As [`prompt`], in a style of the caller's choice.
+///
+/// # Errors
+/// As [`prompt`].
+pub fn styled_prompt(
+    tokenizer: &TextTokenizer,
+    task: Task,
+    style: PromptStyle,
+    text: &str,
+    pictures: &[Vec<u32>],
+) -> Result<Vec<u32>, TokensError> {
     check_text(text)?;
-    let opening = task.opening();
-    if task == Task::X2i {
-        return assemble(tokenizer, &opening, pictures, &format!("{text}{ASSISTANT}"));
-    }
-    assemble(tokenizer, &format!("{opening}{text}"), pictures, ASSISTANT)
+    let opening = style.opening(task);
+    let body = if style == PromptStyle::PicturesFirst {
+        frame(tokenizer, &opening, pictures, &format!("{text}{ASSISTANT}"))?
+    } else {
+        frame(tokenizer, &format!("{opening}{text}"), pictures, ASSISTANT)?
+    };
+    Ok(begun(tokenizer, body))
+}
+
+/// What follows a finished answer when the user goes on: ` USER: {text}{pictures} ASSISTANT: ` BSS.
+///
+/// # Errors
+/// When the text is over its limit.
+pub(crate) fn next_turn(tokenizer: &TextTokenizer, text: &str, pictures: &[Vec<u32>]) -> Result<Vec<u32>, TokensError> {
+    check_text(text)?;
+    frame(tokenizer, &format!(" USER: {text}"), pictures, ASSISTANT)
 }
 
 /// The prompt without task and text that guidance compares with; it keeps the pictures.
@@ -79,7 +135,7 @@ pub fn prompt(
 /// # Errors
 /// When the tokenizer refuses the template.
 pub fn unconditional(tokenizer: &TextTokenizer, pictures: &[Vec<u32>]) -> Result<Vec<u32>, TokensError> {
-    assemble(tokenizer, "You are a helpful assistant. USER: ", pictures, ASSISTANT)
+    Ok(begun(tokenizer, frame(tokenizer, "You are a helpful assistant. USER: ", pictures, ASSISTANT)?))
 }
 
 /// The prompt of one step of a walk, BOS to BSS. With `memory` (codes of the warped picture, row-major, `None` where nothing
@@ -134,15 +190,9 @@ pub fn explore_text(world: &str, command: &str) -> String {
     }
 }
 
-/// BOS, text, pictures, text, BSS. Without pictures the two texts are encoded as one.
-fn assemble(
-    tokenizer: &TextTokenizer,
-    before: &str,
-    pictures: &[Vec<u32>],
-    after: &str,
-) -> Result<Vec<u32>, TokensError> {
-    let control = tokenizer.vocabulary().control();
-    let mut ids = vec![control.bos];
+/// Text, pictures, text, BSS. Without pictures the two texts are encoded as one.
+fn frame(tokenizer: &TextTokenizer, before: &str, pictures: &[Vec<u32>], after: &str) -> Result<Vec<u32>, TokensError> {
+    let mut ids = Vec::new();
     if pictures.is_empty() {
         ids.extend(tokenizer.encode_ordinary(&format!("{before}{after}"))?);
     } else {
@@ -150,6 +200,11 @@ fn assemble(
         pictures.iter().for_each(|picture| ids.extend_from_slice(picture));
         ids.extend(tokenizer.encode_ordinary(after)?);
     }
-    ids.push(control.bss);
+    ids.push(tokenizer.vocabulary().control().bss);
     Ok(ids)
+}
+
+fn begun(tokenizer: &TextTokenizer, mut body: Vec<u32>) -> Vec<u32> {
+    body.insert(0, tokenizer.vocabulary().control().bos);
+    body
 }

@@ -61,7 +61,7 @@ impl Parsed {
             return;
         }
         let text = tokenizer.decode(ids);
-        if !text.trim().is_empty() {
+        if !text.chars().all(is_space) {
             self.segments.push(Segment::Text(text));
         }
     }
@@ -78,4 +78,9 @@ impl Parsed {
         let inside = tokenizer.decode(ids.get(1..ids.len() - 1).unwrap_or_default());
         self.segments.push(if end == c.eog { Segment::GlobalThought(inside) } else { Segment::PictureThought(inside) });
     }
+}
+
+/// White space as Python's `str.strip` sees it, which has the four separators U+001C to U+001F besides Unicode's.
+fn is_space(character: char) -> bool {
+    character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
 }

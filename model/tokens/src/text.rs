@@ -1,7 +1,7 @@
-//! Text to ids and back, over a byte-level BPE `tokenizer.json`.
+//! Text to ids and back, over a byte-level BPE: a `tokenizer.json`, or Emu3.5's published `emu3.tiktoken`.
 //!
-//! The table of special tokens is taken away from the tokenizer library on loading: what goes through
-//! [`TextTokenizer::encode_text`] cannot become a control token, whatever it spells.
+//! The tokenizer library is never told of special tokens: what goes through [`TextTokenizer::encode_text`] cannot become a
+//! control token, whatever it spells.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,8 +12,13 @@ use tokenizers::{AddedVocabulary, Tokenizer};
 use crate::bytes::bytes_of_entry;
 use crate::error::TokensError;
 use crate::limits::{MAX_TEXT_BYTES, MAX_TOKENIZER_FILE_BYTES};
+use crate::tiktoken::{ENTRIES_FILE, Tiktoken};
 use crate::utf8::Utf8Buffer;
 use crate::vocabulary::Vocabulary;
+
+/// Qwen's pre-tokenisation, which Emu3.5 uses: every digit alone, words with their leading space.
+pub(crate) const WORD_PATTERN: &str =
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// A text tokenizer together with the vocabulary it belongs to.
 pub struct TextTokenizer {
@@ -43,18 +48,35 @@ struct ModelPart {
 }
 
 impl TextTokenizer {
-    /// Reads a `tokenizer.json`. `visual_count` is the number of visual codes of the model, from its `config.json`.
+    /// Opens the tokenizer of a model folder: `tokenizer.json`, or `emu3.tiktoken` with the control tokens of Emu3.5.
+    /// `visual_count` is the number of visual codes of the model, from its vision tokenizer.
+    ///
+    /// # Errors
+    /// When neither file is there, or the one found cannot be used; see [`TextTokenizer::from_file`].
+    pub fn open(dir: &Path, visual_count: u32) -> Result<Self, TokensError> {
+        let json = dir.join("tokenizer.json");
+        if json.is_file() {
+            return Self::from_file(&json, visual_count);
+        }
+        if !dir.join(ENTRIES_FILE).is_file() {
+            return Err(TokensError::Format(format!("there is neither a tokenizer.json nor an {ENTRIES_FILE}")));
+        }
+        let file = Tiktoken::open(dir, visual_count)?;
+        let tokenizer = file.tokenizer()?;
+        let text_count = u32::try_from(file.entries.len()).unwrap_or(u32::MAX);
+        let Tiktoken { entries, control } = file;
+        let id_of =
+            |text: &str| entries.iter().zip(0..).find_map(|(bytes, id)| (bytes == text.as_bytes()).then_some(id));
+        let vocabulary = Vocabulary::new(text_count, id_of, control, visual_count)?;
+        Ok(Self { tokenizer, bytes: entries, vocabulary })
+    }
+
+    /// Reads a `tokenizer.json`. `visual_count` as in [`TextTokenizer::open`].
     ///
     /// # Errors
     /// When the file cannot be read, is over 64 MiB, is no byte-level BPE, or lacks a token of the grammar.
     pub fn from_file(path: &Path, visual_count: u32) -> Result<Self, TokensError> {
-        let failed = |source| TokensError::File { action: "read", source, path: path.to_owned() };
-        let size = std::fs::metadata(path).map_err(failed)?.len();
-        if size > MAX_TOKENIZER_FILE_BYTES {
-            let (what, unit) = ("tokenizer.json", "bytes");
-            return Err(TokensError::TooLarge { what, size, unit, limit: MAX_TOKENIZER_FILE_BYTES });
-        }
-        Self::from_json(&std::fs::read(path).map_err(failed)?, visual_count)
+        Self::from_json(&read_file(path)?, visual_count)
     }
 
     /// As [`TextTokenizer::from_file`], from the file's content.
@@ -63,13 +85,16 @@ impl TextTokenizer {
     /// As [`TextTokenizer::from_file`].
     pub fn from_json(json: &[u8], visual_count: u32) -> Result<Self, TokensError> {
         let file: TokenizerFile = serde_json::from_slice(json).map_err(|e| TokensError::Format(e.to_string()))?;
-        if file.model.ignore_merges {
-            return Err(TokensError::Format("ignore_merges is not supported".to_owned()));
-        }
         let control: Vec<(String, u32)> = file.added_tokens.into_iter().map(|t| (t.content, t.id)).collect();
         let Some(text_count) = control.iter().map(|&(_, id)| id).min() else {
             return Err(TokensError::Format("there are no added_tokens".to_owned()));
         };
+        // With ignore_merges a word is the entry that it spells, and a special token among the entries could be spelled.
+        if file.model.ignore_merges && file.model.vocab.values().any(|&id| id >= text_count) {
+            return Err(TokensError::Format(
+                "ignore_merges with special tokens in the vocabulary is unsafe".to_owned(),
+            ));
+        }
         let bytes = entry_bytes(&file.model.vocab, text_count)?;
         let vocabulary = Vocabulary::new(text_count, |s| file.model.vocab.get(s).copied(), control, visual_count)?;
         let mut tokenizer = Tokenizer::from_bytes(json).map_err(|e| TokensError::Format(e.to_string()))?;
@@ -159,6 +184,17 @@ impl TextTokenizer {
             },
         }
     }
+}
+
+/// Reads a file of a tokenizer, up to 64 MiB.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, TokensError> {
+    let failed = |source| TokensError::File { action: "read", source, path: path.to_owned() };
+    let size = std::fs::metadata(path).map_err(failed)?.len();
+    if size > MAX_TOKENIZER_FILE_BYTES {
+        let (what, unit) = ("the tokenizer file", "bytes");
+        return Err(TokensError::TooLarge { what, size, unit, limit: MAX_TOKENIZER_FILE_BYTES });
+    }
+    std::fs::read(path).map_err(failed)
 }
 
 /// Refuses texts of users over the limit.

@@ -15,11 +15,8 @@ use tokenizers::{Normalizer, OffsetReferential, OffsetType, PreTokenizedString, 
 use crate::bytes::alphabet;
 use crate::error::TokensError;
 use crate::limits::MAX_TRAINED_ENTRIES;
+use crate::text::WORD_PATTERN;
 use crate::vocabulary::CONTROL_NAMES;
-
-/// Qwen's pre-tokenisation, which Emu3.5 uses: every digit alone, words with their leading space.
-const WORD_PATTERN: &str =
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// A pair of ids has to stand this often in the lines to be merged.
 const MIN_PAIR_COUNT: i64 = 2;

@@ -210,12 +210,17 @@ impl Vocabulary {
     }
 
     /// The ids of a number in decimal, one per digit.
-    pub(crate) fn number(&self, value: usize) -> impl Iterator<Item = u32> {
+    pub fn number(&self, value: usize) -> impl Iterator<Item = u32> {
         value.to_string().into_bytes().into_iter().map(|digit| self.digits[usize::from(digit - b'0')])
     }
 
+    /// The value of a digit's id.
+    pub(crate) fn digit(&self, id: u32) -> Option<usize> {
+        self.digits.iter().position(|&digit| digit == id)
+    }
+
     /// The id of `*`, which stands between rows and columns in a picture's header.
-    pub(crate) fn star(&self) -> u32 {
+    pub fn star(&self) -> u32 {
         self.star
     }
 }

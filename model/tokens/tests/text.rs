@@ -118,7 +118,6 @@ fn broken_files_are_errors() {
     load(&json).unwrap();
     let changes = [
         ("\"<|image end|>\"", "\"<|image bend|>\""),
-        ("\"ignore_merges\": false", "\"ignore_merges\": true"),
         ("\"!\": 0", "\"!\": 1"),
         ("\"!\": 0", "\"\u{4f60}\": 0"),
         ("\"BPE\"", "\"Unigram\""),
@@ -128,8 +127,16 @@ fn broken_files_are_errors() {
         assert_ne!(changed, json, "{from} is there");
         assert!(load(&changed).is_err(), "{from} -> {to}");
     }
+    // Whole words may be looked up only where no special token can be a word.
+    let words = json.replacen("\"ignore_merges\": false", "\"ignore_merges\": true", 1);
+    assert_ne!(words, json);
+    load(&words).unwrap();
+    assert!(load(&words.replacen("\"!\": 0", "\"!\": 0, \"<|endoftext|>\": 9999", 1)).is_err());
     for cut in [0, 1, json.len() / 2, json.len() - 3] {
         assert!(load(&json[..cut]).is_err());
     }
+    let empty = tempfile::tempdir().unwrap();
+    let error = TextTokenizer::open(empty.path(), 8).err().unwrap().to_string();
+    assert!(error.contains("tokenizer.json") && error.contains("emu3.tiktoken"), "{error}");
     assert!(TextTokenizer::from_file(std::path::Path::new("/no/such/tokenizer.json"), 8).is_err());
 }

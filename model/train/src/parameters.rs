@@ -43,7 +43,7 @@ impl Trainable {
             return Ok(var.as_tensor().clone());
         }
         let tensor = match &self.start {
-            Some(weights) if weights.shapes()?.contains_key(name) => {
+            Some(weights) if weights.shapes().contains_key(name) => {
                 if conv {
                     let stored = [shape[0], shape[3], shape[1], shape[2]];
                     weights.tensor_f32(name, &stored)?.permute((0, 2, 3, 1))?.contiguous()?

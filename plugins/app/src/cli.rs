@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use rhea_engine::limits::CONTEXT;
+use rhea_tokens::prompts::Task;
 
 use crate::eval::EvalWhat;
 use crate::train::TrainStage;
@@ -30,6 +32,14 @@ pub enum Job {
     #[command(after_help = "Without a display, or with libraries missing, the sample walk runs headless instead.\n\
         Headless, Rhea writes the replay, a contact sheet and the narration to the output folder.")]
     Explore(ExploreArgs),
+    /// Make pictures, stories and instructions from words and pictures.
+    #[command(
+        after_help = "Rhea writes every part of the answer as a numbered file, the whole as index.html, and the record \
+        answer.pb, which Emu3.5's own tools read."
+    )]
+    Imagine(ImagineArgs),
+    /// Lay out the record of an answer as a folder, in the layout of Emu3.5's viewer, with a page that shows it all.
+    Export(ExportArgs),
     /// Look into a recorded walk.
     Review(ReviewArgs),
     /// Measure speed and memory on this machine, on two of its cores.
@@ -46,6 +56,12 @@ pub enum Job {
         #[command(subcommand)]
         stage: TrainStage,
     },
+    /// Which models are at hand, whether they are whole, where they are. Nothing is downloaded.
+    Models {
+        /// What to do.
+        #[command(subcommand)]
+        what: ModelsWhat,
+    },
     /// Check what this machine offers: processor, display, gamepads, model, folders.
     Doctor(DoctorArgs),
 }
@@ -53,8 +69,8 @@ pub enum Job {
 /// Where the model is.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ModelArgs {
-    /// Model folder.
-    #[arg(long, value_name = "DIR")]
+    /// Model folder, or the name of a model in the cache of Hugging Face's tools.
+    #[arg(long, value_name = "DIR|ORG/NAME")]
     pub model: Option<PathBuf>,
 }
 
@@ -85,6 +101,82 @@ pub struct ExploreArgs {
     /// Output folder [default: the next free rhea-out/walk-NNN].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+/// `rhea imagine`.
+#[derive(Clone, Debug, Args)]
+pub struct ImagineArgs {
+    /// The kind of answer.
+    #[arg(long, value_name = "TASK", value_parser = clap::builder::PossibleValuesParser::new(Task::ALL.map(Task::tag)))]
+    pub task: String,
+    /// What is wanted, in words.
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: String,
+    /// What comes next, in a walk or a plan that goes on (explore and vla); may be given several times.
+    #[arg(long, value_name = "TEXT")]
+    pub then: Vec<String>,
+    /// A picture to go by; may be given several times.
+    #[arg(long = "image", value_name = "FILE")]
+    pub images: Vec<PathBuf>,
+    /// Size of the pictures: a ratio such as 4:3, auto (the model chooses), or rows x columns of 16 px cells.
+    #[arg(long, value_name = "4:3|auto|HxW")]
+    pub aspect: Option<String>,
+    /// The model.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Output folder [default: the next free rhea-out/imagine-NNN].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Seed of everything random; the same seed, words and pictures give the same answer.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// How strongly pictures follow the words; 1 is no more than the model does by itself, and takes half the work.
+    #[arg(long, value_name = "F")]
+    pub cfg: Option<f32>,
+    /// How weights are held: as stored, or quantised while they are loaded.
+    #[arg(long, value_name = "FORM", value_parser = ["q8_0", "q4_k", "stored"])]
+    pub quant: Option<String>,
+    /// Tokens that prompt and answer may have together.
+    #[arg(long, value_name = "N", value_parser = parse_context)]
+    pub context: Option<usize>,
+    /// Settings for everything else, and for what is not given here.
+    #[arg(long, value_name = "FILE.ron")]
+    pub config: Option<PathBuf>,
+}
+
+fn parse_context(text: &str) -> Result<usize, String> {
+    let context = text.parse().ok().filter(|context| (1..=CONTEXT).contains(context));
+    context.ok_or_else(|| format!("allowed are 1 to {CONTEXT} tokens"))
+}
+
+/// `rhea export`.
+#[derive(Clone, Debug, Args)]
+pub struct ExportArgs {
+    /// A record, written by `rhea imagine` or by Emu3.5's own tools.
+    #[arg(value_name = "RESULT.pb")]
+    pub file: PathBuf,
+    /// Output folder [default: results/NAME beside the record].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// `rhea models`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ModelsWhat {
+    /// List the shipped model, what was fetched, and what could be.
+    List,
+    /// Check every part of a folder without loading its weights.
+    Verify {
+        /// A folder of a model or of a vision tokenizer.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+    /// Print the folder of a model in the cache of Hugging Face's tools, or how to fetch it.
+    Where {
+        /// Its name.
+        #[arg(value_name = "ORG/NAME")]
+        name: String,
+    },
 }
 
 /// `rhea review`.
@@ -201,6 +293,11 @@ mod tests {
         assert!(Cli::try_parse_from(["rhea", "explore", "--script", "walk.ron"]).is_err(), "a script needs --headless");
         assert!(Cli::try_parse_from(["rhea", "review", "walk.mcap"]).is_err(), "review must be told what to show");
         assert!(Cli::try_parse_from(["rhea", "review", "walk.mcap", "--list", "--frames", "f"]).is_ok());
+        let imagine = ["rhea", "imagine", "--task", "t2i", "--prompt", "a fox"];
+        assert!(Cli::try_parse_from(imagine).is_ok());
+        assert!(Cli::try_parse_from(imagine.into_iter().chain(["--quant", "q3"])).is_err());
+        assert!(Cli::try_parse_from(imagine.into_iter().chain(["--context", "0"])).is_err());
+        assert!(Cli::try_parse_from(["rhea", "imagine", "--task", "sing", "--prompt", "a fox"]).is_err());
         assert!(Cli::try_parse_from(["rhea", "bench", "explore", "--steps", "0"]).is_err());
         assert!(Cli::try_parse_from(["rhea", "bench", "--only", "first_view,decode_30m"]).is_ok());
         assert!(Cli::try_parse_from(["rhea", "bench", "--only", "speed"]).is_err());

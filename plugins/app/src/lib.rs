@@ -11,9 +11,13 @@ mod cli;
 mod doctor;
 mod eval;
 mod explore;
+mod export;
 mod fault;
 mod headless;
+mod hub;
+mod imagine;
 mod machine;
+mod models;
 mod opener;
 mod place;
 mod progress;
@@ -44,10 +48,13 @@ pub fn run() -> ExitCode {
     };
     let done = check_kernels().and_then(|()| match cli.job.unwrap_or(Job::Explore(cli.explore)) {
         Job::Explore(args) => explore::run(&args),
+        Job::Imagine(args) => imagine::run(&args),
+        Job::Export(args) => export::run(&args),
         Job::Review(args) => review::run(&args),
         Job::Bench(args) => run_bench(&args),
         Job::Eval { what } => eval::run(&what),
         Job::Train { stage } => train::run(&stage),
+        Job::Models { what } => models::run(&what),
         Job::Doctor(args) => doctor::run(&args),
     });
     match done {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::fault::{Fault, WithHint as _};
+use crate::hub::{Hub, ModelName, VISION_TOKENIZER};
 
 /// Environment variable that names a model folder.
 pub const MODEL_VARIABLE: &str = "RHEA_MODEL";
@@ -15,7 +16,8 @@ const OUTPUT_HOME: &str = "rhea-out";
 /// Numbered output folders in one place.
 const MAX_OUTPUT_FOLDERS: u32 = 99_999;
 
-/// The model folder: `named`, else `$RHEA_MODEL`, else the shipped one.
+/// The model folder: `named`, else `$RHEA_MODEL`, else the shipped one. A name that is no folder but has the form `ORG/NAME` is
+/// looked up in the cache of Hugging Face's tools.
 ///
 /// # Errors
 /// When none is there; names the places that were looked at.
@@ -24,6 +26,10 @@ pub fn model_folder(named: Option<&Path>) -> Result<PathBuf> {
     if let Some(folder) = named.map(Path::to_path_buf).or(from_variable) {
         if folder.join("config.json").is_file() {
             return Ok(folder);
+        }
+        let name = folder.to_str().filter(|_| !folder.exists()).and_then(|name| name.parse::<ModelName>().ok());
+        if let Some(name) = name {
+            return Hub::standard().require(&name);
         }
         let what = format!("{} is no model folder: it has no config.json", folder.display());
         return Err(Fault::new(what, "Name a folder with --model DIR, or leave it out for the shipped model.").into());
@@ -34,6 +40,27 @@ pub fn model_folder(named: Option<&Path>) -> Result<PathBuf> {
         let hint =
             format!("Start Rhea inside the repository, name a folder with --model DIR, or set {MODEL_VARIABLE}.");
         Fault::new(format!("the shipped model was not found; looked in {looked}"), hint).into()
+    })
+}
+
+/// The folder of the vision tokenizer of a model: `vision` inside, else the published one beside it, else the one in the cache of
+/// Hugging Face's tools.
+///
+/// # Errors
+/// When neither is there; the hint says how to get it.
+pub fn vision_folder(model: &Path) -> Result<PathBuf> {
+    let inside = model.join("vision");
+    let beside = model.join("..").join("Emu3.5-VisionTokenizer");
+    if let Some(there) = [&inside, &beside].into_iter().find(|folder| folder.is_dir()) {
+        return Ok(there.clone());
+    }
+    let name: ModelName = VISION_TOKENIZER.parse()?;
+    Hub::standard().find(&name).ok_or_else(|| {
+        let (inside, beside) = (inside.display(), beside.display());
+        let what = format!(
+            "the model has no vision tokenizer: neither {inside} nor {beside} nor {name} in the cache is there"
+        );
+        Fault::new(what, name.fetching()).into()
     })
 }
 
@@ -79,21 +106,29 @@ fn homes() -> Vec<PathBuf> {
     homes
 }
 
-/// The output folder, created: `named`, else the next free number in `rhea-out`.
+/// The output folder of a walk, created: `named`, else the next free number in `rhea-out`.
 ///
 /// # Errors
 /// When it cannot be created or written to.
 pub fn output_folder(named: Option<&Path>) -> Result<PathBuf> {
-    output_folder_in(named, Path::new(OUTPUT_HOME))
+    output_folder_in(named, "walk", Path::new(OUTPUT_HOME))
 }
 
-fn output_folder_in(named: Option<&Path>, home: &Path) -> Result<PathBuf> {
+/// As [`output_folder`], for an answer of `rhea imagine`.
+///
+/// # Errors
+/// As [`output_folder`].
+pub fn answer_folder(named: Option<&Path>) -> Result<PathBuf> {
+    output_folder_in(named, "imagine", Path::new(OUTPUT_HOME))
+}
+
+fn output_folder_in(named: Option<&Path>, kind: &str, home: &Path) -> Result<PathBuf> {
     let folder = match named {
         Some(folder) => folder.to_path_buf(),
         None => (1..=MAX_OUTPUT_FOLDERS)
-            .map(|number| home.join(format!("walk-{number:03}")))
+            .map(|number| home.join(format!("{kind}-{number:03}")))
             .find(|folder| !folder.exists())
-            .ok_or_else(|| Fault::new(format!("{} is full", home.display()), "Remove old walks or use --out DIR."))?,
+            .ok_or_else(|| Fault::new(format!("{} is full", home.display()), "Remove old folders or use --out DIR."))?,
     };
     let probe = folder.join(".rhea-probe");
     std::fs::create_dir_all(&folder)
@@ -118,10 +153,10 @@ mod tests {
     #[test]
     fn output_folders_are_numbered_and_never_reused() {
         let home = scratch("numbered");
-        let first = output_folder_in(None, &home).unwrap();
-        let second = output_folder_in(None, &home).unwrap();
+        let first = output_folder_in(None, "walk", &home).unwrap();
+        let second = output_folder_in(None, "walk", &home).unwrap();
         assert!(first.ends_with("walk-001") && second.ends_with("walk-002"));
-        let named = output_folder_in(Some(&home.join("deep/mine")), &home).unwrap();
+        let named = output_folder_in(Some(&home.join("deep/mine")), "walk", &home).unwrap();
         assert!(named.is_dir());
         assert_eq!(std::fs::read_dir(&named).unwrap().count(), 0, "nothing is left behind");
         std::fs::remove_dir_all(&home).unwrap();
@@ -132,7 +167,7 @@ mod tests {
         let home = scratch("unwritable");
         let file = home.join("file");
         std::fs::write(&file, "in the way").unwrap();
-        let error = output_folder_in(Some(&file.join("below")), &home).unwrap_err().to_string();
+        let error = output_folder_in(Some(&file.join("below")), "walk", &home).unwrap_err().to_string();
         assert!(error.contains("cannot write") && error.contains("below"), "{error}");
         std::fs::remove_dir_all(&home).unwrap();
     }

@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use rhea_tokens::TextTokenizer;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde::de::DeserializeOwned;
+
+/// Visual codes of Emu3.5.
+const VISUAL_CODES: u32 = 131_072;
 
 /// The folder of a group; `RHEA_GOLDEN` names another folder of the same layout.
 pub fn group(name: &str) -> PathBuf {
@@ -23,6 +27,24 @@ pub fn tokenizer_dir(skipped: &str) -> Option<PathBuf> {
     None
 }
 
+/// The published text tokenizer, if it is at hand.
+pub fn tokenizer(skipped: &str) -> Option<TextTokenizer> {
+    tokenizer_dir(skipped).map(|dir| TextTokenizer::open(&dir, VISUAL_CODES).unwrap())
+}
+
+/// One line for a group that agrees: how many cases of what.
+pub fn report(group: &str, counts: &[(usize, &str)]) {
+    assert!(counts.iter().any(|&(count, _)| count > 0), "{group} has no cases");
+    let counts: Vec<String> = counts.iter().map(|(count, what)| format!("{count} {what}")).collect();
+    println!("golden {group}: {}", counts.join(", "));
+}
+
+/// A digest as the reference writes it.
+pub fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A JSON file.
 pub fn json<T: DeserializeOwned>(path: &Path) -> T {
     let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -39,6 +61,10 @@ impl Tensors {
 
     fn view<T>(&self, name: &str, read: impl Fn(&TensorView<'_>) -> T) -> T {
         read(&SafeTensors::deserialize(&self.0).unwrap().tensor(name).unwrap_or_else(|e| panic!("{name}: {e}")))
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        SafeTensors::deserialize(&self.0).unwrap().tensor(name).is_ok()
     }
 
     pub fn shape(&self, name: &str) -> Vec<usize> {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
-use super::{values, with_values};
-use crate::kernels::{ConvShape, Packed, conv_backward_data, conv_backward_weight, conv_forward, unit};
+use super::{bands, values, with_values};
+use crate::kernels::{ConvShape, Packed, Unit, conv_backward_data, conv_backward_weight, conv_forward, unit};
 
 /// How a convolution treats its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,14 +137,14 @@ pub struct FrozenConv {
 }
 
 impl FrozenConv {
-    /// Packs weights `(c_out, side, side, c_in)`.
+    /// Packs weights `(c_out, side, side, c_in)` for a unit.
     ///
     /// # Errors
     /// When the tensors are not f32 in main memory.
-    pub fn new(op: ConvOp, w: &Tensor, b: &Tensor) -> Result<Self> {
+    pub fn new(op: ConvOp, unit: Unit, w: &Tensor, b: &Tensor) -> Result<Self> {
         let (c_out, _, _, c_in) = w.dims4()?;
         let shape = op.shape(&[1, 2, 2, c_in], c_out)?;
-        let packed = with_values(w, |w| Ok(shape.pack(unit(), w)))?;
+        let packed = with_values(w, |w| Ok(shape.pack(unit, w)))?;
         let bias = with_values(b, |b| Ok(b.to_vec()))?;
         Ok(Self { op, packed: Arc::new(packed), bias: Arc::new(bias) })
     }
@@ -169,7 +169,7 @@ impl CustomOp1 for FrozenConv {
             bail!("convolution takes {} channels, got {}", self.packed.k(), shape.c_in);
         }
         let mut out = vec![0.0; shape.out_len()];
-        conv_forward(&shape, values(x, xl)?, &self.packed, &self.bias, &mut out);
+        bands::forward(&shape, values(x, xl)?, &self.packed, &self.bias, &mut out);
         Ok(output(&shape, out))
     }
 }

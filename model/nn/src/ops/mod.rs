@@ -2,6 +2,7 @@
 //!
 //! Pictures are channels-last, `(b, y, x, c)`, and contiguous; all values are f32.
 
+mod bands;
 mod conv;
 mod math;
 mod norm;

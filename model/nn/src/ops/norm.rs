@@ -5,6 +5,9 @@ use multiversion::multiversion;
 
 use super::{sigmoid, values, with_values};
 
+/// Positions up to which sums and squares in f32 are enough; longer sums lose their small terms.
+const FAST: usize = 4096;
+
 #[derive(Clone, Copy, Debug)]
 struct GroupNorm {
     groups: usize,
@@ -36,14 +39,14 @@ impl GroupNorm {
 
     /// Per channel: 1 / standard deviation and mean of its group.
     fn statistics(&self, x: &[f32], c: usize) -> (Vec<f32>, Vec<f32>) {
-        let (sum, square) = sums(x, c);
+        let (sum, square) = if x.len() <= FAST * c { sums(x, c) } else { exact_sums(x, c) };
         let per = c / self.groups;
         let n = (x.len() / c * per) as f64;
         let (mut inverse, mut mean) = (vec![0.0; c], vec![0.0; c]);
         for group in 0..self.groups {
             let range = group * per..(group + 1) * per;
-            let m = sum[range.clone()].iter().map(|v| f64::from(*v)).sum::<f64>() / n;
-            let v = square[range.clone()].iter().map(|v| f64::from(*v)).sum::<f64>() / n - m * m;
+            let m = sum[range.clone()].iter().sum::<f64>() / n;
+            let v = square[range.clone()].iter().sum::<f64>() / n - m * m;
             inverse[range.clone()].fill((1.0 / (v.max(0.0) + self.eps).sqrt()) as f32);
             mean[range].fill(m as f32);
         }
@@ -51,13 +54,29 @@ impl GroupNorm {
     }
 }
 
+/// Sums and sums of squares of each channel, accumulated in f32.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
-fn sums(x: &[f32], c: usize) -> (Vec<f32>, Vec<f32>) {
+fn sums(x: &[f32], c: usize) -> (Vec<f64>, Vec<f64>) {
     let (mut sum, mut square) = (vec![0.0; c], vec![0.0; c]);
     for row in x.chunks_exact(c) {
         for ((s, q), v) in sum.iter_mut().zip(&mut square).zip(row) {
             *s += *v;
             *q += *v * *v;
+        }
+    }
+    let wide = |values: Vec<f32>| values.into_iter().map(f64::from).collect();
+    (wide(sum), wide(square))
+}
+
+/// As [`sums`], in f64.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+fn exact_sums(x: &[f32], c: usize) -> (Vec<f64>, Vec<f64>) {
+    let (mut sum, mut square) = (vec![0.0; c], vec![0.0; c]);
+    for row in x.chunks_exact(c) {
+        for ((s, q), v) in sum.iter_mut().zip(&mut square).zip(row) {
+            let v = f64::from(*v);
+            *s += v;
+            *q += v * v;
         }
     }
     (sum, square)

@@ -18,7 +18,9 @@ pub mod limits {
     pub const POSITIONS: usize = 1 << 20;
 }
 
-/// The transformer's settings. Every field is required, so that no default of another family slips in.
+/// The transformer's settings. Every field that changes what is computed is required, so that no default of another family
+/// slips in; the defaults of the published class are those of an older, smaller model. Fields that decoding does not look at
+/// may be missing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TransformerConfig {
     /// Must be `["Emu3ForCausalLM"]`.
@@ -54,35 +56,71 @@ pub struct TransformerConfig {
     /// Must be `"silu"`.
     pub hidden_act: String,
     /// Dropout of the published training; ignored here.
+    #[serde(default)]
     pub attention_dropout: f64,
-    /// Standard deviation of fresh weights.
+    /// Standard deviation of fresh weights; only training looks at it.
+    #[serde(default = "usual_deviation")]
     pub initializer_range: f64,
     /// Must be false: the head is a matrix of its own.
     pub tie_word_embeddings: bool,
-    /// Must be null.
+    /// Must be null or missing.
     pub rope_scaling: Option<serde_json::Value>,
     /// Published for other runtimes; ignored here.
+    #[serde(default = "yes")]
     pub use_cache: bool,
     /// How another runtime slices the same products; ignored here.
+    #[serde(default = "one")]
     pub pretraining_tp: usize,
     /// Begin of a picture.
-    pub boi_token_id: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boi_token_id: Option<u32>,
     /// End of a picture.
-    pub eoi_token_id: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eoi_token_id: Option<u32>,
     /// End of a picture's header.
-    pub img_token_id: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub img_token_id: Option<u32>,
     /// End of a row of codes.
-    pub eol_token_id: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eol_token_id: Option<u32>,
     /// End of a frame.
-    pub eof_token_id: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eof_token_id: Option<u32>,
     /// Area of input pictures in square pixels.
-    pub image_area: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_area: Option<usize>,
+}
+
+fn usual_deviation() -> f64 {
+    0.02
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn one() -> usize {
+    1
+}
+
+/// Settings of related architectures that change what is computed, with the values at which they change nothing. The
+/// published class does not know them; a folder that sets one is of another architecture.
+fn foreign(name: &str) -> Option<&'static [&'static str]> {
+    Some(match name {
+        "attention_bias" | "mlp_bias" | "qkv_bias" | "use_sliding_window" => &["false", "null"],
+        "sliding_window" | "quantization_config" | "final_logit_softcapping" | "attn_logit_softcapping" => &["null"],
+        "num_experts" | "num_local_experts" => &["null", "0"],
+        "partial_rotary_factor" | "logit_scale" | "logits_scaling" | "embedding_multiplier" | "residual_multiplier" => {
+            &["null", "1", "1.0"]
+        }
+        _ => return None,
+    })
 }
 
 impl TransformerConfig {
     /// The small model that Rhea brings: 6 layers of width 256, 4 heads of 64 over 2 key heads.
     ///
-    /// Control ids are zero; the tokenizer's owner fills them in.
+    /// Control ids are zero or missing; the tokenizer's owner fills them in.
     #[must_use]
     pub fn nano(vocab: usize) -> Self {
         Self {
@@ -108,12 +146,12 @@ impl TransformerConfig {
             rope_scaling: None,
             use_cache: true,
             pretraining_tp: 1,
-            boi_token_id: 0,
-            eoi_token_id: 0,
-            img_token_id: 0,
-            eol_token_id: 0,
-            eof_token_id: 0,
-            image_area: 128 * 128,
+            boi_token_id: None,
+            eoi_token_id: None,
+            img_token_id: None,
+            eol_token_id: None,
+            eof_token_id: None,
+            image_area: Some(128 * 128),
         }
     }
 
@@ -122,7 +160,18 @@ impl TransformerConfig {
     /// # Errors
     /// When a field is missing or of the wrong type, or as [`Self::check`].
     pub fn from_json(text: &str) -> Result<Self, TransformerError> {
-        let config: Self = serde_json::from_str(text).map_err(|e| TransformerError::Config(e.to_string()))?;
+        let wrong = |e: serde_json::Error| TransformerError::Config(e.to_string());
+        let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).map_err(wrong)?;
+        for (name, value) in &fields {
+            match foreign(name) {
+                Some(neutral) if !neutral.contains(&value.to_string().as_str()) => {
+                    let allowed = neutral.join(" or ");
+                    return Err(TransformerError::Config(format!("{name} is {value}; allowed is {allowed}")));
+                }
+                _ => {}
+            }
+        }
+        let config: Self = serde_json::from_value(fields.into()).map_err(wrong)?;
         config.check()?;
         Ok(config)
     }
@@ -248,6 +297,9 @@ mod tests {
             ("vocab_size", json!(1_u64 << 40)),
             ("rms_norm_eps", json!(0.0)),
             ("architectures", json!([])),
+            ("attention_bias", json!(true)),
+            ("sliding_window", json!(4096)),
+            ("quantization_config", json!({"quant_method": "gptq"})),
         ] {
             let name = if field == "num_key_value_heads" { "num_attention_heads" } else { field };
             let error = TransformerConfig::from_json(&json_with(field, value)).unwrap_err().to_string();
@@ -256,10 +308,14 @@ mod tests {
     }
 
     #[test]
-    fn every_field_is_required() {
+    fn every_field_that_is_computed_with_is_required() {
         let full = serde_json::to_value(TransformerConfig::nano(300)).unwrap();
         assert!(TransformerConfig::from_json(&full.to_string()).is_ok());
-        for field in full.as_object().unwrap().keys().filter(|f| *f != "rope_scaling") {
+        let ignored =
+            ["attention_dropout", "image_area", "initializer_range", "pretraining_tp", "rope_scaling", "use_cache"];
+        let fields: Vec<&String> = full.as_object().unwrap().keys().collect();
+        assert_eq!(fields.len(), 17 + ignored.len(), "{fields:?}");
+        for field in fields.into_iter().filter(|field| !ignored.contains(&field.as_str())) {
             let mut without = full.clone();
             without.as_object_mut().unwrap().remove(field);
             let error = TransformerConfig::from_json(&without.to_string()).unwrap_err().to_string();

@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
+use super::matrix::{FromValues, FromWeights, Matrix, Role, Source, Table, WeightForm};
 use super::ops::rope::Rope;
-use super::{KvStore, Parameters, TransformerConfig, TransformerError};
-use crate::kernels::{Arithmetic, Packed};
+use super::{KvStore, Parameters, TransformerConfig, TransformerError, limits};
+use crate::NnError;
+use crate::kernels::{self, Arithmetic};
+use crate::weights::Weights;
 
 #[derive(Debug)]
 pub(super) struct Layer {
     pub input_norm: Vec<f32>,
-    pub qkv: Packed,
+    pub qkv: Matrix,
     pub q_norm: Vec<f32>,
     pub k_norm: Vec<f32>,
-    pub o: Packed,
+    pub o: Matrix,
     pub post_norm: Vec<f32>,
-    pub gate_up: Packed,
-    pub down: Packed,
+    pub gate_up: Matrix,
+    pub down: Matrix,
 }
 
 /// Which part of the vocabulary logits are wanted for.
@@ -27,6 +30,16 @@ pub enum Half {
     Visual,
 }
 
+/// How a transformer is loaded from files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loading {
+    /// How matrices are held.
+    pub form: WeightForm,
+    /// Positions that will be asked for. `max_position_embeddings` of published settings is not a limit: the rotary tables
+    /// are made for whichever is more.
+    pub positions: usize,
+}
+
 /// A loaded transformer, ready to decode. Immutable: several stores may read it.
 #[derive(Debug)]
 pub struct Transformer {
@@ -34,11 +47,11 @@ pub struct Transformer {
     pub(super) arithmetic: Arithmetic,
     pub(super) rope: Arc<Rope>,
     visual_start: usize,
-    pub(super) embedding: Vec<f32>,
+    pub(super) embedding: Table,
     pub(super) layers: Vec<Layer>,
     pub(super) norm: Vec<f32>,
-    text_head: Packed,
-    visual_head: Packed,
+    text_head: Matrix,
+    visual_head: Matrix,
 }
 
 impl Transformer {
@@ -51,64 +64,73 @@ impl Transformer {
         config: TransformerConfig,
         arithmetic: impl Into<Arithmetic>,
         visual_start: usize,
-        mut read: impl FnMut(&str, &[usize]) -> Result<Vec<f32>, E>,
+        read: impl FnMut(&str, &[usize]) -> Result<Vec<f32>, E>,
     ) -> Result<Self, E> {
-        config.check()?;
         let arithmetic = arithmetic.into();
+        let positions = config.max_position_embeddings;
+        Self::build(config, (visual_start, positions), arithmetic, FromValues { arithmetic, read })
+    }
+
+    /// Takes the tensors of mapped files, by HF name, in the form that `loading` says. Other tensors of the files are not
+    /// looked at.
+    ///
+    /// # Errors
+    /// A tensor that is missing or has another shape or type, settings that are not supported, or a `visual_start` outside
+    /// the vocabulary.
+    pub fn from_weights(
+        config: TransformerConfig,
+        weights: &Weights,
+        visual_start: usize,
+        loading: Loading,
+    ) -> Result<Self, NnError> {
+        let arithmetic = match loading.form {
+            WeightForm::Packed(arithmetic) => arithmetic,
+            _ => kernels::arithmetic(),
+        };
+        let positions = config.max_position_embeddings.max(loading.positions);
+        if positions > limits::POSITIONS {
+            let text = format!("{positions} positions; up to {} are allowed", limits::POSITIONS);
+            return Err(TransformerError::Input(text).into());
+        }
+        Self::build(config, (visual_start, positions), arithmetic, FromWeights { weights, form: loading.form })
+    }
+
+    fn build<S: Source>(
+        config: TransformerConfig,
+        (visual_start, positions): (usize, usize),
+        arithmetic: Arithmetic,
+        mut source: S,
+    ) -> Result<Self, S::Error> {
+        config.check()?;
         let vocab = config.vocab_size;
         if visual_start == 0 || visual_start >= vocab {
             let text = format!("first visual id {visual_start}; allowed are 1 to {} in this vocabulary", vocab - 1);
             return Err(TransformerError::Input(text).into());
         }
-        let mut tensor = |name: &str, shape: &[usize]| {
-            let values = read(name, shape)?;
-            if values.len() == shape.iter().product::<usize>() {
-                return Ok(values);
-            }
-            let what = format!("holds {} values; the settings ask for {shape:?}", values.len());
-            Err(E::from(TransformerError::Tensor { name: name.to_owned(), what }))
-        };
         let (d, f, shape) = (config.hidden_size, config.intermediate_size, config.head_shape());
-        let embedding = tensor("model.embed_tokens.weight", &[vocab, d])?;
+        let embedding = source.table("model.embed_tokens.weight", [vocab, d])?;
         let mut layers = Vec::with_capacity(config.num_hidden_layers);
         for i in 0..config.num_hidden_layers {
-            let mut part = |name: &str, shape: &[usize]| tensor(&format!("model.layers.{i}.{name}.weight"), shape);
-            let mut qkv = part("self_attn.q_proj", &[shape.q_width(), d])?;
-            qkv.extend(part("self_attn.k_proj", &[shape.kv_width(), d])?);
-            qkv.extend(part("self_attn.v_proj", &[shape.kv_width(), d])?);
-            let mut gate_up = part("mlp.gate_proj", &[f, d])?;
-            gate_up.extend(part("mlp.up_proj", &[f, d])?);
+            let name = |part: &str| format!("model.layers.{i}.{part}.weight");
+            let qkv = [("q", shape.q_width()), ("k", shape.kv_width()), ("v", shape.kv_width())]
+                .map(|(part, rows)| (name(&format!("self_attn.{part}_proj")), rows));
+            let gate_up = ["gate", "up"].map(|part| (name(&format!("mlp.{part}_proj")), f));
             layers.push(Layer {
-                input_norm: part("input_layernorm", &[d])?,
-                qkv: Packed::for_decoding(arithmetic, &qkv, shape.qkv_width(), d),
-                q_norm: part("self_attn.q_norm", &[shape.head_dim])?,
-                k_norm: part("self_attn.k_norm", &[shape.head_dim])?,
-                o: Packed::for_decoding(
-                    arithmetic,
-                    &part("self_attn.o_proj", &[d, shape.q_width()])?,
-                    d,
-                    shape.q_width(),
-                ),
-                post_norm: part("post_attention_layernorm", &[d])?,
-                gate_up: Packed::for_decoding(arithmetic, &gate_up, 2 * f, d),
-                down: Packed::for_decoding(arithmetic, &part("mlp.down_proj", &[d, f])?, d, f),
+                input_norm: source.vector(&name("input_layernorm"), d)?,
+                qkv: source.matrix(&qkv, d, Role::Attention)?,
+                q_norm: source.vector(&name("self_attn.q_norm"), shape.head_dim)?,
+                k_norm: source.vector(&name("self_attn.k_norm"), shape.head_dim)?,
+                o: source.matrix(&[(name("self_attn.o_proj"), d)], shape.q_width(), Role::Attention)?,
+                post_norm: source.vector(&name("post_attention_layernorm"), d)?,
+                gate_up: source.matrix(&gate_up, d, Role::Other)?,
+                down: source.matrix(&[(name("mlp.down_proj"), d)], f, Role::Other)?,
             });
         }
-        let norm = tensor("model.norm.weight", &[d])?;
-        let head = tensor("lm_head.weight", &[vocab, d])?;
-        let (text, visual) = head.split_at(visual_start * d);
-        let rope = Arc::new(Rope::new(config.head_dim, config.rope_theta, config.max_position_embeddings));
-        Ok(Self {
-            arithmetic,
-            rope,
-            visual_start,
-            embedding,
-            layers,
-            norm,
-            text_head: Packed::for_decoding(arithmetic, text, visual_start, d),
-            visual_head: Packed::for_decoding(arithmetic, visual, vocab - visual_start, d),
-            config,
-        })
+        let norm = source.vector("model.norm.weight", d)?;
+        let mut head = |rows| source.rows("lm_head.weight", [vocab, d], rows);
+        let (text_head, visual_head) = (head(0..visual_start)?, head(visual_start..vocab)?);
+        let rope = Arc::new(Rope::new(config.head_dim, config.rope_theta, positions));
+        Ok(Self { arithmetic, rope, visual_start, embedding, layers, norm, text_head, visual_head, config })
     }
 
     /// Packs parameters that are being trained, for evaluation.
@@ -130,6 +152,28 @@ impl Transformer {
             let missing = || TransformerError::Tensor { name: name.to_owned(), what: "is missing".to_owned() };
             Ok(found.ok_or_else(missing)?.1.flatten_all()?.to_vec1::<f32>()?)
         })
+    }
+
+    /// The same transformer cut off behind its first layers, perhaps none: what stands in [`Self::residual`] after a pass is
+    /// then what enters the next layer.
+    #[must_use]
+    pub fn first_layers(mut self, count: usize) -> Self {
+        self.layers.truncate(count);
+        self
+    }
+
+    /// Bytes of the weights: in memory of their own, and in mapped files.
+    #[must_use]
+    pub fn weight_bytes(&self) -> (u64, u64) {
+        let layers = self.layers.iter().flat_map(|layer| [&layer.qkv, &layer.o, &layer.gate_up, &layer.down]);
+        let matrices = layers.chain([&self.text_head, &self.visual_head]).map(Matrix::bytes);
+        matrices.chain([self.embedding.bytes()]).fold((0, 0), |sum, now| (sum.0 + now.0, sum.1 + now.1))
+    }
+
+    /// Rotary positions that there are.
+    #[must_use]
+    pub fn positions(&self) -> usize {
+        self.rope.positions()
     }
 
     /// The settings.
@@ -159,7 +203,7 @@ impl Transformer {
         }
     }
 
-    pub(super) fn head(&self, half: Half) -> &Packed {
+    pub(super) fn head(&self, half: Half) -> &Matrix {
         match half {
             Half::Text => &self.text_head,
             Half::Visual => &self.visual_head,

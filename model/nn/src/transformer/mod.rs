@@ -11,10 +11,9 @@
 //! Invariant: training and decoding compute the same function; a test compares them, and published numbers hold both.
 
 mod config;
-#[cfg(test)]
-mod golden;
 mod inference;
 mod kv;
+mod matrix;
 pub mod ops;
 mod parameters;
 mod passes;
@@ -24,8 +23,9 @@ pub mod training;
 use thiserror::Error;
 
 pub use config::{HeadShape, TransformerConfig, limits};
-pub use inference::{Half, Transformer};
+pub use inference::{Half, Loading, Transformer};
 pub use kv::{Branch, KvStore, KvUsage, MAX_STORE_BYTES, PAGE_ROWS};
+pub use matrix::{Role, WeightForm};
 pub use parameters::{Layout, Parameters, TensorSpec};
 pub use passes::CanvasToken;
 pub use sequence::{Batch, NO_ID, Token, Visible, cell_position};

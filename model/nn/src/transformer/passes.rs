@@ -11,9 +11,9 @@ use super::ops::heads::{self, HeadNorms, HeadsMut};
 use super::ops::{add, attention, rmsnorm, swiglu};
 use super::sequence::check_sequence;
 use super::{
-    Branch, Half, KvStore, NO_ID, Token, Transformer, TransformerError, Visible, cell_position, inference::Layer, sized,
+    Branch, Half, KvStore, Token, Transformer, TransformerError, Visible, cell_position, inference::Layer, sized,
 };
-use crate::kernels::{Unit, product};
+use crate::kernels::Unit;
 
 /// Rows times query heads per key head up to which attention works on single rows instead of stacked products.
 const FEW_STACKED_ROWS: usize = 8;
@@ -64,13 +64,18 @@ impl Transformer {
         cols: usize,
     ) -> Result<(), TransformerError> {
         check_columns(cols)?;
+        let Some(eol) = self.config.eol_token_id else {
+            return Err(TransformerError::Config(
+                "eol_token_id is missing; pictures cannot be read without".to_owned(),
+            ));
+        };
         let known = self.half_len(Half::Visual);
         if let Some(code) = codes.iter().find(|code| **code as usize >= known) {
             return Err(TransformerError::Input(format!("code {code}; the vocabulary has {known} visual codes")));
         }
         let mut ids = Vec::with_capacity(codes.len() + codes.len() / cols);
         for (row, codes) in codes.chunks(cols).enumerate() {
-            ids.extend((row > 0).then_some(self.config.eol_token_id));
+            ids.extend((row > 0).then_some(eol));
             ids.extend(codes.iter().map(|code| self.visual_start() as u32 + code));
         }
         let mut reads: Vec<_> = branches.iter_mut().map(|branch| (&mut **branch, &ids[..])).collect();
@@ -112,6 +117,12 @@ impl Transformer {
         Ok(self.logits(store, 0..rows, Half::Visual))
     }
 
+    /// The residual stream behind the last layer for the rows of the last pass, `(rows, hidden_size)`, before the final norm.
+    #[must_use]
+    pub fn residual<'s>(&self, store: &'s KvStore) -> &'s [f32] {
+        &store.work.stream[..store.work.tokens.len() * self.config.hidden_size]
+    }
+
     /// Logits of rows of the last pass, `(rows, half_len)`; they may be changed in place.
     ///
     /// # Panics
@@ -124,7 +135,7 @@ impl Transformer {
         rmsnorm::forward(&stream[rows.start * d..rows.end * d], &self.norm, eps, normed, sized(scales, n));
         let head = self.head(half);
         let logits = sized(logits, n * head.n());
-        product(normed, n, head, None, logits);
+        head.multiply(normed, n, logits);
         logits
     }
 
@@ -146,7 +157,7 @@ impl Transformer {
         }
         let head = self.head(half);
         let logits = sized(logits, n * head.n());
-        product(normed, n, head, None, logits);
+        head.multiply(normed, n, logits);
         Ok(logits)
     }
 
@@ -203,11 +214,9 @@ impl Transformer {
         work.positions.extend(work.tokens.iter().map(|t| t.position));
         work.visible.clear();
         work.visible.extend(work.tokens.iter().map(|t| t.visible));
+        let scratch = sized(&mut work.normed, d);
         for (token, out) in work.tokens.iter().zip(sized(&mut work.stream, n * d).chunks_exact_mut(d)) {
-            out.copy_from_slice(&self.embedding[token.id as usize * d..][..d]);
-            for mark in token.marks.iter().filter(|mark| **mark != NO_ID) {
-                add(&self.embedding[*mark as usize * d..][..d], out);
-            }
+            self.embedding.embed(token, out, scratch);
         }
         for (i, layer) in self.layers.iter().enumerate() {
             self.attend(store, (i, layer), rows);
@@ -216,10 +225,10 @@ impl Transformer {
             let normed = sized(normed, n * d);
             rmsnorm::forward(&stream[..n * d], &layer.post_norm, eps, normed, sized(scales, n));
             let gate_up = sized(gate_up, n * 2 * f);
-            product(normed, n, &layer.gate_up, None, gate_up);
+            layer.gate_up.multiply(normed, n, gate_up);
             let act = sized(act, n * f);
             swiglu::forward(gate_up, f, act);
-            product(act, n, &layer.down, None, normed);
+            layer.down.multiply(act, n, normed);
             add(normed, &mut stream[..n * d]);
         }
     }
@@ -235,7 +244,7 @@ impl Transformer {
         let scales = sized(scales, n * heads_of_row);
         rmsnorm::forward(&stream[..n * d], &layer.input_norm, eps, normed, scales);
         let qkv = sized(&mut work.qkv, n * shape.qkv_width());
-        product(normed, n, &layer.qkv, None, qkv);
+        layer.qkv.multiply(normed, n, qkv);
         let q = sized(&mut work.q, n * shape.q_width());
         let (k, v) = (sized(&mut work.k, n * shape.kv_width()), sized(&mut work.v, n * shape.kv_width()));
         let out = sized(&mut work.heads_context, n * shape.q_width());
@@ -267,7 +276,7 @@ impl Transformer {
             }
             heads::merge(out, shape, count, &mut context[of(shape.q_width())]);
         }
-        product(context, n, &layer.o, None, normed);
+        layer.o.multiply(context, n, normed);
         add(normed, &mut stream[..n * d]);
     }
 }

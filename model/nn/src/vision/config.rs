@@ -1,9 +1,11 @@
-//! The vision tokenizer's `config.json`.
+//! The sizes of a vision tokenizer.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::settings;
 use crate::error::NnError;
 
 /// Sizes of an IBQ vision tokenizer. The first fields are those of published Emu3.5 folders; the last two are Rhea's own
@@ -62,18 +64,38 @@ impl VisionConfig {
         }
     }
 
-    /// Reads and checks `config.json`.
+    /// Reads and checks the settings of a folder: `config.json`, or `config.yaml` where there is no other.
     ///
     /// # Errors
-    /// When the file is missing, not JSON, lacks a field, or holds sizes that cannot work.
+    /// As [`Self::open`].
+    pub fn open_folder(dir: &Path) -> Result<Self, NnError> {
+        let yaml = dir.join("config.yaml");
+        let json = dir.join("config.json");
+        Self::open(if yaml.is_file() && !json.exists() { &yaml } else { &json })
+    }
+
+    /// Reads and checks a settings file, in the flat form of published `config.json` files or with the sizes under `ddconfig`
+    /// as in published `config.yaml` files.
+    ///
+    /// # Errors
+    /// When the file is missing, cannot be parsed, lacks a field, or holds settings that cannot work or are not supported.
     pub fn open(path: &Path) -> Result<Self, NnError> {
-        let text = std::fs::read_to_string(path).map_err(|source| NnError::File {
-            doing: "reading",
-            path: path.into(),
-            source,
-        })?;
         let wrong = |what: String| NnError::Config { path: path.into(), what };
-        let config: Self = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+        let mut fields = settings::read(path)?;
+        if let Some(Value::Object(sizes)) = fields.remove("ddconfig") {
+            fields.extend(sizes);
+            if let Some(codes) = fields.remove("n_embed") {
+                fields.insert("codebook_size".to_owned(), codes);
+            }
+        }
+        // Settings of the published class that change what is computed, where they are not as published.
+        let published = [("model_type", Value::from("Emu3p5VisionVQ")), ("double_z", false.into())];
+        for (name, allowed) in published {
+            if let Some(value) = fields.get(name).filter(|value| !value.is_null() && **value != allowed) {
+                return Err(wrong(format!("{name} is {value}; allowed is {allowed}")));
+            }
+        }
+        let config: Self = serde_json::from_value(fields.into()).map_err(|e| wrong(e.to_string()))?;
         config.check().map_err(wrong)?;
         Ok(config)
     }

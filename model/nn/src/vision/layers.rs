@@ -5,6 +5,7 @@ use candle_core::{D, Tensor};
 use super::Result;
 
 use crate::error::NnError;
+use crate::kernels::{Unit, unit};
 use crate::ops::{ConvOp, FrozenConv, group_norm_swish};
 
 /// Where parameters come from: training variables or a weights file.
@@ -23,6 +24,11 @@ pub trait Parameters {
 
     /// Will the parameters stay as they are? Then convolutions are packed once.
     fn frozen(&self) -> bool;
+
+    /// What a frozen convolution is computed with.
+    fn unit(&self, _name: &str) -> Unit {
+        unit()
+    }
 }
 
 /// How a parameter begins when it is trained from nothing.
@@ -61,7 +67,7 @@ impl Conv {
         };
         let weight = p.conv(&format!("{name}.weight"), c_out, c_in, op.side, init)?;
         let bias = p.plain(&format!("{name}.bias"), &[c_out], Init::Zero)?;
-        let frozen = if p.frozen() { Some(FrozenConv::new(op, &weight, &bias)?) } else { None };
+        let frozen = if p.frozen() { Some(FrozenConv::new(op, p.unit(name), &weight, &bias)?) } else { None };
         Ok(Self { op, weight, bias, frozen })
     }
 

@@ -158,6 +158,14 @@ impl VisionNet {
     /// # Errors
     /// When the sides are not multiples of the down-sampling.
     pub fn encode(&self, picture: &Tensor) -> Result<Tensor> {
+        self.quant_conv.forward(&self.features(picture)?)
+    }
+
+    /// `(b, y, x, in_channels)` to what the encoder gives, `(b, y / d, x / d, z_channels)`.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn features(&self, picture: &Tensor) -> Result<Tensor> {
         let mut x = picture.clone();
         if self.config.patch_size > 1 {
             x = reorder(&x, PatchOrder { side: self.config.patch_size, into_channels: true })?;
@@ -170,8 +178,7 @@ impl VisionNet {
             }
         }
         x = self.encoder_middle.forward(&x)?;
-        x = self.encoder_out.forward(&self.encoder_norm.forward(&x, true)?)?;
-        self.quant_conv.forward(&x)
+        self.encoder_out.forward(&self.encoder_norm.forward(&x, true)?)
     }
 
     /// Code vectors `(b, y, x, embed_dim)` to a picture `(b, y * d, x * d, out_ch)`; `memory` is `(b, y * d, x * d, 6)` as

@@ -39,7 +39,7 @@ pub fn model() -> Transformer {
         head_dim: 8,
         initializer_range: 0.3,
         max_position_embeddings: 400,
-        eol_token_id: EOL,
+        eol_token_id: Some(EOL),
         ..TransformerConfig::nano(VISUAL + CODES)
     };
     let mut numbers = Numbers(9);

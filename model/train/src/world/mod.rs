@@ -138,11 +138,11 @@ pub fn nano_config(vocabulary: &Vocabulary) -> TransformerConfig {
         pad_token_id: control.pad,
         bos_token_id: control.bos,
         eos_token_id: control.eos,
-        boi_token_id: control.boi,
-        eoi_token_id: control.eoi,
-        img_token_id: control.img,
-        eol_token_id: control.eol,
-        eof_token_id: control.eof,
+        boi_token_id: Some(control.boi),
+        eoi_token_id: Some(control.eoi),
+        img_token_id: Some(control.img),
+        eol_token_id: Some(control.eol),
+        eof_token_id: Some(control.eof),
         ..TransformerConfig::nano(vocabulary.len())
     }
 }

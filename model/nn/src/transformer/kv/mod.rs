@@ -165,9 +165,12 @@ impl KvStore {
         branch.grow(&self.work.positions[rows], &mut self.pages);
     }
 
-    /// Keys and values of one key head of one layer, `(len, head_dim)` each.
-    #[cfg(test)]
-    pub(super) fn head(&self, branch: &Branch, layer: usize, head: usize) -> (Vec<f32>, Vec<f32>) {
+    /// A copy of the keys and values of one key head of one layer, `(len, head_dim)` each; keys are turned to their positions.
+    ///
+    /// # Panics
+    /// When there is no such layer or head.
+    #[must_use]
+    pub fn head(&self, branch: &Branch, layer: usize, head: usize) -> (Vec<f32>, Vec<f32>) {
         let (mut k, mut v) = (Vec::new(), Vec::new());
         for block in self.pages.keys(layer, branch.table(), branch.len(), None) {
             let (block_k, block_v) = block.head(head, self.pages.head_dim());

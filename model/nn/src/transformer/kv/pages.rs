@@ -28,7 +28,6 @@ impl Pages {
         Self { shape, layers, values, positions: vec![0; count * PAGE_ROWS] }
     }
 
-    #[cfg(test)]
     pub fn head_dim(&self) -> usize {
         self.shape.head_dim
     }

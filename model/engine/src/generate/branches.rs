@@ -1,0 +1,114 @@
+//! What the branches of an answer have read: the conditional one, the one without text, the one without pictures.
+
+use rhea_nn::transformer::{Half, KvStore, Transformer};
+
+use crate::error::EngineError;
+use crate::reader::Streams;
+use crate::request::Cancel;
+use crate::stream::Stream;
+
+/// Tokens of a prompt that are read before anybody is asked whether to go on; no pass reads more at once.
+const PROMPT_STEP: usize = 512;
+
+/// The KV memory of a generator. What one answer has read, the next one finds.
+#[derive(Debug)]
+pub struct GenerateMemory {
+    pub(crate) store: KvStore,
+    pub(crate) streams: Streams,
+    pub(crate) without_pictures: Stream,
+    pub(crate) context: usize,
+}
+
+impl GenerateMemory {
+    /// Room for `branches` streams of `context` rows each.
+    ///
+    /// # Errors
+    /// When that is more than a store may reserve.
+    pub fn new(model: &Transformer, context: usize, branches: usize) -> Result<Self, EngineError> {
+        let store = model.new_store(context.saturating_mul(branches))?;
+        let without_pictures = Stream::new(&store, context);
+        Ok(Self { streams: Streams::new(&store, context), without_pictures, store, context })
+    }
+
+    /// Tokens that a branch may hold.
+    #[must_use]
+    pub fn context(&self) -> usize {
+        self.context
+    }
+}
+
+/// The ids of the branches of one answer, and how far they were read.
+pub(super) struct Reading<'a> {
+    model: &'a Transformer,
+    pub memory: &'a mut GenerateMemory,
+    /// Prompt and what was added: conditional, unconditional, without pictures.
+    pub ids: [Vec<u32>; 3],
+    /// Lengths of the prompts that were not read yet; 0 when they were.
+    prompts: [usize; 3],
+}
+
+impl<'a> Reading<'a> {
+    pub fn new(model: &'a Transformer, memory: &'a mut GenerateMemory, ids: [Vec<u32>; 3]) -> Self {
+        let prompts = ids.each_ref().map(Vec::len);
+        Self { model, memory, ids, prompts }
+    }
+
+    /// Reads what the first `branches` branches have not read yet, in one pass behind their prompts. Returns `None` when
+    /// somebody cancelled meanwhile.
+    pub fn catch_up(
+        &mut self,
+        branches: usize,
+        cancel: &Cancel,
+        on_prompt: &mut dyn FnMut(usize, usize),
+    ) -> Result<Option<()>, EngineError> {
+        let GenerateMemory { store, streams, without_pictures, .. } = &mut *self.memory;
+        let mut all = [&mut streams.conditional, &mut streams.unconditional, without_pictures];
+        for (index, (stream, ids)) in all.iter_mut().zip(&self.ids).take(branches).enumerate() {
+            let prompt = std::mem::take(&mut self.prompts[index]);
+            // All but the last id: that one is read with the rest below, where its logits are wanted.
+            let last = prompt.saturating_sub(1);
+            if prompt == 1 {
+                stream.truncate(0);
+            }
+            // What an earlier answer has read is not read again.
+            let common = stream.ids().iter().zip(ids).take_while(|(a, b)| a == b).count();
+            let mut done = common.min(last) / PROMPT_STEP * PROMPT_STEP;
+            while done < last {
+                if cancel.cancelled() {
+                    self.prompts[index] = prompt;
+                    return Ok(None);
+                }
+                done = (done + PROMPT_STEP).min(last);
+                stream.hold(self.model, store, &ids[..done], true, 0)?;
+                if index == 0 {
+                    on_prompt(done + usize::from(done == last), prompt);
+                }
+            }
+        }
+        for (stream, ids) in all.iter_mut().zip(&self.ids).take(branches) {
+            while let Some(part) = ids.get(stream.ids().len()..).and_then(|unread| unread.get(..PROMPT_STEP)) {
+                // The last id stays for the pass whose logits are wanted.
+                Stream::append_each(self.model, store, &mut [(&mut **stream, &part[..PROMPT_STEP - 1])])?;
+            }
+        }
+        let unread = all.into_iter().zip(&self.ids).take(branches);
+        let mut parts: Vec<(&mut Stream, &[u32])> = unread
+            .map(|(stream, ids)| {
+                let from = stream.ids().len();
+                (stream, ids.get(from..).unwrap_or_default())
+            })
+            .collect();
+        Stream::append_each(self.model, store, &mut parts)?;
+        Ok(Some(()))
+    }
+
+    /// Logits behind what was read last, branch by branch; they may be changed in place.
+    pub fn logits(&mut self, half: Half) -> Result<&mut [f32], EngineError> {
+        Ok(self.model.last_logits(&mut self.memory.store, half)?)
+    }
+
+    /// The rows of a branch that are used, the fullest one's.
+    pub fn longest(&self, branches: usize) -> usize {
+        self.ids.iter().take(branches).map(Vec::len).max().unwrap_or(0)
+    }
+}

@@ -1,0 +1,104 @@
+//! Guidance and the reference's scores.
+
+use rhea_tokens::Vocabulary;
+
+use super::machine::Next;
+use super::request::GenerateSettings;
+use crate::error::EngineError;
+use crate::request::Filter;
+use crate::sampler::Sampler;
+
+/// How strongly branches are compared.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scales {
+    /// Of the text: `s` in `u + s (c - u)`.
+    pub text: f32,
+    /// Of the reference pictures: `s_img` in `f + s_img (u - f) + s (c - u)`.
+    pub pictures: Option<f32>,
+}
+
+/// The scores of one position in all branches.
+#[derive(Clone, Copy, Debug)]
+pub struct Branches<'a> {
+    /// With the whole prompt, `c`.
+    pub conditional: &'a [f32],
+    /// Without task and text, `u`.
+    pub unconditional: &'a [f32],
+    /// Without pictures too, `f`; only three-way guidance looks at it.
+    pub without_pictures: Option<&'a [f32]>,
+}
+
+/// Guided scores, in place of the conditional ones.
+///
+/// The reference takes log-softmax of each branch over the whole vocabulary first. That adds one number to all scores of a
+/// position, which changes no draw: plain logits of the visual codes give the same tokens.
+pub fn guide(conditional: &mut [f32], unconditional: &[f32], without_pictures: Option<&[f32]>, scales: Scales) {
+    match (scales.pictures, without_pictures) {
+        (Some(pictures), Some(without)) => {
+            for ((c, u), f) in conditional.iter_mut().zip(unconditional).zip(without) {
+                *c = f + pictures * (u - f) + scales.text * (*c - u);
+            }
+        }
+        _ => {
+            for (c, u) in conditional.iter_mut().zip(unconditional) {
+                *c = u + scales.text * (*c - u);
+            }
+        }
+    }
+}
+
+/// `x - log sum e^x`, in double precision inside.
+fn log_softmax(scores: &[f32]) -> Vec<f32> {
+    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = scores.iter().map(|v| f64::from(v - largest).exp()).sum();
+    let shift = f64::from(largest) + sum.ln();
+    scores.iter().map(|v| (f64::from(*v) - shift) as f32).collect()
+}
+
+/// What the reference hands to its sampler for one step: scores over the whole vocabulary, guided where a code is drawn,
+/// −inf where the grammar or a filter removes a token. Temperature divides them, forced tokens included.
+///
+/// # Errors
+/// When branches have different lengths, or a filter's numbers are out of range.
+pub fn reference_scores(
+    next: Next,
+    vocabulary: &Vocabulary,
+    branches: Branches<'_>,
+    settings: &GenerateSettings,
+) -> Result<Vec<f32>, EngineError> {
+    let Branches { conditional, unconditional, without_pictures } = branches;
+    let all = [Some(unconditional), without_pictures].into_iter().flatten();
+    if let Some(other) = all.map(<[f32]>::len).find(|len| next.is_code() && *len != conditional.len()) {
+        return Err(EngineError::Request(format!("branches of {} and {other} scores", conditional.len())));
+    }
+    let scores = if next.is_code() {
+        let mut guided = log_softmax(conditional);
+        let without = without_pictures.map(log_softmax);
+        let scales = Scales { text: settings.guidance, pictures: settings.picture_guidance };
+        guide(&mut guided, &log_softmax(unconditional), without.as_deref(), scales);
+        guided
+    } else {
+        conditional.to_vec()
+    };
+    let filter = if next == Next::Text { settings.text } else { settings.picture };
+    // A filter that draws greedily removes nothing.
+    let filter = if filter.temperature == 0.0 { Filter { temperature: 1.0, ..filter } } else { filter };
+    Sampler::new(0, filter)?.filtered(&scores, |index| next.allows(vocabulary, index as u32))
+}
+
+impl Next {
+    fn is_code(self) -> bool {
+        matches!(self, Self::Code { .. })
+    }
+
+    /// May this id come next, as the reference sees it?
+    #[must_use]
+    pub fn allows(self, vocabulary: &Vocabulary, id: u32) -> bool {
+        match self {
+            Self::Text => id < vocabulary.visual_base(),
+            Self::Digit { least } => (least..10).any(|digit| vocabulary.number(digit as usize).next() == Some(id)),
+            Self::Forced(only) => id == only,
+            Self::Code { .. } => vocabulary.code(id).is_some(),
+        }
+    }
+}

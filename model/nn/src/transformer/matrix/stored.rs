@@ -1,0 +1,192 @@
+//! Products with matrices that stay in their file: rows of weights are widened as they are read.
+
+use half::bf16;
+use half::slice::HalfFloatSliceExt;
+use multiversion::multiversion;
+use rayon::prelude::*;
+
+use crate::weights::{StoredTensor, StoredValues, widen};
+
+/// Outputs that a thread takes at once: enough work to hand out, few enough to share evenly.
+const CHUNK: usize = 32;
+/// Partial sums of an inner product. Their number is part of the result, so it is the same for every number of rows.
+const LANES: usize = 16;
+/// Values that are widened at once, in registers or close to them.
+const BLOCK: usize = 256;
+
+/// Matrices of one inner size, one below the other.
+#[derive(Debug)]
+pub(in super::super) struct StoredMatrix {
+    parts: Vec<StoredTensor>,
+    n: usize,
+    k: usize,
+}
+
+impl StoredMatrix {
+    /// From parts of whole rows of `k` values.
+    pub fn new(parts: Vec<StoredTensor>, k: usize) -> Self {
+        let n = parts.iter().map(StoredTensor::len).sum::<usize>() / k.max(1);
+        Self { parts, n, k }
+    }
+
+    pub fn n(&self) -> usize {
+        self.n
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.parts.iter().map(StoredTensor::bytes).sum()
+    }
+
+    /// `x`: `(m, k)` to `out`: `(m, n)`.
+    pub fn multiply(&self, x: &[f32], m: usize, out: &mut [f32]) {
+        assert!(x.len() == m * self.k && out.len() == m * self.n, "product sizes");
+        if m == 1 {
+            return self.columns(x, 1, out);
+        }
+        let mut columns = vec![0.0; out.len()];
+        self.columns(x, m, &mut columns);
+        for (j, column) in columns.chunks_exact(m.max(1)).enumerate() {
+            for (i, value) in column.iter().enumerate() {
+                out[i * self.n + j] = *value;
+            }
+        }
+    }
+
+    /// As [`Self::multiply`], to `(n, m)`: what a row of weights gives stands together.
+    fn columns(&self, x: &[f32], m: usize, mut out: &mut [f32]) {
+        for part in &self.parts {
+            let (now, rest) = out.split_at_mut(part.len() / self.k * m);
+            match part.view() {
+                StoredValues::F32(w) => self.share(&w, m, now, |w, out| f32_rows(w, x, self.k, out)),
+                StoredValues::Bf16(w) if m == 1 => self.share(&w, m, now, |w, out| bf16_rows(w, x, self.k, out)),
+                StoredValues::Bf16(w) => self.share_wide(&w, (x, m), now, widen),
+                StoredValues::F16(w) => self.share_wide(&w, (x, m), now, |w, to| w.convert_to_f32_slice(to)),
+            }
+            out = rest;
+        }
+    }
+
+    /// Hands rows of weights to threads, with the outputs that are theirs.
+    fn share<T: Sync>(&self, w: &[T], m: usize, out: &mut [f32], rows: impl Fn(&[T], &mut [f32]) + Sync) {
+        out.par_chunks_mut(CHUNK * m).zip(w.par_chunks(CHUNK * self.k)).for_each(|(out, w)| rows(w, out));
+    }
+
+    /// As [`Self::share`], widening one row at a time.
+    fn share_wide<T: Sync>(
+        &self,
+        w: &[T],
+        (x, m): (&[f32], usize),
+        out: &mut [f32],
+        to_f32: impl Fn(&[T], &mut [f32]) + Sync,
+    ) {
+        self.share(w, m, out, |w, out| {
+            let mut wide = vec![0.0; self.k];
+            for (row, out) in w.chunks_exact(self.k).zip(out.chunks_exact_mut(m)) {
+                to_f32(row, &mut wide);
+                f32_rows(&wide, x, self.k, out);
+            }
+        });
+    }
+}
+
+/// Inner products of rows of `w` with rows of `x`, `(rows of w, rows of x)`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+fn f32_rows(w: &[f32], x: &[f32], k: usize, out: &mut [f32]) {
+    let m = x.len() / k;
+    for (i, out) in out.iter_mut().enumerate() {
+        let (w, x) = (&w[i / m * k..][..k], &x[i % m * k..][..k]);
+        let mut lanes = [0.0; LANES];
+        let rest = accumulate(w, x, &mut lanes);
+        *out = fold(lanes) + rest;
+    }
+}
+
+/// As [`f32_rows`] for a single row of `x`, widening values as they are multiplied: a row of weights is over when it was read.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+fn bf16_rows(w: &[bf16], x: &[f32], k: usize, out: &mut [f32]) {
+    let mut block = [0.0; BLOCK];
+    for (i, out) in out.iter_mut().enumerate() {
+        let w = &w[i * k..][..k];
+        let (mut lanes, mut rest) = ([0.0; LANES], 0.0);
+        let mut at = 0;
+        while at < k {
+            let len = BLOCK.min(k - at);
+            let (from, to) = (&w[at..at + len], &mut block[..len]);
+            for j in 0..len {
+                to[j] = f32::from_bits(u32::from(from[j].to_bits()) << 16);
+            }
+            rest = accumulate(to, &x[at..at + len], &mut lanes);
+            at += len;
+        }
+        *out = fold(lanes) + rest;
+    }
+}
+
+/// Adds `w x` to the lanes in turn; returns the sum of what is left over behind whole registers. Plain loops over arrays: chains
+/// of iterators are too much for the compiler to see through in functions of other instruction sets.
+#[inline(always)]
+fn accumulate(w: &[f32], x: &[f32], lanes: &mut [f32; LANES]) -> f32 {
+    let ((w, w_rest), (x, x_rest)) = (w.as_chunks::<LANES>(), x.as_chunks::<LANES>());
+    let mut sums = *lanes;
+    for at in 0..w.len().min(x.len()) {
+        let (w, x) = (&w[at], &x[at]);
+        for i in 0..LANES {
+            sums[i] += w[i] * x[i];
+        }
+    }
+    *lanes = sums;
+    let mut rest = 0.0;
+    for at in 0..w_rest.len().min(x_rest.len()) {
+        rest += w_rest[at] * x_rest[at];
+    }
+    rest
+}
+
+#[inline(always)]
+fn fold(mut lanes: [f32; LANES]) -> f32 {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::transformer::ops::check::{assert_close, values};
+    use crate::weights::{Stored, Weights, save};
+
+    #[test]
+    fn rows_are_the_same_alone_and_together_and_those_of_plain_sums() {
+        let (n, k, m) = (70, 150, 5);
+        let path = std::env::temp_dir().join(format!("rhea-stored-{}.safetensors", std::process::id()));
+        let x = values(m * k, 2);
+        for stored in [Stored::F32, Stored::Bf16] {
+            let tensors = BTreeMap::from([("w".to_owned(), (vec![n, k], values(n * k, 1)))]);
+            save(&path, &tensors, stored).unwrap();
+            let weights = Weights::open(&path).unwrap();
+            let tensor = weights.stored("w", &[n, k]).unwrap();
+            let w = tensor.values();
+            // In two parts, as queries and keys are.
+            let parts = vec![tensor.rows(k, 0..33).unwrap(), tensor.rows(k, 33..n).unwrap()];
+            let matrix = StoredMatrix::new(parts, k);
+            let mut together = vec![f32::NAN; m * n];
+            matrix.multiply(&x, m, &mut together);
+            for (x, together) in x.chunks(k).zip(together.chunks(n)) {
+                let mut alone = vec![f32::NAN; n];
+                matrix.multiply(x, 1, &mut alone);
+                assert_eq!(alone, together);
+                let want: Vec<f32> = w.chunks(k).map(|w| w.iter().zip(x).map(|(w, x)| w * x).sum()).collect();
+                assert_close(&alone, &want, 1e-5, "product");
+            }
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+}

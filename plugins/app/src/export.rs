@@ -1,0 +1,29 @@
+//! `rhea export`: a record of an answer as a folder, in the layout of the reference's viewer, with one page to look at.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use rhea_record::{Story, export};
+
+use crate::cli::ExportArgs;
+use crate::fault::WithHint as _;
+use crate::say::say;
+
+/// Writes the folder.
+///
+/// # Errors
+/// When the file is no record, or the folder cannot be written.
+pub fn run(args: &ExportArgs) -> Result<ExitCode> {
+    let story = Story::load(&args.file)
+        .hint("Records are written by `rhea imagine` and by Emu3.5's own tools; they end in .pb.")?;
+    // The viewer's own default: a folder beside the record.
+    let beside = || {
+        let stem = args.file.file_stem().unwrap_or_default();
+        args.file.parent().unwrap_or(Path::new("")).join("results").join(stem)
+    };
+    let folder = args.out.clone().unwrap_or_else(beside);
+    let count = export(&story, &folder).hint("Choose a folder that you may write to with --out DIR.")?;
+    say!("{count} files in {}; index.html shows them all", folder.display());
+    Ok(ExitCode::SUCCESS)
+}
