@@ -15,7 +15,7 @@ pub(crate) enum Value<'a> {
     Fixed32,
 }
 
-/// Reads the fields of one message, and counts the messages of the whole record.
+/// Reads the fields of one message.
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     /// Where the first of `bytes` stands in the record.
@@ -95,7 +95,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Fields of known types, read from a message.
+/// Fields of known types, read from a message; counts the messages of the whole record.
 pub(crate) struct Fields<'a, 'c> {
     reader: Reader<'a>,
     parts: &'c mut usize,

@@ -18,7 +18,7 @@ pub enum TokensError {
         path: PathBuf,
     },
     /// A tokenizer file that is no byte-level BPE with Emu's control tokens.
-    #[error("unusable tokenizer.json: {0}")]
+    #[error("unusable text vocabulary: {0}")]
     Format(String),
     /// A control token that the grammar needs is not in the tokenizer file.
     #[error("the tokenizer has no token {0:?}")]

@@ -2,7 +2,7 @@
 //!
 //! * [`Vocabulary`] says which id means what: text entries, control tokens, visual codes;
 //! * [`TextTokenizer`] turns text into ids and back, and never lets text become a control token;
-//! * [`encode_picture`], [`parse_picture`] and [`PictureCursor`] are the grammar of a picture in the stream;
+//! * [`encode_picture`], [`parse_picture`] and [`PictureCursor`] are the grammar of a picture in the stream, [`Aspect`] names sizes;
 //! * [`prompts`] and [`documents`] hold the templates of the six tasks, [`Conversation`] the turns that follow a first one;
 //! * [`parse_stream`] cuts a finished stream into text, thoughts and pictures;
 //! * [`train_bpe`] makes a `tokenizer.json` from lines of text.

@@ -55,8 +55,11 @@ impl TextTokenizer {
     /// When neither file is there, or the one found cannot be used; see [`TextTokenizer::from_file`].
     pub fn open(dir: &Path, visual_count: u32) -> Result<Self, TokensError> {
         let json = dir.join("tokenizer.json");
-        if json.is_file() || !dir.join(ENTRIES_FILE).is_file() {
+        if json.is_file() {
             return Self::from_file(&json, visual_count);
+        }
+        if !dir.join(ENTRIES_FILE).is_file() {
+            return Err(TokensError::Format(format!("there is neither a tokenizer.json nor an {ENTRIES_FILE}")));
         }
         let file = Tiktoken::open(dir, visual_count)?;
         let tokenizer = file.tokenizer()?;

@@ -135,5 +135,8 @@ fn broken_files_are_errors() {
     for cut in [0, 1, json.len() / 2, json.len() - 3] {
         assert!(load(&json[..cut]).is_err());
     }
+    let empty = tempfile::tempdir().unwrap();
+    let error = TextTokenizer::open(empty.path(), 8).err().unwrap().to_string();
+    assert!(error.contains("tokenizer.json") && error.contains("emu3.tiktoken"), "{error}");
     assert!(TextTokenizer::from_file(std::path::Path::new("/no/such/tokenizer.json"), 8).is_err());
 }
