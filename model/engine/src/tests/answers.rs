@@ -85,7 +85,7 @@ fn published_kind(dir: &Path) -> Generator {
         num_hidden_layers: 2,
         head_dim: 16,
         initializer_range: 0.2,
-        max_position_embeddings: 256,
+        max_position_embeddings: 512,
         ..TransformerConfig::nano(0)
     };
     write_sized(dir, &vision, config, 300, |_, _| {});

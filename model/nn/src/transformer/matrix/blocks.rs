@@ -50,3 +50,35 @@ impl Blocks {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::transformer::ops::check::values;
+
+    #[test]
+    fn four_bits_are_within_their_rounding_and_rows_do_not_depend_on_others() {
+        let (n, k, m) = (48, 512, 3);
+        let (w, x) = (values(n * k, 1), values(m * k, 2));
+        let blocks = Blocks::quantise(GgmlDType::Q4K, &w, n, k).unwrap();
+        // 144 bytes for 256 values.
+        assert_eq!((blocks.n(), blocks.bytes()), (n, n * k / 256 * 144));
+        let mut got = vec![f32::NAN; m * n];
+        blocks.multiply(&x, m, &mut got);
+        let (mut error, mut size) = (0.0, 0.0);
+        for (x, got) in x.chunks(k).zip(got.chunks(n)) {
+            let mut alone = vec![f32::NAN; n];
+            blocks.multiply(x, 1, &mut alone);
+            assert_eq!(alone, got);
+            for (w, got) in w.chunks(k).zip(got) {
+                let want: f32 = w.iter().zip(x).map(|(w, x)| w * x).sum();
+                error += f64::from(got - want).powi(2);
+                size += f64::from(want).powi(2);
+            }
+        }
+        let relative = (error / size).sqrt();
+        // Evenly spread values in 16 levels: a step of 2 / 15, so 0.038 of 0.577 rms.
+        assert!((0.01..0.09).contains(&relative), "{relative}");
+    }
+}
