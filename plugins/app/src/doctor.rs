@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 use rhea_engine::{Imagination, Imagine as _};
 use rhea_explore::display;
-use rhea_nn::kernels::{Arithmetic, Isa, Unit};
+use rhea_nn::kernels::{Arithmetic, Isa, Unit, weights_asked};
 
 use crate::cli::DoctorArgs;
 use crate::say::say;
@@ -72,11 +72,11 @@ fn processor() -> Finding {
 }
 
 fn kernels() -> Finding {
-    let Arithmetic { unit, isa, format } = rhea_nn::kernels::arithmetic();
-    let units =
-        if unit == Unit::AmxBf16 { format!("{} and {}", unit.name(), isa.name()) } else { isa.name().to_owned() };
+    let Arithmetic { unit, isa, .. } = rhea_nn::kernels::arithmetic();
+    let units = if unit == Unit::F32 { isa.name().to_owned() } else { format!("{} and {}", unit.name(), isa.name()) };
+    let weights = weights_asked().map_or("weights as a model has them".to_owned(), |f| format!("{} weights", f.name()));
     let grade = if isa == Isa::Portable { Grade::Less } else { Grade::Good };
-    Finding { grade, about: "kernels", what: format!("{units}, {} weights", format.name()) }
+    Finding { grade, about: "kernels", what: format!("{units}, {weights}") }
 }
 
 fn memory() -> Finding {

@@ -243,6 +243,12 @@ pub fn arithmetic() -> Arithmetic {
     *chosen.as_ref().unwrap_or(best)
 }
 
+/// The format that `RHEA_WEIGHTS` asks for; `None` leaves it to the model.
+#[must_use]
+pub fn weights_asked() -> Option<Format> {
+    std::env::var_os("RHEA_WEIGHTS").map(|_| arithmetic().format)
+}
+
 /// The unit of [`arithmetic`].
 #[must_use]
 pub fn unit() -> Unit {

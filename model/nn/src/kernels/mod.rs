@@ -27,7 +27,7 @@ mod panels;
 mod product;
 mod tiles;
 
-pub use choice::{Arithmetic, Format, Isa, KernelError, Unit, arithmetic, check, unit};
+pub use choice::{Arithmetic, Format, Isa, KernelError, Unit, arithmetic, check, unit, weights_asked};
 pub use conv::{ConvShape, conv_backward_data, conv_backward_weight, conv_forward};
 pub use matrix::{Channels, Kept, Right, Rows};
 pub use multiply::{multiply, multiply_right, multiply_tn};

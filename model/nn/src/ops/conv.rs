@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
-use super::{bands, values, with_values};
+use super::{values, with_values};
 use crate::kernels::{ConvShape, Packed, Unit, conv_backward_data, conv_backward_weight, conv_forward, unit};
 
 /// How a convolution treats its input.
@@ -169,7 +169,7 @@ impl CustomOp1 for FrozenConv {
             bail!("convolution takes {} channels, got {}", self.packed.k(), shape.c_in);
         }
         let mut out = vec![0.0; shape.out_len()];
-        bands::forward(&shape, values(x, xl)?, &self.packed, &self.bias, &mut out);
+        conv_forward(&shape, values(x, xl)?, &self.packed, &self.bias, &mut out);
         Ok(output(&shape, out))
     }
 }

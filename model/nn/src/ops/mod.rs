@@ -2,7 +2,6 @@
 //!
 //! Pictures are channels-last, `(b, y, x, c)`, and contiguous; all values are f32.
 
-mod bands;
 mod conv;
 mod math;
 mod norm;
