@@ -1,12 +1,25 @@
-//! What Rhea remembers of a world: every view as it was first drawn, and how those views look from somewhere else.
+//! What Rhea remembers of a world: every view as it was first drawn, the graph over them, and how those views look from
+//! somewhere else.
+//!
+//! * [`Memory`] holds views, places, edges and edits; [`Memory::recall`] chooses and warps what a new view should agree with;
+
+
+
 //!
 //! This crate knows pictures, poses and geometry. It draws nothing new and asks no model.
 //!
-//! Invariant: a stored view is never changed, and a warp depends on its arguments alone.
+//! Invariant: a stored picture is never changed, and a warp depends on its arguments alone.
 
 mod clearance;
 mod cloud;
+mod coarse;
+mod error;
+mod frustum;
+mod graph;
+pub mod limits;
+mod memory;
 mod placement;
+mod policy;
 mod raster;
 mod recall;
 mod sample;
@@ -16,6 +29,13 @@ mod view;
 mod warp;
 
 pub use clearance::{WALKER_HEIGHT_M, WALKER_RADIUS_M, ahead_clear_m};
+pub use error::MemoryError;
+pub use frustum::{Samples, chosen_by_frustum, sees, unseen_share};
+pub use graph::{
+    CELL_M, Edge, EdgeKind, Edit, HEADINGS, Insight, Node, Place, PlanMotion, Region, Role, Spread, Travel, Verdict, relax,
+};
+pub use memory::{COPY_BELOW, Memory};
+pub use policy::Policy;
 pub use recall::{MAX_RECALLED, Recall};
-pub use view::{Memory, View};
-pub use warp::{MAX_SOURCES, Warper, warp};
+pub use view::View;
+pub use warp::{MAX_SOURCES, Source, Warper, warp};

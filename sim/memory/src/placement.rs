@@ -15,7 +15,7 @@ pub(crate) const MIN_FORWARD: f32 = 1e-3;
 
 /// Depths from here on count as sky, metres: a drawn sky is not exactly at [`FARTHEST_M`], and a step of 1 m shifts what is so
 /// far away by one pixel of the shipped model.
-const SKY_FROM_M: f32 = FARTHEST_M * 0.75;
+pub(crate) const SKY_FROM_M: f32 = FARTHEST_M * 0.75;
 
 /// Inverse depth of a stored depth; the sky has zero.
 pub(crate) fn inverse_depth(depth_m: f32) -> f32 {

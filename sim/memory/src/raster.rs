@@ -37,6 +37,20 @@ impl Layer {
         self.stretch2.resize(pixels, 0.0);
         self.cell.resize(pixels, Cell::default());
     }
+
+    /// Takes away what comes from pixels in `hole`, a flag per pixel of a source of `width * height`; `same` when source and
+    /// target are the same picture.
+    pub fn leave_out(&mut self, hole: &[bool], (width, height): (usize, usize), same: bool) {
+        for (i, (inverse, cell)) in self.inverse.iter_mut().zip(&self.cell).enumerate() {
+            if *inverse <= 0.0 {
+                continue;
+            }
+            let (x, y) = if same { (i % width, i / width) } else { cell.middle(width, height) };
+            if hole.get(y * width + x).copied().unwrap_or(false) {
+                *inverse = 0.0;
+            }
+        }
+    }
 }
 
 /// Four source pixels around a corner `(x, y)`, `0 <= x <= width`, `0 <= y <= height`, with the subset (bits 0 to 3: upper
@@ -57,6 +71,12 @@ impl Cell {
 
     pub fn corner(self) -> (u32, u32) {
         (self.0 >> Self::X_SHIFT & 0x1fff, self.0 >> Self::Y_SHIFT)
+    }
+
+    /// The pixel of its source that it stands for: the lower right of the four, inside the picture.
+    fn middle(self, width: usize, height: usize) -> (usize, usize) {
+        let (x, y) = self.corner();
+        ((x as usize).min(width.max(1) - 1), (y as usize).min(height.max(1) - 1))
     }
 
     pub fn mask(self) -> u32 {

@@ -37,6 +37,18 @@ pub struct Warper {
     taps: Taps,
 }
 
+/// An earlier view to warp.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The picture with depth.
+    pub view: &'a Rgbd,
+    /// Where it was drawn from.
+    pub pose: &'a Pose,
+    /// Its pixels that are not believed: they show nothing, and hide what is behind them. As long as the picture, or it counts
+    /// for nothing.
+    pub hole: Option<&'a [bool]>,
+}
+
 /// Warps `sources`, given oldest first, to `target`, with buffers of the calling thread. See [`Warper::warp`].
 #[must_use]
 pub fn warp(sources: &[(&Rgbd, &Pose)], camera: &Camera, target: &Pose) -> Warp {
@@ -56,8 +68,15 @@ impl Warper {
         out
     }
 
-    /// As [`Warper::warp`], into an existing value, without allocating when the size is the same as before.
+    /// As [`Warper::warp`], into an existing value.
     pub fn warp_into(&mut self, sources: &[(&Rgbd, &Pose)], camera: &Camera, target: &Pose, out: &mut Warp) {
+        let sources: Vec<Source<'_>> = sources.iter().map(|(view, pose)| Source { view, pose, hole: None }).collect();
+        self.warp_sources_into(&sources, camera, target, out);
+    }
+
+    /// As [`Warper::warp`], leaving out what is not believed, into an existing value; nothing is allocated when the size is the
+    /// same as before.
+    pub fn warp_sources_into(&mut self, sources: &[Source<'_>], camera: &Camera, target: &Pose, out: &mut Warp) {
         let lens = Lens::new(camera, camera.width, camera.height);
         let pixels = lens.width * lens.height;
         let sources = &sources[..sources.len().min(MAX_SOURCES)];
@@ -66,7 +85,7 @@ impl Warper {
         self.best_source.resize(pixels, u16::MAX);
         self.placements.clear();
         let mut drawn = 0;
-        for (index, (view, pose)) in sources.iter().enumerate() {
+        for (index, Source { view, pose, hole }) in sources.iter().enumerate() {
             let source = Lens::new(camera, view.width, view.height);
             let placement = Placement::new(source, pose, lens, target);
             self.placements.push(placement);
@@ -76,6 +95,9 @@ impl Warper {
             self.surface.read(view);
             self.layer.clear(pixels);
             self.splatter.draw(&self.surface, &placement, &mut self.layer);
+            if let Some(hole) = hole.filter(|hole| hole.len() == view.width * view.height) {
+                self.layer.leave_out(hole, (view.width, view.height), placement.motion == Motion::Identity);
+            }
             if drawn == 0 {
                 std::mem::swap(&mut self.best, &mut self.layer);
                 for (source, inverse) in self.best_source.iter_mut().zip(&self.best.inverse) {
@@ -124,7 +146,7 @@ impl Warper {
     }
 
     /// Fetches colour and fills `out`.
-    fn fetch(&mut self, sources: &[(&Rgbd, &Pose)], lens: Lens, out: &mut Warp) {
+    fn fetch(&mut self, sources: &[Source<'_>], lens: Lens, out: &mut Warp) {
         let pixels = lens.width * lens.height;
         (out.view.width, out.view.height) = (lens.width, lens.height);
         out.view.rgb.resize(pixels * 3, 0);
@@ -152,7 +174,7 @@ impl Warper {
             while present != 0 {
                 let index = present.trailing_zeros() as usize;
                 present &= present - 1;
-                let (Some((view, _)), Some(placement)) = (sources.get(index), self.placements.get(index)) else {
+                let (Some(Source { view, .. }), Some(placement)) = (sources.get(index), self.placements.get(index)) else {
                     continue;
                 };
                 let pixels = colours.chunks_exact_mut(3).zip(&self.best_source[row.clone()]).enumerate();
