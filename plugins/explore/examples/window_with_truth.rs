@@ -43,7 +43,7 @@ impl Truth {
             step: self.poses.len() as u64 - 1,
             pose,
             view: Arc::new(self.view(&pose)),
-            verdict: Verdict::of(&recall),
+            verdict: Verdict::of(recall.coverage, recall.agreement_db),
             recall,
             timings: Timings::default(),
         })))

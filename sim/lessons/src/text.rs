@@ -13,8 +13,9 @@ mod see;
 mod speak;
 
 pub use corpus::corpus;
-pub use read::{Mention, Truth, in_view, mentions, named_objects};
-pub use see::{Bearing, Distance, IN_VIEW_SHARE, NAMED_SHARE, Seen, visible};
+pub use read::{Truth, in_view, named_objects};
+pub use rhea_session::{Bearing, Mention, mentions};
+pub use see::{Distance, IN_VIEW_SHARE, NAMED_SHARE, Seen, visible};
 pub use speak::{caption, narration, world_sentence};
 
 #[cfg(test)]

@@ -39,7 +39,8 @@ impl Samples {
             let (s, c) = (golden * n as f32).sin_cos();
             [around * c, y, around * s]
         };
-        let offsets_m = SHELLS_M.iter().flat_map(|r| (0..DIRECTIONS).map(move |n| direction(n).map(|v| v * r))).collect();
+        let offsets_m =
+            SHELLS_M.iter().flat_map(|r| (0..DIRECTIONS).map(move |n| direction(n).map(|v| v * r))).collect();
         Self { offsets_m }
     }
 

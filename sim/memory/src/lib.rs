@@ -2,9 +2,9 @@
 //! somewhere else.
 //!
 //! * [`Memory`] holds views, places, edges and edits; [`Memory::recall`] chooses and warps what a new view should agree with;
-
-
-
+//! * [`verify()`] compares a new view with that, cell by cell;
+//! * [`World`] is a memory as a file;
+//! * [`known_after_turn`] says which cells of a turned view are known exactly, without any depth.
 //!
 //! This crate knows pictures, poses and geometry. It draws nothing new and asks no model.
 //!
@@ -18,6 +18,8 @@ mod frustum;
 mod graph;
 pub mod limits;
 mod memory;
+pub mod pictures;
+mod pinning;
 mod placement;
 mod policy;
 mod raster;
@@ -25,17 +27,23 @@ mod recall;
 mod sample;
 mod surface;
 mod turn;
+mod verify;
 mod view;
 mod warp;
+mod world;
 
 pub use clearance::{WALKER_HEIGHT_M, WALKER_RADIUS_M, ahead_clear_m};
 pub use error::MemoryError;
 pub use frustum::{Samples, chosen_by_frustum, sees, unseen_share};
 pub use graph::{
-    CELL_M, Edge, EdgeKind, Edit, HEADINGS, Insight, Node, Place, PlanMotion, Region, Role, Spread, Travel, Verdict, relax,
+    CELL_M, Edge, EdgeKind, Edit, HEADINGS, Insight, Node, Place, PlanMotion, Region, Role, Spread, Travel, Verdict,
+    relax,
 };
 pub use memory::{COPY_BELOW, Memory};
+pub use pinning::{TurnedView, known_after_turn, measured_turn};
 pub use policy::Policy;
 pub use recall::{MAX_RECALLED, Recall};
+pub use verify::{Comparison, Thresholds, composite, keep_good_cells, verify};
 pub use view::View;
 pub use warp::{MAX_SOURCES, Source, Warper, warp};
+pub use world::{About, Damage, Difference, Loaded, Merged, WORLD_VERSION, World, WorldError, diff};

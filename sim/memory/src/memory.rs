@@ -9,7 +9,9 @@ use rhea_scene::{Camera, Pose};
 use crate::cloud::Cloud;
 use crate::coarse::Coarse;
 use crate::error::MemoryError;
-use crate::graph::{Edge, EdgeKind, Edit, Insight, Node, Place, PlanMotion, Region, Role, Spread, Verdict, hole, relax};
+use crate::graph::{
+    Edge, EdgeKind, Edit, Insight, Node, Place, PlanMotion, Region, Role, Spread, Verdict, hole, relax,
+};
 use crate::view::View;
 
 /// A view whose pixels were known up to this share is a copy of older ones: not recalled.
@@ -137,7 +139,9 @@ impl Memory {
         let to = self.views.len().checked_sub(1)?;
         let old = |index: &usize| *index + LOOP_STEPS <= to;
         let (from, motion, spread) = match measured {
-            Some((from, motion, spread)) if old(&from) && motion.is_finite() && spread.is_sane() => (from, motion, spread),
+            Some((from, motion, spread)) if old(&from) && motion.is_finite() && spread.is_sane() => {
+                (from, motion, spread)
+            }
             Some(_) => return None,
             None => {
                 let here = &self.views.get(to)?.pose;
@@ -250,6 +254,21 @@ impl Memory {
         self.edits.push(edit);
         self.cut_hole(&edit);
         Ok(self.edits.len())
+    }
+
+    /// Takes back the edit of a number, counted from 0; the later ones stay.
+    pub fn drop_edit(&mut self, number: usize) {
+        if number < self.edits.len() {
+            self.edits.remove(number);
+            self.cut_holes();
+        }
+    }
+
+    /// Drops all codes: another model's mean something else.
+    pub fn drop_codes(&mut self) {
+        for view in &mut self.views {
+            view.codes.clear();
+        }
     }
 
     pub(crate) fn set_edits(&mut self, edits: Vec<Edit>) {

@@ -147,7 +147,8 @@ impl Memory {
 
     /// Views that show anything and may be recalled, oldest first.
     fn candidates(&self, camera: &Camera, pose: &Pose, penalty: &dyn Fn(usize) -> f32) -> Vec<Candidate> {
-        let recalled = || self.nodes().iter().enumerate().filter(|(_, node)| node.is_recalled()).map(|(index, _)| index);
+        let recalled =
+            || self.nodes().iter().enumerate().filter(|(_, node)| node.is_recalled()).map(|(index, _)| index);
         let few = recalled().take(CLOSE_LOOKS + 1).count() <= CLOSE_LOOKS;
         let indices: Vec<usize> = if few {
             recalled().collect()

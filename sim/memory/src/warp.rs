@@ -174,7 +174,8 @@ impl Warper {
             while present != 0 {
                 let index = present.trailing_zeros() as usize;
                 present &= present - 1;
-                let (Some(Source { view, .. }), Some(placement)) = (sources.get(index), self.placements.get(index)) else {
+                let (Some(Source { view, .. }), Some(placement)) = (sources.get(index), self.placements.get(index))
+                else {
                     continue;
                 };
                 let pixels = colours.chunks_exact_mut(3).zip(&self.best_source[row.clone()]).enumerate();

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use rhea_engine::EngineError;
+use rhea_memory::MemoryError;
 use rhea_picture::PictureError;
 use rhea_scene::SceneError;
 use thiserror::Error;
@@ -23,6 +24,35 @@ pub enum SessionError {
     /// There is no step to take back.
     #[error("nothing to undo: this is the first view")]
     NothingToUndo,
+    /// Nothing of that name is remembered.
+    #[error("memory knows no {name}; it knows {known}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What it knows.
+        known: String,
+    },
+    /// There is no such step to go back to.
+    #[error("there is no step {step} on this walk; it has steps 0 to {last}")]
+    NoStep {
+        /// What was asked for.
+        step: u64,
+        /// The current step.
+        last: u64,
+    },
+    /// A change to memory was refused.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// A world that another model drew.
+    #[error(
+        "this world was drawn by {theirs}, and the model here is {ours}: its codes mean something else; choose the model that drew it, or adopt its pictures"
+    )]
+    OtherModel {
+        /// The world's model.
+        theirs: String,
+        /// The model at hand.
+        ours: String,
+    },
     /// The model could not draw the view.
     #[error("the model could not draw this view: {0}")]
     Engine(EngineError),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rhea_engine::Cancel;
+use rhea_memory::Verdict;
 use rhea_picture::Rgbd;
 use rhea_scene::Pose;
 
@@ -61,53 +62,6 @@ pub struct ViewReady {
     pub recall: RecallNote,
     /// Where the time went so far.
     pub timings: Timings,
-}
-
-/// How a view stands to memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Memory knew less than a quarter of it.
-    New,
-    /// Partly known, and the known part agrees.
-    Extended,
-    /// Memory knew at least 85 % of it, and it agrees.
-    Revisited,
-    /// What was drawn differs visibly from what memory knew.
-    Doubtful,
-}
-
-impl Verdict {
-    /// Below this coverage a view is new.
-    pub const NEW_BELOW: f32 = 0.25;
-    /// From this coverage on a view is a revisit.
-    pub const REVISITED_FROM: f32 = 0.85;
-    /// Below this agreement with memory a view is doubtful, dB. A view redrawn from its codes alone has 26 dB.
-    pub const DOUBTFUL_BELOW_DB: f32 = 20.0;
-
-    /// The verdict that follows from what memory knew.
-    #[must_use]
-    pub fn of(recall: &RecallNote) -> Self {
-        if recall.coverage < Self::NEW_BELOW {
-            Self::New
-        } else if recall.agreement_db.is_some_and(|db| db < Self::DOUBTFUL_BELOW_DB) {
-            Self::Doubtful
-        } else if recall.coverage < Self::REVISITED_FROM {
-            Self::Extended
-        } else {
-            Self::Revisited
-        }
-    }
-
-    /// One word for the status line.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Extended => "extended",
-            Self::Revisited => "revisited",
-            Self::Doubtful => "doubtful",
-        }
-    }
 }
 
 /// A move that was shortened.

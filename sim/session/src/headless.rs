@@ -145,7 +145,9 @@ impl Walk {
             match step {
                 Ok(report) => self.unrecorded += usize::from(!report.recorded),
                 Err(SessionError::Cancelled) => break,
-                Err(error @ SessionError::NothingToUndo) => {
+                Err(
+                    error @ (SessionError::NothingToUndo | SessionError::Unknown { .. } | SessionError::NoStep { .. }),
+                ) => {
                     self.tell(&SessionEvent::Warning(error.to_string()), progress);
                 }
                 Err(error) => {

@@ -9,6 +9,7 @@
 //!
 //! Invariant: a step that was acknowledged is in the replay, and a step that failed or was cancelled changed nothing.
 
+mod check;
 mod clip;
 mod clock;
 mod command;
@@ -16,6 +17,7 @@ mod error;
 mod event;
 mod explore;
 mod headless;
+mod landmarks;
 pub mod limits;
 mod narrate;
 mod options;
@@ -23,13 +25,19 @@ mod recorder;
 pub mod replay;
 mod script;
 mod start;
+mod wander;
+mod words;
 
+pub use check::Rules;
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use command::{Command, CommandError};
 pub use error::SessionError;
-pub use event::{Clip, SessionEvent, StepControl, StepReport, Verdict, ViewReady};
+pub use event::{Clip, SessionEvent, StepControl, StepReport, ViewReady};
 pub use explore::ExploreSession;
 pub use headless::{HeadlessOptions, Progress, Summary, run_script};
+pub use landmarks::{Landmark, Landmarks, Whereabouts, is_grounded};
 pub use options::{Options, Setup};
+pub use rhea_memory::Verdict;
 pub use script::{Script, ScriptError, ScriptStart};
 pub use start::{FAR_FROM_TRAINING_DB, Start};
+pub use words::{Bearing, Mention, mentions};

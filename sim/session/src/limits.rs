@@ -16,5 +16,5 @@ pub const MAX_FILE_HEADER_BYTES: u64 = 1 << 20;
 pub const MAX_REPLAY_STEPS: usize = 1_000_000;
 /// Bytes that wait in memory for a disk that refuses them; past this, recording ends.
 pub const MAX_PENDING_BYTES: usize = 64 << 20;
-/// Side of a picture in a replay, pixels.
-pub const MAX_REPLAY_SIDE_PX: u32 = 4096;
+/// Steps of one command to walk by itself.
+pub const MAX_EXPLORE_STEPS: u32 = 10_000;

@@ -1,22 +1,36 @@
 //! The words about a view: streamed clause by clause, cut when asked, never a reason to lose a step.
 
 use rhea_engine::{EngineError, Imagine, NarrationRequest, TextPiece};
+use rhea_picture::Rgbd;
 use rhea_scene::{Colour, Noun};
 
 use crate::event::{SessionEvent, StepControl};
+use crate::landmarks::is_grounded;
 use crate::limits::MAX_NARRATION_BYTES;
 use crate::replay::NarrationNote;
+use crate::words::mentions;
 
-/// Lets the model talk. What it said until it was cut or failed is kept; a clause that names something with a probability
-/// below `least` is left out. A sentence whose first clause is unsure is not said at all.
+/// How a view is talked about.
+pub(crate) struct Telling<'a> {
+    /// A clause that names something with a probability below this is left out.
+    pub(crate) least: f32,
+    /// The view: a thing whose colour is not where it is said to be is left out too.
+    pub(crate) view: &'a Rgbd,
+    /// Said after all else, when nothing cuts it.
+    pub(crate) reminder: Option<String>,
+}
+
+/// Lets the model talk. What it said until it was cut or failed is kept. A sentence whose first clause is unsure is not said at
+/// all.
 pub(crate) fn narrate(
     request: &NarrationRequest,
-    least: f32,
+    telling: &Telling<'_>,
     model: &mut dyn Imagine,
     control: &StepControl,
     on_event: &mut dyn FnMut(SessionEvent),
 ) -> NarrationNote {
-    let mut sentence = Sentence::new(least);
+    let grounded = |clause: &str| mentions(clause).iter().all(|mention| is_grounded(telling.view, mention));
+    let mut sentence = Sentence::new(telling.least, &grounded);
     let mut say = |text: &str| {
         if !text.is_empty() {
             on_event(SessionEvent::NarrationText(text.to_owned()));
@@ -43,14 +57,22 @@ pub(crate) fn narrate(
         cut = true;
         on_event(SessionEvent::Warning(format!("the narration broke off: {error}")));
     }
-    let note = NarrationNote { text: sentence.said, cut };
+    let mut text = sentence.said;
+    if let Some(reminder) = telling.reminder.as_ref().filter(|_| !cut) {
+        let gap = if text.is_empty() { "" } else { " " };
+        on_event(SessionEvent::NarrationText(format!("{gap}{reminder}")));
+        text = format!("{text}{gap}{reminder}");
+    }
+    let note = NarrationNote { text, cut };
     on_event(SessionEvent::NarrationDone(note.clone()));
     note
 }
 
 /// A sentence that is said clause by clause.
-struct Sentence {
+struct Sentence<'a> {
     least: f32,
+    /// Does the picture bear a clause out?
+    grounded: &'a dyn Fn(&str) -> bool,
     said: String,
     /// The clause that is being decoded: its text, and the probability of the words in it that name something.
     clause: String,
@@ -62,10 +84,10 @@ struct Sentence {
     ended: bool,
 }
 
-impl Sentence {
-    fn new(least: f32) -> Self {
+impl<'a> Sentence<'a> {
+    fn new(least: f32, grounded: &'a dyn Fn(&str) -> bool) -> Self {
         let (said, clause, word) = Default::default();
-        Self { least, said, clause, sure: 1.0, word, word_sure: 1.0, ended: false }
+        Self { least, grounded, said, clause, sure: 1.0, word, word_sure: 1.0, ended: false }
     }
 
     fn bytes(&self) -> usize {
@@ -109,7 +131,7 @@ impl Sentence {
         if self.ended {
             return;
         }
-        if self.sure >= self.least {
+        if self.sure >= self.least && (self.least <= 0.0 || (self.grounded)(&self.clause)) {
             self.said += &self.clause;
         } else if self.said.is_empty() {
             self.ended = true;
@@ -131,7 +153,7 @@ mod tests {
     use super::*;
 
     fn told(least: f32, pieces: &[(&str, f32)]) -> (String, Vec<String>) {
-        let mut sentence = Sentence::new(least);
+        let mut sentence = Sentence::new(least, &|clause: &str| !clause.contains("ghost"));
         let mut heard: Vec<String> = pieces
             .iter()
             .map(|(text, probability)| sentence.take(TextPiece { text, probability: *probability }).to_owned())
@@ -172,6 +194,25 @@ mod tests {
         assert_eq!(told(0.9, &pieces).0, "");
         // Without a least probability everything is said as it was decoded.
         assert_eq!(told(0.0, &pieces).0, whole);
+    }
+
+    #[test]
+    fn what_the_picture_does_not_bear_out_is_left_out() {
+        let pieces = [
+            ("You", 1.0),
+            (" see", 1.0),
+            (" a", 1.0),
+            (" red", 1.0),
+            (" door", 1.0),
+            (",", 1.0),
+            (" a", 1.0),
+            (" ghost", 1.0),
+            (" and", 1.0),
+            (" a", 1.0),
+            (" box", 1.0),
+            (".", 1.0),
+        ];
+        assert_eq!(told(0.5, &pieces).0, "You see a red door and a box.");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The settings of a session, fixed when it begins.
 
 use rhea_engine::{CanvasForm, Decoding, Filter, Guidance};
+use rhea_memory::Policy;
 
+use crate::check::Rules;
 use crate::clock::{Clock, SystemClock};
 use crate::replay::Storage;
 
@@ -24,6 +26,12 @@ pub struct Options {
     pub narrate: bool,
     /// Earlier views that are warped into a new one at most: 1 is the last place alone, 8 is plenty.
     pub recall_views: usize,
+    /// How they are chosen; `None` is the graph's own way. Others are for comparison.
+    pub policy: Option<Policy>,
+    /// How strictly views are held to what memory knows.
+    pub rules: Rules,
+    /// Does the narration remind of things that are out of view?
+    pub recount: bool,
     /// Begin a scene with the model's own drawing of its first view instead of the exact one.
     pub own_start: bool,
     /// Hash of the model's weights, when the caller knows it; goes into the replay.
@@ -41,6 +49,9 @@ impl Default for Options {
             least_sure: Self::LEAST_SURE,
             narrate: true,
             recall_views: 8,
+            policy: None,
+            rules: Rules::default(),
+            recount: true,
             own_start: false,
             model_hash: None,
         }

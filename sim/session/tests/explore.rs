@@ -136,7 +136,7 @@ fn coming_back_recalls_instead_of_caching() {
     assert_eq!(walk.model.requests.len(), 2, "the revisit is drawn like any other view");
     let recall = back.recall.unwrap();
     assert!(recall.sources.contains(&0) && recall.coverage > 0.99, "{recall:?}");
-    assert_eq!(Verdict::of(&recall), Verdict::Revisited);
+    assert_eq!(Verdict::of(recall.coverage, recall.agreement_db), Verdict::Revisited);
     let same = walk.rgb().iter().zip(&first).filter(|(a, b)| a.abs_diff(**b) <= 4).count();
     assert!(same * 100 > first.len() * 97, "{same} of {}", first.len());
 }

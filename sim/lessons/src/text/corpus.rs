@@ -6,7 +6,9 @@ use rand_chacha::ChaCha8Rng;
 use rhea_scene::{Colour, Move, Noun, SceneKind, Theme};
 
 use super::everyday::WORDS;
-use super::see::{Bearing, Distance, NAMED_SHARE, Seen};
+use rhea_session::Bearing;
+
+use super::see::{Distance, NAMED_SHARE, Seen};
 use super::speak::{article, caption_of, narrate};
 
 /// The task tags of the prompts.

@@ -1,19 +1,9 @@
 //! Reading a telling back, and checking it against the truth.
 
 use rhea_scene::{Colour, Noun, Rendered, Scene};
+use rhea_session::mentions;
 
-use super::see::{Bearing, visible};
-
-/// An object named in a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mention {
-    /// Its colour.
-    pub colour: Colour,
-    /// What it is.
-    pub noun: Noun,
-    /// Where the text says it is, if it says so.
-    pub bearing: Option<Bearing>,
-}
+use super::see::visible;
 
 /// How true a text is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,30 +16,6 @@ pub struct Truth {
     pub placed: usize,
     /// Of these, objects in view at that place.
     pub in_place: usize,
-}
-
-/// The objects a text names: a colour word directly followed by a noun, and the place said before the next object.
-///
-/// There are no synonyms, and case does not matter. Any text may be given.
-#[must_use]
-pub fn mentions(text: &str) -> Vec<Mention> {
-    // Signs become words of their own, so that "red. Door" is no red door.
-    let spaced = |c: char| if c.is_alphanumeric() || c.is_whitespace() { c.to_string() } else { format!(" {c} ") };
-    let text: String = text.to_lowercase().chars().map(spaced).collect();
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let mut found: Vec<Mention> = Vec::new();
-    for (index, &word) in words.iter().enumerate() {
-        let noun = words.get(index + 1..).and_then(noun_at);
-        let colour = Colour::ALL.into_iter().find(|colour| colour.name() == word);
-        if let (Some(colour), Some(noun)) = (colour, noun) {
-            found.push(Mention { colour, noun, bearing: None });
-            continue;
-        }
-        if let (Some(bearing), Some(last)) = (bearing_of(word), found.last_mut()) {
-            last.bearing = last.bearing.or(Some(bearing));
-        }
-    }
-    found
 }
 
 /// As [`mentions`], colour and noun only.
@@ -73,21 +39,4 @@ pub fn in_view(text: &str, rendered: &Rendered, scene: &Scene) -> Truth {
         }
     }
     truth
-}
-
-/// The noun that the words begin with; nouns may have two words.
-fn noun_at(words: &[&str]) -> Option<Noun> {
-    Noun::ALL.into_iter().find(|noun| {
-        let mut want = noun.word().split(' ').enumerate();
-        want.all(|(index, part)| words.get(index) == Some(&part))
-    })
-}
-
-fn bearing_of(word: &str) -> Option<Bearing> {
-    match word {
-        "left" => Some(Bearing::Left),
-        "ahead" => Some(Bearing::Ahead),
-        "right" => Some(Bearing::Right),
-        _ => None,
-    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rhea_scene::{Colour, Noun, Rendered, Scene};
+use rhea_session::Bearing;
 
 /// An object is in view when it covers at least this share of the pixels (82 pixels of 128 x 128).
 pub const IN_VIEW_SHARE: f32 = 0.005;
@@ -15,17 +16,6 @@ const NEAR_M: f32 = 1.8;
 
 /// Objects whose mean depth is above this are far, metres.
 const FAR_M: f32 = 5.0;
-
-/// In which third of the view an object is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bearing {
-    /// Left third.
-    Left,
-    /// Middle third.
-    Ahead,
-    /// Right third.
-    Right,
-}
 
 /// How far an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,9 @@
 
 use rand::Rng;
 use rhea_scene::{Scene, Theme};
+use rhea_session::Bearing;
 
-use super::see::{Bearing, Distance, NAMED_SHARE, Seen};
+use super::see::{Distance, NAMED_SHARE, Seen};
 
 /// Objects in a narration.
 const MAX_NARRATED: usize = 3;

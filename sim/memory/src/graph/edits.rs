@@ -60,9 +60,9 @@ pub(crate) fn hole(view: &Rgbd, camera: &Camera, pose: &Pose, region: &Region) -
     for (i, (inside, depth_m)) in hole.iter_mut().zip(&view.depth_m).enumerate() {
         let [a, b] = lens.ray((i % view.width.max(1)) as f32 + 0.5, (i / view.width.max(1)) as f32 + 0.5);
         let ray: [f32; 3] = std::array::from_fn(|k| forward[k] + right[k] * a + up[k] * b);
-        *inside = SHAKY.iter().any(|share| {
-            region.holds(std::array::from_fn(|k| pose.position_m[k] + ray[k] * depth_m * share))
-        });
+        *inside = SHAKY
+            .iter()
+            .any(|share| region.holds(std::array::from_fn(|k| pose.position_m[k] + ray[k] * depth_m * share)));
         any |= *inside;
     }
     any.then_some(hole)

@@ -36,10 +36,8 @@ struct Linear {
 /// Edges with an index that is not there are left out. Poses keep height and elevation.
 pub fn relax(poses: &mut [Pose], edges: &[Edge]) -> (f64, f64) {
     let count = poses.len();
-    let mut state: Vec<Vector> = poses
-        .iter()
-        .map(|p| [f64::from(p.position_m[0]), f64::from(p.position_m[2]), f64::from(p.yaw_rad)])
-        .collect();
+    let mut state: Vec<Vector> =
+        poses.iter().map(|p| [f64::from(p.position_m[0]), f64::from(p.position_m[2]), f64::from(p.yaw_rad)]).collect();
     let usable: Vec<&Edge> = edges
         .iter()
         .filter(|e| (e.from as usize) < count && (e.to as usize) < count && e.from != e.to && e.motion.is_finite())
@@ -318,8 +316,7 @@ mod tests {
         let spread = Spread { way_m2: 1e-4, turn_rad2: 1e-5 };
         for n in 1..truth.len() {
             let exact = PlanMotion::between(&truth[n - 1], &truth[n]);
-            let motion =
-                PlanMotion { ahead_m: exact.ahead_m * 1.01, turn_rad: exact.turn_rad - 0.0035, ..exact };
+            let motion = PlanMotion { ahead_m: exact.ahead_m * 1.01, turn_rad: exact.turn_rad - 0.0035, ..exact };
             let last = drifted[n - 1];
             let (s, c) = last.yaw_rad.sin_cos();
             drifted.push(pose(
@@ -340,9 +337,8 @@ mod tests {
     }
 
     fn worst_m(a: &[Pose], b: &[Pose]) -> f32 {
-        let apart = |(a, b): (&Pose, &Pose)| {
-            (a.position_m[0] - b.position_m[0]).hypot(a.position_m[2] - b.position_m[2])
-        };
+        let apart =
+            |(a, b): (&Pose, &Pose)| (a.position_m[0] - b.position_m[0]).hypot(a.position_m[2] - b.position_m[2]);
         a.iter().zip(b).map(apart).fold(0.0, f32::max)
     }
 
@@ -372,7 +368,8 @@ mod tests {
             motion: PlanMotion::between(&truth[from as usize % truth.len()], &truth[to as usize % truth.len()]),
             spread,
         };
-        let edges: Vec<Edge> = (1..truth.len() as u32).map(|n| edge(n - 1, n)).chain([edge(3, 3), edge(0, 999)]).collect();
+        let edges: Vec<Edge> =
+            (1..truth.len() as u32).map(|n| edge(n - 1, n)).chain([edge(3, 3), edge(0, 999)]).collect();
         let mut poses = truth.clone();
         relax(&mut poses, &edges);
         assert_eq!(poses, truth);

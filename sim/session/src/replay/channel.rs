@@ -7,6 +7,7 @@ pub(super) enum Channel {
     Command,
     Pose,
     Recall,
+    Check,
     Tokens,
     View,
     Depth,
@@ -16,11 +17,12 @@ pub(super) enum Channel {
 
 impl Channel {
     /// All channels, in the order of their messages in a record.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Session,
         Self::Command,
         Self::Pose,
         Self::Recall,
+        Self::Check,
         Self::Tokens,
         Self::View,
         Self::Depth,
@@ -34,6 +36,7 @@ impl Channel {
             Self::Command => "/command",
             Self::Pose => "/pose",
             Self::Recall => "/recall",
+            Self::Check => "/check",
             Self::Tokens => "/tokens",
             Self::View => "/view",
             Self::Depth => "/depth",
@@ -52,6 +55,7 @@ impl Channel {
             Self::Command => "rhea.Command",
             Self::Pose => "rhea.Pose",
             Self::Recall => "rhea.Recall",
+            Self::Check => "rhea.Check",
             Self::Tokens => "rhea.Tokens",
             Self::View | Self::Depth => "foxglove.CompressedImage",
             Self::Narration => "rhea.Narration",
@@ -66,6 +70,7 @@ impl Channel {
             Self::Command => COMMAND,
             Self::Pose => POSE,
             Self::Recall => RECALL,
+            Self::Check => CHECK,
             Self::Tokens => TOKENS,
             Self::View | Self::Depth => COMPRESSED_IMAGE,
             Self::Narration => NARRATION,
@@ -90,7 +95,7 @@ const SESSION: &str = r#"{"type":"object","title":"rhea.Session","properties":{
 "seed":{"type":"integer"},"start":{"type":"string"},"world":{"type":"string"}}}"#;
 
 const COMMAND: &str = r#"{"type":"object","title":"rhea.Command","properties":{
-"record":{"type":"integer"},"kind":{"type":"string","enum":["start","step","undo","cancelled","blocked","failed"]},
+"record":{"type":"integer"},"kind":{"type":"string","enum":["start","step","undo","cancelled","blocked","failed","note"]},
 "step":{"type":"integer"},"text":{"type":"string"},"note":{"type":["string","null"]}}}"#;
 
 const POSE: &str = r#"{"type":"object","title":"rhea.Pose","properties":{
@@ -100,6 +105,13 @@ const POSE: &str = r#"{"type":"object","title":"rhea.Pose","properties":{
 const RECALL: &str = r#"{"type":"object","title":"rhea.Recall","properties":{
 "sources":{"type":"array","items":{"type":"integer"}},"coverage":{"type":"number"},"lineage":{"type":"integer"},
 "agreement_db":{"type":["number","null"]}}}"#;
+
+const CHECK: &str = r#"{"type":"object","title":"rhea.Check","properties":{
+"verdict":{"type":"string","enum":["new","extended","revisited","repaired","composite","reopened","doubtful"]},
+"candidates":{"type":"array","items":{"type":"object","properties":{"kind":{"type":"string","enum":["drawn","redrawn","witness","composite"]},
+"seed":{"type":"integer"},"worst":{"type":"number"},"bad_cells":{"type":"integer"}}}},
+"chosen":{"type":"integer"},"cells":{"type":"array","items":{"type":["number","null"]}},
+"fresh_share":{"type":"number"},"reopened_m":{"type":["array","null"],"items":{"type":"number"}}}}"#;
 
 const TOKENS: &str = r#"{"type":"object","title":"rhea.Tokens","properties":{
 "rows":{"type":"integer"},"cols":{"type":"integer"},"codes":{"type":"array","items":{"type":"integer"}}}}"#;

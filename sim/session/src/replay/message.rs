@@ -5,11 +5,14 @@
 
 use std::borrow::Cow;
 
+use rhea_memory::Verdict;
 use rhea_scene::{Camera, Pose};
 use serde::{Deserialize, Serialize};
 
 /// Version of the layout described here; a reader refuses newer ones by name.
-pub const FORMAT_VERSION: u32 = 1;
+///
+/// 1: the first. 2: `/check`, and records of kind `note`.
+pub const FORMAT_VERSION: u32 = 2;
 /// Profile of the MCAP file header.
 pub const PROFILE: &str = "rhea";
 
@@ -50,6 +53,8 @@ pub enum RecordKind {
     Blocked,
     /// A step that the model could not do; nothing changed.
     Failed,
+    /// Something was asked of memory or told to it; the walker stays, and there is no view.
+    Note,
 }
 
 /// What was asked, on `/command`: the first message of every record.
@@ -78,6 +83,50 @@ pub struct RecallNote {
     pub lineage: u32,
     /// PSNR in dB of the drawn view against memory where memory knows, when it knows anything.
     pub agreement_db: Option<f32>,
+}
+
+/// How a picture that was checked came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CandidateKind {
+    /// Drawn as asked.
+    Drawn,
+    /// Its bad cells drawn again beside the good ones, as memory knows them.
+    Redrawn,
+    /// Its bad cells drawn again without memory: does the model see the same there by itself?
+    Witness,
+    /// Memory's own pixels in the bad cells.
+    Composite,
+}
+
+/// A picture that was checked against memory.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CandidateNote {
+    /// How it came about.
+    pub kind: CandidateKind,
+    /// Seed that drew it.
+    pub seed: u64,
+    /// Difference of its worst cell, levels of 255.
+    pub worst: f32,
+    /// Cells above the threshold.
+    pub bad_cells: u32,
+}
+
+/// How a view was checked against memory, on `/check`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckNote {
+    /// What came of it.
+    pub verdict: Verdict,
+    /// All pictures that were checked, in the order they were made.
+    pub candidates: Vec<CandidateNote>,
+    /// Which of them was stored.
+    pub chosen: u32,
+    /// Difference of each cell of the stored one, levels of 255; `null` where memory knew too little.
+    pub cells: Vec<Option<f32>>,
+    /// Share of its pixels that memory did not know as crisply, 0 to 1.
+    pub fresh_share: f32,
+    /// Where a new epoch began, when it did: a ball's middle and radius, metres.
+    pub reopened_m: Option<[f32; 4]>,
 }
 
 /// Words about a view, on `/narration`.

@@ -1,6 +1,6 @@
 //! The replay of a session: an MCAP file that grows step by step and can be read however it ended.
 //!
-//! Channels are `/session` (once), `/command`, `/pose`, `/recall`, `/tokens`, `/view`, `/depth`, `/narration` and `/step`,
+//! Channels are `/session` (once), `/command`, `/pose`, `/recall`, `/check`, `/tokens`, `/view`, `/depth`, `/narration` and `/step`,
 //! all JSON with JSON schemas; the pictures use Foxglove's `CompressedImage`, so that any MCAP viewer shows them. Each record
 //! of a walk is one chunk without compression, closed by its `/step` message, and the file is synced after it.
 //!
@@ -13,17 +13,21 @@ mod channel;
 mod error;
 mod message;
 mod parse;
-mod picture;
 mod reader;
 mod recording;
+mod remember;
 mod review;
 mod storage;
 mod writer;
 
 pub use error::ReplayError;
-pub use message::{Codes, FORMAT_VERSION, Header, NarrationNote, RecallNote, RecordKind, Timings};
+pub use message::{
+    CandidateKind, CandidateNote, CheckNote, Codes, FORMAT_VERSION, Header, NarrationNote, RecallNote, RecordKind,
+    Timings,
+};
 pub use reader::{ReplayReader, ReplaySource};
 pub use recording::{Replay, StepRecord, Torn};
+pub use remember::{remembered, world_of};
 pub use review::{MAX_SHEET_VIEWS, frames, list, sheet};
 pub use storage::{FileStorage, Storage};
 pub use writer::{NewRecord, ReplayWriter};

@@ -308,6 +308,7 @@ impl Scan {
         let command: CommandNote = from_json(need(Channel::Command)?.0)?;
         let pose: PoseNote = from_json(need(Channel::Pose)?.0)?;
         let recall = payload(Channel::Recall).map(|(payload, _)| from_json(payload)).transpose()?;
+        let check = payload(Channel::Check).map(|(payload, _)| from_json(payload)).transpose()?;
         let narration: Option<NarrationNote> =
             payload(Channel::Narration).map(|(payload, _)| from_json(payload)).transpose()?;
         let span = |wanted| payload(wanted).map(|(_, span)| span);
@@ -319,6 +320,7 @@ impl Scan {
             note: command.note,
             pose,
             recall,
+            check,
             narration,
             timings: acknowledgement.timings,
             state: acknowledgement.state,

@@ -4,13 +4,13 @@ use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use rhea_memory::pictures;
 use rhea_picture::Rgbd;
 use rhea_scene::Pose;
 
 use super::ReplayError;
 use super::bytes::base64_decode;
-use super::message::{Codes, CompressedImage, Header, NarrationNote, RecallNote, RecordKind, Timings};
-use super::picture;
+use super::message::{CheckNote, Codes, CompressedImage, Header, NarrationNote, RecallNote, RecordKind, Timings};
 use super::reader::ReplaySource;
 
 /// A replay that has been read.
@@ -53,6 +53,8 @@ pub struct StepRecord {
     pub pose: Pose,
     /// What memory knew.
     pub recall: Option<RecallNote>,
+    /// How the view was checked against memory.
+    pub check: Option<CheckNote>,
     /// Words about the view.
     pub narration: Option<NarrationNote>,
     /// Where the time went.
@@ -109,7 +111,7 @@ impl Replay {
         let missing = || ReplayError::Missing { what: format!("view at record {record}") };
         let colour = self.png(step.record, step.view.ok_or_else(missing)?)?;
         let depth = self.png(step.record, step.depth.ok_or_else(missing)?)?;
-        picture::view_from_pngs(&colour, &depth).map_err(|what| ReplayError::Picture { record: step.record, what })
+        pictures::view_from_pngs(&colour, &depth).map_err(|what| ReplayError::Picture { record: step.record, what })
     }
 
     /// The visual codes of a record, read from the file now.
@@ -132,7 +134,7 @@ impl Replay {
             match step.kind {
                 RecordKind::Start | RecordKind::Step => kept.push(index),
                 RecordKind::Undo => drop(kept.pop()),
-                RecordKind::Cancelled | RecordKind::Blocked | RecordKind::Failed => {}
+                RecordKind::Cancelled | RecordKind::Blocked | RecordKind::Failed | RecordKind::Note => {}
             }
         }
         kept

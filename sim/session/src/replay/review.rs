@@ -107,7 +107,7 @@ fn evenly(items: &[usize], most: usize) -> Vec<(usize, usize)> {
 fn line(step: &StepRecord) -> String {
     let command = match step.kind {
         RecordKind::Start => format!("(start) {}", step.command),
-        RecordKind::Step | RecordKind::Undo => step.command.clone(),
+        RecordKind::Step | RecordKind::Undo | RecordKind::Note => step.command.clone(),
         RecordKind::Cancelled => format!("{} (cancelled)", step.command),
         RecordKind::Blocked => format!("{} (blocked)", step.command),
         RecordKind::Failed => format!("{} (failed)", step.command),

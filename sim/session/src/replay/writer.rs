@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mcap::records::MessageHeader;
 use mcap::write::NoSeek;
+use rhea_memory::pictures;
 use rhea_picture::Rgbd;
 use rhea_scene::Pose;
 use serde::Serialize;
@@ -19,10 +20,9 @@ use super::ReplayError;
 use super::bytes::{Fnv, base64_encode};
 use super::channel::Channel;
 use super::message::{
-    Acknowledgement, Codes, CommandNote, CompressedImage, Header, NarrationNote, PROFILE, RecallNote, RecordKind,
-    Timings, WalkTime,
+    Acknowledgement, CheckNote, Codes, CommandNote, CompressedImage, Header, NarrationNote, PROFILE, RecallNote,
+    RecordKind, Timings, WalkTime,
 };
-use super::picture;
 use super::storage::Storage;
 use crate::limits::MAX_PENDING_BYTES;
 
@@ -41,6 +41,8 @@ pub struct NewRecord<'a> {
     pub pose: Pose,
     /// What memory knew.
     pub recall: Option<&'a RecallNote>,
+    /// How the view was checked against memory.
+    pub check: Option<&'a CheckNote>,
     /// The view and its codes.
     pub view: Option<(&'a Rgbd, &'a Codes)>,
     /// Words about the view.
@@ -229,10 +231,13 @@ impl<S: Storage> ReplayWriter<S> {
         if let Some(recall) = record.recall {
             messages.push((Channel::Recall, json(recall)?));
         }
+        if let Some(check) = record.check {
+            messages.push((Channel::Check, json(check)?));
+        }
         if let Some((view, codes)) = record.view {
             messages.push((Channel::Tokens, json(codes)?));
-            messages.push((Channel::View, self.image(&picture::colour_png(view)?)?));
-            messages.push((Channel::Depth, self.image(&picture::depth_png(view)?)?));
+            messages.push((Channel::View, self.image(&pictures::colour_png(view).map_err(ReplayError::Encode)?)?));
+            messages.push((Channel::Depth, self.image(&pictures::depth_png(view).map_err(ReplayError::Encode)?)?));
         }
         if let Some(narration) = record.narration {
             messages.push((Channel::Narration, json(narration)?));

@@ -69,6 +69,7 @@ pub fn append<S: Storage>(writer: &mut ReplayWriter<S>, n: u64) -> Result<(), Re
         note: (n == 3).then_some("clipped"),
         pose: pose(n),
         recall: (!undo).then_some(&recall),
+        check: None,
         view: (!undo).then_some((&view, &codes)),
         narration: (!undo).then_some(&narration),
         timings: Timings { recall_secs: 0.01, imagine_secs: 0.25, narrate_secs: 0.1 },
