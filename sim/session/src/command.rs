@@ -70,7 +70,7 @@ impl Command {
     /// Commands that are no moves, in small letters without the sign at the end.
     fn other(plain: &str) -> Option<Self> {
         let thing = |name: &str| name.trim().trim_start_matches("the ").trim_start_matches("a ").trim().to_owned();
-        let named = |name: &str| Some(thing(name)).filter(|name| !name.is_empty());
+        let named = |name: &str| Some(thing(name)).filter(|name| !matches!(name.as_str(), "" | "the" | "a"));
         match plain {
             "undo" => return Some(Self::Undo),
             "pin" | "pin this view" => return Some(Self::Pin(true)),
