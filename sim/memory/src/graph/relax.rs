@@ -11,7 +11,7 @@ use super::edge::{Edge, half_turn};
 /// Gauss-Newton steps at most.
 const STEPS: usize = 12;
 /// Ends when no pose moves more than this, metres or radians.
-const SETTLED: f64 = 1e-7;
+const SETTLED: f64 = 1e-5;
 /// Smallest variance that an edge may claim: exact edges weigh much, not infinitely. 1 mm, and as much at 2 m.
 const LEAST_WAY_M2: f64 = 1e-6;
 const LEAST_TURN_RAD2: f64 = 2.5e-7;
@@ -146,7 +146,7 @@ fn solve(edges: &[Linear], parents: &[Option<usize>], count: usize) -> Vec<Vecto
     let mut z = trunk.solve(&residual);
     let mut direction = z.clone();
     let mut rz = dot(&residual, &z);
-    let goal = rz * 1e-20;
+    let goal = rz * 1e-10;
     for _ in 0..count.clamp(16, 400) {
         if rz <= goal || rz <= 0.0 || !rz.is_finite() {
             break;
