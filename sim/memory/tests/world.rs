@@ -219,7 +219,9 @@ fn ten_thousand_views_are_recalled_in_milliseconds() {
     let mut warper = Warper::default();
     let mut millis = Vec::new();
     for n in 0..21 {
-        let pose = start.apply(&Move { forward_m: 0.13 * n as f32, ..Move::turn_deg(37.0 * n as f32) });
+        let turned = start.apply(&Move::turn_deg(37.0 * n as f32));
+        let [x, y, z] = turned.position_m;
+        let pose = Pose { position_m: [x + 0.27 * n as f32, y, z + 0.28 * n as f32], ..turned };
         let began = std::time::Instant::now();
         let recall = memory.recall_by(Policy::Graph(6), &mut warper, &camera, &pose);
         millis.push(began.elapsed().as_secs_f64() * 1e3);
