@@ -34,7 +34,7 @@ pub struct Thresholds {
 }
 
 impl Thresholds {
-    /// At 1 % false reject of true and drawn revisits in the scenes for choosing: `rhea eval walks --tier quick` prints the curve.
+    /// A first guess, not yet chosen from true pairs: checking is off unless a session asks for it.
     pub const SHIPPED: Self = Self { accept: 30.0, store: 34.0, cell: 30.0 };
 }
 
