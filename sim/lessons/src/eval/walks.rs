@@ -104,7 +104,8 @@ pub fn evaluate_walks(
         return Err(LessonError::Seeds { first: seeds.start, last: seeds.end, allowed: TRAINING_SEEDS.end..u64::MAX });
     }
     let name = options.decoding.map_or("default", |decoding| decoding.name()).to_owned();
-    let usual = Options { decoding: options.decoding, ..Options::default() };
+    // What is said about the view is judged, not what is remembered of others.
+    let usual = Options { decoding: options.decoding, recount: false, ..Options::default() };
     let mut counted = Counted::new(model);
     let model = &mut counted;
     let mut scores = Scores::default();

@@ -53,7 +53,9 @@ pub fn evaluate_words(
             let from = if i == 0 { place.start } else { somewhere(&place, &mut rng) };
             let Some(step) = one_step(&place, &from, i, &mut rng) else { continue };
             for (least_sure, (views, sum)) in LEVELS.into_iter().zip(&mut sums) {
-                for told in walk(model, &place, &from, &[step], Options { least_sure, ..Options::default() })? {
+                for told in
+                    walk(model, &place, &from, &[step], Options { least_sure, recount: false, ..Options::default() })?
+                {
                     let truth = in_view(&told.narration, &place.truth(&told.pose), place.scene);
                     *views += 1;
                     sum.named += truth.named;
