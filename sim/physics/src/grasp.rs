@@ -62,10 +62,11 @@ pub fn candidates(form: &Form, gripper: &Gripper) -> Vec<Grasp> {
         }
         Form::Cup { radius_m, height_m, wall_m } => {
             if 2.0 * radius_m + SPARE_M <= gripper.max_opening_m {
+                // The wall has twelve flat staves; pads meet them in their middles.
                 let z = height(height_m, REACH_DOWN_M);
-                list.extend((0..8).map(|i| at(V3(0.0, 0.0, z), f64::from(i) * PI / 4.0, 2.0 * radius_m)));
+                list.extend((0..12).map(|i| at(V3(0.0, 0.0, z), f64::from(i) * PI / 6.0, 2.0 * radius_m)));
             } else {
-                // At the rim, one finger inside: staves are flat, so pads meet them in their middles.
+                // At the rim, one finger inside.
                 for i in 0..12 {
                     let turn = Rot::yaw(f64::from(i) * PI / 6.0);
                     let p = turn.turn(V3(radius_m - wall_m / 2.0, 0.0, (height_m - RIM_M).max(height_m / 2.0)));

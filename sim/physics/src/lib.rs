@@ -10,6 +10,7 @@ pub mod checks;
 mod convert;
 mod error;
 pub mod execute;
+pub mod faults;
 pub mod grasp;
 pub mod ground;
 pub mod kinematics;

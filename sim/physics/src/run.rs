@@ -138,7 +138,9 @@ fn clear_way(
     let first = report.checks.iter().find(|c| c.verdict == Verdict::Reject);
     let blocker = first.into_iter().flat_map(|c| &c.culprit).find(|name| {
         let is_own = skill.thing() == Some(name) || skill.target() == Some(name);
-        !is_own && world.stage.scene.find(name).is_some_and(|i| world.stage.thing(i).is_movable())
+        // What stands where it is wanted stays there.
+        let is_done = course.goals.iter().any(|g| subject(g) == Some(name) && world.holds(g) == Some(true));
+        !is_own && !is_done && world.stage.scene.find(name).is_some_and(|i| world.stage.thing(i).is_movable())
     });
     let Some(blocker) = blocker.cloned() else { return Ok(false) };
     let away = Skill::Place { thing: blocker, relation: Relation::On, target: "table".to_owned() };
@@ -150,6 +152,14 @@ fn clear_way(
     let moved = step(world, &away, course, outcome, options)?;
     course.earlier = earlier;
     Ok(moved.verdict != Verdict::Reject)
+}
+
+/// The thing that a goal wants somewhere.
+fn subject(goal: &Goal) -> Option<&str> {
+    match goal {
+        Goal::On { thing, .. } | Goal::In { thing, .. } | Goal::Beside { thing, .. } | Goal::Near { thing, .. } => Some(thing),
+        _ => None,
+    }
 }
 
 fn refusal(outcome: &Outcome, no_plan: &NoPlan) -> Refusal {

@@ -309,7 +309,8 @@ impl Symbols {
             return unmet(format!("{other} is not in a hand"), other, None);
         }
         let mut below = target;
-        while let At::On(next) | At::In(next) = self.at[below] {
+        for _ in 0..self.at.len() {
+            let (At::On(next) | At::In(next)) = self.at[below] else { break };
             if next == thing {
                 return unmet(format!("{other} does not stand on {own}"), other, None);
             }

@@ -300,6 +300,12 @@ pub fn check_step(world: &World, number: usize, step: &Step, motion: &Motion, co
     Ok(report(number, step, world.snapshot()?.short_hash(), checks))
 }
 
+/// Do the checks of stage C let a motion's placement through?
+pub(crate) fn stays(world: &World, motion: &Motion) -> bool {
+    let mut checks = Vec::new();
+    statics::check(world, motion, &mut checks).is_ok() && checks.iter().all(|c| c.verdict != Verdict::Reject)
+}
+
 fn stage_a(world: &World, step: &Step, course: &Course, checks: &mut Vec<Check>) {
     let Some(skill) = &step.skill else {
         checks.push(Check::truth(Code::Ground, false).note("no skill"));

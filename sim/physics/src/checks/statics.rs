@@ -12,8 +12,8 @@ use crate::scene::form::{Form, Solid};
 use crate::world::facts::CARRY_COS;
 use crate::world::{STEP_SECS, World};
 
-/// Steps after which contacts of a thing that was put down exist.
-const CONTACT_STEPS: usize = 6;
+/// Steps after which a thing that was put down, perhaps a little tilted, has come to lie on what carries it.
+const CONTACT_STEPS: usize = 24;
 /// Steps between two looks at whether everything is at rest, and how many of them must agree.
 const REST_STEPS: usize = 12;
 const REST_LOOKS: usize = 4;

@@ -21,6 +21,9 @@ const FINEST_M: f64 = 1e-3;
 /// Clearance below which a sweep looks closer; everything above it is free for every check, metres.
 pub const CLEAR_M: f64 = 0.012;
 
+/// Overlap up to which an allowed contact is a touch, metres.
+const SINK_M: f64 = 2.5e-3;
+
 /// Whose a solid is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Owner {
@@ -205,13 +208,21 @@ impl<'a> ArmShape<'a> {
         let mut part = None;
         for body in &self.bodies(frames) {
             for obstacle in &obstacles.0 {
-                if self.may_touch(body.part, obstacle.owner) || self.held.is_some_and(|h| h.owner == obstacle.owner) {
+                if self.held.is_some_and(|h| h.owner == obstacle.owner) {
+                    continue;
+                }
+                // Touching is allowed, sinking in is not.
+                let touches = self.may_touch(body.part, obstacle.owner);
+                if touches && matches!(body.part, Part::Link(_)) {
                     continue;
                 }
                 if box_distance(body.centre, &obstacle.aabb) - body.radius >= best.distance_m {
                     continue;
                 }
                 let d = distance(&body.pose, &body.shape, &obstacle.pose, &obstacle.shape);
+                if touches && d > -SINK_M {
+                    continue;
+                }
                 if d < best.distance_m {
                     best.distance_m = d;
                     best.other = Some(obstacle.owner);
@@ -287,8 +298,10 @@ impl<'a> ArmShape<'a> {
     #[must_use]
     pub fn sweep_path(&self, base: Pose, path: &[Vec<f64>], obstacles: &Obstacles, give_up_m: f64) -> (Clearance, Clearance) {
         let mut worst = (Clearance::none(CLEAR_M), Clearance::none(CLEAR_M));
-        for pair in path.windows(2) {
-            let (scene, own) = self.sweep(base, &pair[0], &pair[1], obstacles, give_up_m);
+        let pieces = path.windows(2).map(|pair| (&pair[0], &pair[1]));
+        // Ends are looked at exactly; sweeps look between them.
+        for (a, b) in path.iter().map(|q| (q, q)).chain(pieces) {
+            let (scene, own) = self.sweep(base, a, b, obstacles, give_up_m);
             if scene.distance_m < worst.0.distance_m {
                 worst.0 = scene;
             }

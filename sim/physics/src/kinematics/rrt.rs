@@ -1,5 +1,7 @@
 //! RRT-Connect: a way round when the straight one is blocked.
 
+use std::cell::Cell;
+
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -29,6 +31,8 @@ pub struct PathSearch<'a> {
     pub seed: u64,
     /// Most nodes; at most [`MAX_RRT_NODES`].
     pub nodes: usize,
+    /// Nodes that were used.
+    pub used: Cell<usize>,
 }
 
 type Tree = Vec<(Vec<f64>, usize)>;
@@ -91,6 +95,7 @@ pub fn find_path(search: &PathSearch<'_>, from: &[f64], to: &[f64]) -> Option<Ve
     let mut tries = 0;
     while a.len() + b.len() < most && tries < 2 * most {
         tries += 1;
+        search.used.set(tries.max(a.len() + b.len()));
         let sample = search.random(&mut rng);
         if let Some(new) = search.extend(&mut a, &sample) {
             let target = a[new].0.clone();

@@ -1,5 +1,8 @@
 //! A motion in the making: postures, ways and lines, with the world's changes kept along.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use super::{Leg, Moment, Motion, Stuck, Target, Then};
 use crate::checks::Code;
 use crate::grasp::Grasp;
@@ -11,8 +14,12 @@ use crate::world::{InHand, World};
 const LINE_STEP_M: f64 = 0.02;
 /// Largest joint motion between two of them, radians; more means the arm flipped.
 const LINE_JUMP: f64 = 0.6;
+/// Exactness along a line: a third of what the reach check asks for.
+const LINE_IK: IkOptions = IkOptions { position_m: 3e-4, rotation_rad: 2.5e-3, starts: 1 };
 /// Overlap that counts as touching only, metres.
 pub const TOUCH_M: f64 = 0.002;
+/// Nodes of one path search.
+const NODES_A_SEARCH: usize = 1_000;
 /// Postures of one pose that are looked at when the first ones collide.
 const POSTURES: usize = 6;
 
@@ -29,11 +36,12 @@ pub(super) struct Draft<'a> {
     pub moment: Moment,
     pub motion: Motion,
     pub seed: u64,
-    pub rrt_nodes: usize,
+    /// Nodes that path searches may still use, shared by all drafts of one skill.
+    pub rrt_nodes: Rc<Cell<usize>>,
 }
 
 impl<'a> Draft<'a> {
-    pub fn new(world: &'a World, seed: u64, rrt_nodes: usize) -> Self {
+    pub fn new(world: &'a World, seed: u64, rrt_nodes: Rc<Cell<usize>>) -> Self {
         Self { world, moment: Moment::now(world), motion: Motion::default(), seed, rrt_nodes }
     }
 
@@ -139,10 +147,13 @@ impl<'a> Draft<'a> {
             shape: &shape,
             obstacles: around,
             seed: self.seed,
-            nodes: self.rrt_nodes,
+            nodes: self.rrt_nodes.get().min(NODES_A_SEARCH),
+            used: Cell::new(0),
         };
         let from = self.moment.q[arm].clone();
-        let path = find_path(&search, &from, q).ok_or_else(|| {
+        let path = find_path(&search, &from, q);
+        self.rrt_nodes.set(self.rrt_nodes.get().saturating_sub(search.used.get()));
+        let path = path.ok_or_else(|| {
             let (scene, own) = shape.sweep(place.world_from_base, &from, q, around, f64::NEG_INFINITY);
             self.hit(label, if own.distance_m < scene.distance_m { &own } else { &scene })
         })?;
@@ -150,13 +161,13 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Moves the tool along poses, each reached from the one before.
-    pub fn follow(&mut self, label: &'static str, arm: usize, poses: &[Pose], allowed: Allowed, pulls: Option<(usize, f64)>) -> Result<(), Stuck> {
+    /// Postures along poses, each reached from the one before; the first is `from`.
+    pub fn trace(&self, label: &'static str, arm: usize, from: &[f64], poses: &[Pose]) -> Result<Vec<Vec<f64>>, Stuck> {
         let place = &self.world.stage.arms[arm];
-        let mut path = vec![self.moment.q[arm].clone()];
+        let mut path = vec![from.to_vec()];
         for pose in poses {
             let near = path.last().cloned().unwrap_or_default();
-            let found = solve(&place.robot, place.world_from_base, *pose, &near, &IkOptions { starts: 1, ..IkOptions::default() });
+            let found = solve(&place.robot, place.world_from_base, *pose, &near, &LINE_IK);
             let jump = near.iter().zip(&found.q).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
             if !found.solved || jump > LINE_JUMP {
                 let note = if found.solved { "the straight way needs another posture half way" } else { "the straight way leaves what the arm reaches" };
@@ -171,7 +182,24 @@ impl<'a> Draft<'a> {
             }
             path.push(found.q);
         }
-        let around = self.moment.around(self.world, arm);
+        Ok(path)
+    }
+
+    /// Moves the tool along poses, each reached from the one before.
+    pub fn follow(&mut self, label: &'static str, arm: usize, poses: &[Pose], allowed: Allowed, pulls: Option<(usize, f64)>) -> Result<(), Stuck> {
+        let from = self.moment.q[arm].clone();
+        let path = self.trace(label, arm, &from, poses)?;
+        self.go(label, arm, path, allowed, pulls)
+    }
+
+    /// Moves along postures if nothing is in the way.
+    pub fn go(&mut self, label: &'static str, arm: usize, path: Vec<Vec<f64>>, allowed: Allowed, pulls: Option<(usize, f64)>) -> Result<(), Stuck> {
+        let place = &self.world.stage.arms[arm];
+        let mut around = self.moment.around(self.world, arm);
+        if let Some((drawer, _)) = pulls {
+            // It moves with the hand.
+            around.remove(Owner::Tray(drawer));
+        }
         let held = self.held(arm);
         let mut shape = ArmShape::new(&place.robot, self.moment.opening_m[arm], held.as_ref());
         shape.finger_touch.clone_from(&allowed.fingers);

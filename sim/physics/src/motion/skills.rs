@@ -1,5 +1,8 @@
 //! Each skill as motion.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use super::draft::{Allowed, Draft};
 use super::spots::{Spot, spots};
 use super::{Motion, Placement, Stuck, Then};
@@ -17,7 +20,7 @@ const HOVER_M: f64 = 0.1;
 /// How far a push goes without a target, metres.
 const PUSH_M: f64 = 0.1;
 /// Angle that empties a cup, radians.
-const POUR_RAD: f64 = 2.2;
+const POUR_RAD: f64 = 2.0;
 /// Height at which things change hands, metres.
 const HANDOVER_M: f64 = 0.28;
 /// Largest tilt at which a thing counts as upright and is grasped from above, radians.
@@ -28,7 +31,7 @@ const UPRIGHT_RAD: f64 = 0.15;
 pub struct ProposeOptions {
     /// Seed of path search.
     pub seed: u64,
-    /// Nodes of each path search.
+    /// Nodes of all path searches together.
     pub rrt_nodes: usize,
     /// Grasps to try.
     pub grasps: usize,
@@ -38,7 +41,7 @@ pub struct ProposeOptions {
 
 impl Default for ProposeOptions {
     fn default() -> Self {
-        Self { seed: 1, rrt_nodes: 1_500, grasps: 8, places: 16 }
+        Self { seed: 1, rrt_nodes: 4_000, grasps: 8, places: 60 }
     }
 }
 
@@ -48,7 +51,7 @@ type Tried<'a> = Result<Draft<'a>, (usize, Stuck)>;
 /// of earlier checks: here they give a motion that is stuck.
 #[must_use]
 pub fn propose(world: &World, skill: &Skill, options: &ProposeOptions) -> Motion {
-    let builder = Builder { world, options: *options };
+    let builder = Builder { world, options: *options, nodes: Rc::new(Cell::new(options.rrt_nodes)) };
     match builder.build(skill) {
         Ok(draft) => draft.motion,
         Err((_, stuck)) => Motion { stuck: Some(stuck), ..Motion::default() },
@@ -58,6 +61,7 @@ pub fn propose(world: &World, skill: &Skill, options: &ProposeOptions) -> Motion
 struct Builder<'a> {
     world: &'a World,
     options: ProposeOptions,
+    nodes: Rc<Cell<usize>>,
 }
 
 fn stuck(code: Code, at: &str, note: impl Into<String>) -> Stuck {
@@ -78,7 +82,7 @@ impl<'a> Builder<'a> {
     }
 
     fn fresh(&self) -> Draft<'a> {
-        Draft::new(self.world, self.options.seed, self.options.rrt_nodes)
+        Draft::new(self.world, self.options.seed, self.nodes.clone())
     }
 
     fn form(&self, thing: usize) -> Form {
@@ -210,7 +214,7 @@ impl<'a> Builder<'a> {
     fn pick(&self, mut draft: Draft<'a>, arm: usize, thing: usize, grasp: Grasp) -> Tried<'a> {
         let gripper = self.world.stage.arms[arm].robot.needs_gripper().map_err(|e| (0, stuck(Code::Pre, "grasp", e.to_string())))?;
         let goal = draft.moment.pose(self.world, thing) * grasp.thing_from_tcp;
-        let above = Pose::new(goal.p + V3(0.0, 0.0, HOVER_M), goal.r);
+        let above = goal * Pose::at(V3(0.0, 0.0, -HOVER_M));
         let mut touch = Allowed { fingers: vec![Owner::Thing(thing)], ..Allowed::default() };
         touch.fingers.extend(self.world.loads(thing).into_iter().map(Owner::Thing));
         draft.set_opening(arm, grasp.open_m(gripper));
@@ -225,8 +229,9 @@ impl<'a> Builder<'a> {
         draft.grip(arm, thing, grasp);
         let mut lift = Allowed { fingers: vec![Owner::Thing(thing)], held: self.supports(thing) };
         lift.fingers.extend(self.world.loads(thing).into_iter().map(Owner::Thing));
-        draft.line("lift", arm, above, lift).map_err(|s| (5, s))?;
-        draft.meant(above);
+        let lifted = Pose::new(goal.p + V3(0.0, 0.0, HOVER_M), goal.r);
+        draft.line("lift", arm, lifted, lift).map_err(|s| (5, s))?;
+        draft.meant(lifted);
         Ok(draft)
     }
 
@@ -283,11 +288,18 @@ impl<'a> Builder<'a> {
     /// Puts what the arm holds at the first spot that works.
     fn lay(&self, draft: &Draft<'a>, arm: usize, thing: usize, places: &[Spot]) -> Tried<'a> {
         let mut best = None;
+        let mut falls: Option<Draft<'a>> = None;
         for spot in places.iter().take(self.options.places) {
             match self.lay_at(draft.clone(), arm, thing, *spot) {
-                Ok(done) => return Ok(done),
+                // A place at which the thing would not stay is the last resort: the checks then say why.
+                Ok(done) if crate::checks::stays(self.world, &done.motion) => return Ok(done),
+                Ok(done) if falls.is_none() => falls = Some(done),
+                Ok(_) => {}
                 Err(e) => best = farther(best, e),
             }
+        }
+        if let Some(done) = falls {
+            return Ok(done);
         }
         Err(best.unwrap_or_else(|| (6, stuck(Code::Support, "place", "there is no room"))))
     }
@@ -424,6 +436,8 @@ impl<'a> Builder<'a> {
                     draft.meant(goal);
                     draft.then(Then::GripHandle(drawer));
                     draft.set_opening(arm, grasp.width_m);
+                    // What is in the drawer comes along.
+                    draft.moment.riding = self.world.loads(drawer);
                     let steps = ((out_m - is).abs() / 0.015).ceil().max(1.0) as usize;
                     let poses: Vec<Pose> =
                         (1..=steps).map(|i| shift(is + (out_m - is) * i as f64 / steps as f64) * grasp.thing_from_tcp).collect();
@@ -453,7 +467,7 @@ impl<'a> Builder<'a> {
         let mut best = None;
         let starts: Vec<(Option<(usize, Grasp)>, usize)> = match self.held_by(cup) {
             Some(arm) => vec![(None, arm)],
-            None => self.grasps(cup, None)?.into_iter().map(|(arm, g)| (Some((arm, g)), arm)).collect(),
+            None => self.side_grasps(cup).into_iter().map(|(arm, g)| (Some((arm, g)), arm)).collect(),
         };
         for (grasp, arm) in starts {
             let draft = match grasp {
@@ -470,30 +484,34 @@ impl<'a> Builder<'a> {
             let upright = draft.moment.pose(self.world, cup).r;
             let bowl = self.world.centre(into);
             let lip_at = V3(bowl.0, bowl.1, self.world.pose(into).p.2 + self.form(into).size_m().2 + 0.03);
-            // Tilting about the closing axis turns the wrist only.
-            let closing = (draft.tcp(arm).r).turn(V3(0.0, 1.0, 0.0));
-            for axis in [closing, -closing] {
+            // Held from the side, a turn of the hand about its own axis tilts the cup.
+            let along = (draft.tcp(arm).r).turn(V3::UP);
+            for axis in [along, -along] {
                 let Some(axis) = V3(axis.0, axis.1, 0.0).unit() else { continue };
                 let lean = axis.cross(V3::UP);
                 let lip = upright.inv().turn(lean) * (size.0 / 2.0) + V3(0.0, 0.0, size.2);
                 let at = |angle: f64| {
                     let r = Rot::about(axis, angle) * upright;
-                    Pose::new(lip_at - r.turn(lip), r) * held.tcp_from_thing.inv()
+                    // The cup hangs below its lip until it lies; it stays above the rim all the while.
+                    let clear = V3(0.0, 0.0, size.2 * libm::cos(angle).max(0.0));
+                    Pose::new(lip_at + clear - r.turn(lip), r) * held.tcp_from_thing.inv()
                 };
                 let mut draft = draft.clone();
                 let tried = (|| {
                     let around = draft.moment.around(self.world, arm);
                     let near = draft.facing(arm, at(0.0).p);
-                    let q = draft.reach("before pouring", arm, at(0.0), &near, &around, &Allowed::default()).map_err(|s| (6, s))?;
-                    draft.travel("before pouring", arm, &q, &around).map_err(|s| (7, s))?;
-                    draft.meant(at(0.0));
+                    // The tilted end is the hard part: a posture for it is found first, and followed back.
+                    let end = draft.reach("pour", arm, at(POUR_RAD), &near, &around, &Allowed::default()).map_err(|s| (6, s))?;
                     let steps = 24;
-                    let tilt: Vec<Pose> = (1..=steps).map(|i| at(POUR_RAD * f64::from(i) / f64::from(steps))).collect();
-                    draft.follow("pour", arm, &tilt, Allowed::default(), None).map_err(|s| (8, s))?;
+                    let back: Vec<Pose> = (0..steps).rev().map(|i| at(POUR_RAD * f64::from(i) / f64::from(steps))).collect();
+                    let upright = draft.trace("pour", arm, &end, &back).map_err(|s| (7, s))?;
+                    let Some(start) = upright.last().cloned() else { return Ok(()) };
+                    draft.travel("before pouring", arm, &start, &around).map_err(|s| (8, s))?;
+                    let tilt = upright.iter().rev().cloned().collect();
+                    draft.go("pour", arm, tilt, Allowed::default(), None).map_err(|s| (9, s))?;
                     draft.meant(at(POUR_RAD));
                     draft.then(Then::Wait(1.0));
-                    let back: Vec<Pose> = (0..steps).rev().map(|i| at(POUR_RAD * f64::from(i) / f64::from(steps))).collect();
-                    draft.follow("upright", arm, &back, Allowed::default(), None).map_err(|s| (9, s))?;
+                    draft.go("upright", arm, upright, Allowed::default(), None).map_err(|s| (10, s))?;
                     Ok(())
                 })();
                 match tried {
@@ -503,6 +521,33 @@ impl<'a> Builder<'a> {
             }
         }
         Err(best.unwrap_or_else(|| (0, stuck(Code::Width, "grasp", "there is no way to hold the cup"))))
+    }
+
+    /// Grasps of a cup from the side, those that face it first: hands above an opening are in the way of what is poured.
+    fn side_grasps(&self, cup: usize) -> Vec<(usize, Grasp)> {
+        let pose = self.world.pose(cup);
+        let Form::Cup { radius_m, height_m, .. } = self.form(cup) else { return Vec::new() };
+        let mut list = Vec::new();
+        for arm in self.free_arms(pose.p) {
+            let place = &self.world.stage.arms[arm];
+            if place.robot.gripper.as_ref().is_none_or(|g| 2.0 * radius_m + grasp::SPARE_M > g.max_opening_m) {
+                continue;
+            }
+            let from = place.world_from_base.p;
+            let facing = libm::atan2(pose.p.1 - from.1, pose.p.0 - from.0) - pose.r.heading();
+            // The wall has twelve flat staves; both pads meet one in its middle.
+            let nearest = (facing / (PI / 6.0)).round();
+            for turn in [0.0, 1.0, -1.0, 2.0, -2.0] {
+                let yaw = (nearest + turn) * PI / 6.0;
+                for roll in [0.0, PI] {
+                    // From looking down to looking along yaw: pitch up by a quarter turn.
+                    let r = Rot::yaw(yaw) * Rot::about(V3(0.0, 1.0, 0.0), PI / 2.0) * Rot::yaw(roll);
+                    let p = V3(0.0, 0.0, (height_m * 0.62).max(0.055));
+                    list.push((arm, Grasp { thing_from_tcp: Pose::new(p, r), width_m: 2.0 * radius_m }));
+                }
+            }
+        }
+        list
     }
 
     /// Gives a long thing to the other arm: each holds one end of it.

@@ -14,8 +14,10 @@ const EDGE_M: f64 = 0.012;
 const BESIDE_M: [f64; 3] = [0.04, 0.07, 0.11];
 /// Heights above the floor of a container to try, metres: things may lie on each other.
 const RISE_M: [f64; 6] = [DROP_M, 0.012, 0.03, 0.05, 0.075, 0.1];
+/// Distances to keep from the walls of a container, metres: first with room for fingers.
+const WALL_M: [f64; 2] = [0.024, 0.004];
 /// Most candidates.
-const MOST: usize = 36;
+const MOST: usize = 120;
 
 /// A pose for a thing and what will carry it.
 #[derive(Clone, Copy, Debug)]
@@ -76,22 +78,35 @@ pub(super) fn spots(world: &World, thing: usize, now: Pose, relation: Relation, 
         let Some(room) = other.cavity() else { return spots };
         let at = world.cavity_pose(target);
         let on = if matches!(other, Form::Drawer { .. }) { Owner::Tray(target) } else { Owner::Thing(target) };
+        let taken: Vec<V3> = world.loads(target).iter().filter(|l| **l != thing).map(|l| world.centre(*l)).collect();
         for rise in RISE_M {
             if rise > room.depth_m {
                 break;
             }
-            for yaw in &yaws {
-                let own = footprint(&form, yaw - at.r.heading());
-                let mut free = [room.half_m[0] - own[0] - 0.004, room.half_m[1] - own[1] - 0.004];
-                if room.round {
-                    free = [(room.half_m[0] - (own[0] * own[0] + own[1] * own[1]).sqrt()) * 0.7; 2];
+            let mut places = Vec::new();
+            for margin in WALL_M {
+                for yaw in [heading, at.r.heading()] {
+                    let own = footprint(&form, yaw - at.r.heading());
+                    let mut free = [room.half_m[0] - own[0] - margin, room.half_m[1] - own[1] - margin];
+                    if room.round {
+                        free = [(room.half_m[0] - (own[0] * own[0] + own[1] * own[1]).sqrt()) * 0.7; 2];
+                    }
+                    if free[0] < 0.0 || free[1] < 0.0 {
+                        continue;
+                    }
+                    for [x, y] in grid(free, if free[0].max(free[1]) > 0.015 { 1 } else { 0 }) {
+                        places.push((at.point(room.floor + V3(x, y, rise)), yaw));
+                    }
                 }
-                if free[0] < 0.0 || free[1] < 0.0 {
-                    continue;
-                }
-                for [x, y] in grid(free, if free[0].max(free[1]) > 0.015 { 1 } else { 0 }) {
-                    add(at.point(room.floor + V3(x, y, rise)), *yaw, on, Some(target));
-                }
+            }
+            // Away from what is there already; in an empty container into the corners, which leaves room.
+            let room_to = |p: &V3| {
+                let flat = |q: &V3| V3(p.0 - q.0, p.1 - q.1, 0.0).norm();
+                if taken.is_empty() { flat(&at.p) } else { taken.iter().map(flat).fold(f64::MAX, f64::min) }
+            };
+            places.sort_by(|a, b| room_to(&b.0).total_cmp(&room_to(&a.0)));
+            for (p, yaw) in places {
+                add(p, yaw, on, Some(target));
             }
         }
         return spots;

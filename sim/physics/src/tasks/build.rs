@@ -95,10 +95,13 @@ impl Desk {
         self.taken.push((p, radius));
     }
 
-    /// Adds a thing at a free place; `None` if the table is full.
+    /// Adds a thing at a free place; `None` if the table is full or the name is taken.
     pub fn add(&mut self, mut thing: Thing) -> Option<String> {
         let size = thing.form.size_m();
         let radius = 0.5 * (size.0 * size.0 + size.1 * size.1).sqrt();
+        if self.scene.find(&thing.name).is_some() {
+            return None;
+        }
         thing.at_m = self.place(radius)?;
         let name = thing.name.clone();
         self.scene.things.push(thing);
@@ -158,7 +161,7 @@ impl Desk {
             "shelf" => Form::Shelf { size_m: [0.2, 0.26, 0.1] },
             "bin" => Form::Bin { size_m: [0.22, 0.22, 0.07], wall_m: 0.008 },
             "tray" => Form::Bin { size_m: [0.2, 0.26, 0.03], wall_m: 0.006 },
-            _ => Form::Mat { size_m: [0.16, 0.16] },
+            _ => Form::Mat { size_m: [0.2, 0.24] },
         };
         let mut thing = Thing::new(format!("{}_{noun}", colour.name()), noun, colour, form, at_m);
         thing.fixed = true;

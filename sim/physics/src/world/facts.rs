@@ -206,6 +206,9 @@ impl World {
         if let Some(arm) = self.logic.arms.iter().position(|a| a.held.is_some_and(|h| h.thing == thing)) {
             return Place::Held(arm);
         }
+        if !self.stage.thing(thing).is_movable() {
+            return Place::On(Owner::Table);
+        }
         let centre = self.centre(thing);
         if let Some(container) = self.container_at(thing, centre) {
             return Place::In(container);
@@ -224,8 +227,7 @@ impl World {
     }
 
     fn is_on_table(&self, thing: usize) -> bool {
-        let fixed = !self.stage.thing(thing).is_movable();
-        fixed || self.touches(thing).iter().any(|t| t.with == Owner::Table)
+        self.touches(thing).iter().any(|t| t.with == Owner::Table)
     }
 
     fn mat_at(&self, point: V3) -> Option<usize> {

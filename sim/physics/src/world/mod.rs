@@ -416,4 +416,6 @@ pub(crate) fn tune(physics: &mut PhysicsWorld, step_secs: f64, contact_hz: f32) 
     // A table of small things: contacts begin within half a millimetre, resting depth is a tenth of one.
     parameters.normalized_allowed_linear_error = 0.0005;
     parameters.normalized_prediction_distance = 0.004;
+    // Recycled contacts keep the distance at which they were found; facts and support need the present one.
+    parameters.contact_recycling = false;
 }
