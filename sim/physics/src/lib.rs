@@ -9,6 +9,7 @@
 pub mod checks;
 mod convert;
 mod error;
+pub mod eval;
 pub mod execute;
 pub mod faults;
 pub mod grasp;

@@ -102,20 +102,31 @@ fn post(height_m: f64) -> Thing {
     Thing { fixed: true, ..Thing::new("post", "post", Colour::Grey, form, [0.15, 0.6]) }
 }
 
-/// Moves the post to a side of the grasped block.
+/// Moves the post to the side of the grasped block on which nothing but the wanted overlap can happen.
 fn hit(setting: &mut Setting<'_>, scale: f64, height_m: f64, axis: V3, reach_m: f64) -> Made {
+    // A gap of more than what is warned about.
+    const GAP_M: f64 = 0.011;
     let planted = made(setting, pick(), |scene| scene.things.push(post(height_m)))?;
-    Ok(planted.and_then(|mut p| {
-        let grasp = p.motion.targets.iter().find(|t| t.label == "grasp")?.world_from_tcp;
-        let index = p.world.stage.scene.find("post")?;
-        // Clean is a gap of more than what is warned about.
-        let overlap = if scale > 0.0 { OVERLAP_M * scale } else { -0.011 };
-        let side = grasp.r.turn(axis);
-        let at = grasp.p + side * (reach_m + 0.02 - overlap);
-        p.world.put(index, Pose::new(V3(at.0, at.1, 0.0), Rot::yaw(libm::atan2(side.1, side.0))));
+    let Some(mut p) = planted else { return Ok(None) };
+    let grasp = p.motion.targets.iter().find(|t| t.label == "grasp").map_or(Pose::IDENTITY, |t| t.world_from_tcp);
+    let Some(index) = p.world.stage.scene.find("post") else { return Ok(None) };
+    for sign in [1.0, -1.0] {
+        let side = grasp.r.turn(axis * sign);
+        let at = |overlap: f64| {
+            let at = grasp.p + side * (reach_m + 0.02 - overlap);
+            Pose::new(V3(at.0, at.1, 0.0), Rot::yaw(libm::atan2(side.1, side.0)))
+        };
+        p.world.put(index, at(-GAP_M));
         p.reclaim();
-        Some(p)
-    }))
+        if p.judge()?.verdict != crate::checks::Verdict::Reject {
+            if scale > 0.0 {
+                p.world.put(index, at(OVERLAP_M * scale));
+                p.reclaim();
+            }
+            return Ok(Some(p));
+        }
+    }
+    Ok(None)
 }
 
 pub(super) fn arm_scene_hit(setting: &mut Setting<'_>, scale: f64) -> Made {
@@ -147,7 +158,7 @@ fn folded(planted: &Planted, distance_m: f64, seed: u64) -> Option<Vec<f64>> {
     let start = leg.timed.path.first()?;
     let own = |q: &[f64]| shape.to_self(&robot.frames(*world_from_base, q), 0.1).distance_m;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    for _ in 0..600 {
+    for _ in 0..2_000 {
         let unit = |rng: &mut ChaCha8Rng| f64::from(rng.next_u32()) / f64::from(u32::MAX);
         let far: Vec<f64> = robot.segments.iter().map(|s| s.joint.lower + 0.06 + (s.joint.upper - s.joint.lower - 0.12) * unit(&mut rng)).collect();
         if own(&far) > -0.008 || own(start) < 0.02 {
@@ -278,7 +289,7 @@ pub(super) fn overfull(setting: &mut Setting<'_>, scale: f64) -> Made {
 
 pub(super) fn does_not_fit(setting: &mut Setting<'_>, scale: f64) -> Made {
     let mut scene = setting.scene(Vec::new());
-    let length = if scale > 0.0 { 0.16 * scale } else { 0.08 };
+    let length = if scale > 0.0 { 0.16 * scale } else { 0.07 };
     red(&mut scene).form = Form::Box { size_m: [0.05, length, 0.05] };
     for thing in scene.things.iter_mut().filter(|t| t.name == "grey_bin") {
         thing.form = Form::Bin { size_m: [0.176, 0.176, 0.06], wall_m: 0.008 };

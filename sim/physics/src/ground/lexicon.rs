@@ -307,13 +307,30 @@ pub(super) fn edits(a: &str, b: &str, limit: usize) -> usize {
     rows[a.len()][b.len()]
 }
 
-/// Is a word a misspelling of another one? One edit for up to five letters, two for longer ones; the first letter is right, and
+/// Is a word a misspelling of another one? One edit for up to seven letters, two for longer ones; the first letter is right, and
 /// words of three letters or fewer are never corrected: too many of them are other words.
 pub(super) fn is_misspelt(word: &str, of: &str) -> bool {
     let letters = word.chars().count().max(of.chars().count());
-    let limit = if letters <= 5 { 1 } else { 2 };
+    let limit = if letters <= 7 { 1 } else { 2 };
     word.chars().count() >= 4 && of.chars().count() >= 4 && word.chars().next() == of.chars().next() && edits(word, of, limit) <= limit
 }
+
+/// Every word that means something to a sentence, nouns and colours first: what a misspelt word is corrected to.
+pub(super) fn vocabulary(nouns: &[String]) -> Vec<&str> {
+    let mut words: Vec<&str> = nouns.iter().map(String::as_str).collect();
+    words.extend(COLOURS.iter().flat_map(|g| g.iter().copied()));
+    words.extend(SIZES.iter().map(|(w, _)| *w));
+    words.extend(VERBS.iter().flat_map(|(v, _)| v.split(' ')));
+    words.extend(LINKS.iter().flat_map(|(l, _)| l.split(' ')));
+    words.extend(FILLERS.iter().chain(NEUTRAL).chain(PRONOUNS).chain(ARTICLES).chain(WAYS).copied());
+    words
+}
+
+/// Words for directions.
+pub(super) const WAYS: &[&str] = &[
+    "left", "leftwards", "leftward", "right", "rightwards", "rightward", "back", "away", "forward", "forwards", "backwards", "rear", "front",
+    "closer", "nearer", "here", "me", "you", "yourself", "robot",
+];
 
 #[cfg(test)]
 mod tests {
@@ -321,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_swap_a_miss_and_an_extra_letter_are_one_edit_each() {
-        for (a, b) in [("sheif", "shelf"), ("drawre", "drawer"), ("bowll", "bowl"), ("yelow", "yellow")] {
+        for (a, b) in [("sheif", "shelf"), ("drawre", "drawer"), ("closre", "closer"), ("bowll", "bowl"), ("yelow", "yellow")] {
             assert_eq!(edits(a, b, 2), 1, "{a} {b}");
             assert!(is_misspelt(a, b));
         }

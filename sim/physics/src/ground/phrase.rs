@@ -1,7 +1,7 @@
 //! Words into noun phrases and links between them.
 
 use super::Grounding;
-use super::lexicon::{ARTICLES, COLOURS, FILLERS, LINKS, Link, NEUTRAL, NOUNS, PRONOUNS, SIZES, VERBS, Verb, is_misspelt};
+use super::lexicon::{ARTICLES, COLOURS, FILLERS, LINKS, Link, NEUTRAL, NOUNS, PRONOUNS, SIZES, VERBS, Verb, edits, is_misspelt, vocabulary};
 use crate::world::World;
 
 /// A noun phrase as it was said.
@@ -73,10 +73,29 @@ fn singular(word: &str) -> &str {
     }
 }
 
+/// Words with misspellings corrected, and which ones were. A word that is known is never touched.
+fn spelt(words: Vec<String>, world: &World, nouns: &[String]) -> (Vec<String>, Vec<bool>) {
+    let vocabulary = vocabulary(nouns);
+    let names: Vec<String> = world.stage.scene.things.iter().map(|t| t.name.as_str()).chain(world.stage.arms.iter().map(|a| a.name.as_str())).flat_map(self::words).collect();
+    let known = |w: &str| vocabulary.contains(&w) || vocabulary.contains(&singular(w)) || names.iter().any(|n| n == w) || w.ends_with("ly");
+    let mut out = Vec::with_capacity(words.len());
+    let mut corrected = Vec::with_capacity(words.len());
+    for word in words {
+        let best = if known(&word) {
+            None
+        } else {
+            vocabulary.iter().filter(|v| is_misspelt(&word, v)).min_by_key(|v| edits(&word, v, 2))
+        };
+        corrected.push(best.is_some());
+        out.push(best.map_or(word, |b| (*b).to_owned()));
+    }
+    (out, corrected)
+}
+
 /// Cuts a sentence into pieces.
 pub(super) fn pieces(world: &World, text: &str) -> Result<Vec<Piece>, Grounding> {
-    let words = words(text);
     let nouns = known_nouns(world);
+    let (words, corrected_words) = spelt(words(text), world, &nouns);
     let names: Vec<(Vec<String>, String)> = world
         .stage
         .scene
@@ -141,6 +160,15 @@ pub(super) fn pieces(world: &World, text: &str) -> Result<Vec<Piece>, Grounding>
         }
         let is_noun = |w: &str| nouns.iter().any(|n| n == w || n == singular(w));
         let verb = VERBS.iter().filter_map(|(v, verb)| starts_with(rest, v).map(|c| (c, *verb))).max_by_key(|(c, _)| *c);
+        // "the home position", "a wipe": behind a bare article.
+        let bare = phrase.as_ref().is_some_and(|p| *p == Phrase::default());
+        let noun_like = |c: usize, v: Verb| bare && !is_noun(word) && ((v == Verb::Home && c > 1) || v == Verb::Wipe);
+        if let Some((count, verb)) = verb.filter(|(c, v)| noun_like(*c, *v)) {
+            phrase = None;
+            pieces.push(Piece::Verb(verb));
+            at += count;
+            continue;
+        }
         if let Some((count, verb)) = verb.filter(|(c, _)| !(in_phrase && *c == 1 && is_noun(word))) {
             let has_verb = pieces.iter().any(|p| matches!(p, Piece::Verb(_)));
             // Within an adjective position ("the open drawer") or after the verb, open and shut are states.
@@ -180,7 +208,8 @@ pub(super) fn pieces(world: &World, text: &str) -> Result<Vec<Piece>, Grounding>
             close(&mut phrase, &mut stray, &mut pieces)?;
             continue;
         }
-        if let Some((colour, corrected)) = colour(word) {
+        let corrected = corrected_words.get(at - 1).copied().unwrap_or(false);
+        if let Some(colour) = colour(word) {
             let p = phrase.get_or_insert_default();
             if p.noun.is_some() {
                 close(&mut phrase, &mut stray, &mut pieces)?;
@@ -197,12 +226,7 @@ pub(super) fn pieces(world: &World, text: &str) -> Result<Vec<Piece>, Grounding>
             push_word(&mut p.said, word);
             continue;
         }
-        let exact_noun = nouns.iter().find(|n| *n == word || *n == singular(word));
-        let noun = exact_noun.map(|n| (n, false)).or_else(|| {
-            let eligible = !FILLERS.contains(&word) && !NEUTRAL.contains(&word);
-            nouns.iter().find(|n| eligible && is_misspelt(word, n)).map(|n| (n, true))
-        });
-        if let Some((noun, corrected)) = noun {
+        if let Some(noun) = nouns.iter().find(|n| *n == word || *n == singular(word)) {
             if phrase.as_ref().is_some_and(|p| p.noun.is_some() || p.exact.is_some()) {
                 close(&mut phrase, &mut stray, &mut pieces)?;
             }
@@ -234,12 +258,6 @@ pub(super) fn pieces(world: &World, text: &str) -> Result<Vec<Piece>, Grounding>
         if FILLERS.contains(&word) || NEUTRAL.contains(&word) || word.ends_with("ly") {
             continue;
         }
-        // Verbs may be misspelt too.
-        let misspelt = VERBS.iter().find(|(v, _)| !v.contains(' ') && is_misspelt(word, v));
-        if let Some((_, verb)) = misspelt.filter(|_| !in_phrase && !pieces.iter().any(|p| matches!(p, Piece::Verb(_)))) {
-            pieces.push(Piece::Verb(*verb));
-            continue;
-        }
         // An unknown word counts where a noun phrase is being said, or where nothing else explains it.
         if stray.is_none() {
             stray = Some(word.to_owned());
@@ -258,7 +276,7 @@ fn push_word(said: &mut String, word: &str) {
 
 /// Can a word be part of a noun phrase?
 fn is_nominal(word: &str, nouns: &[String]) -> bool {
-    let known = nouns.iter().any(|n| n == word || n == singular(word) || is_misspelt(word, n));
+    let known = nouns.iter().any(|n| n == word || n == singular(word));
     known || colour(word).is_some() || PRONOUNS.contains(&word) || word == "one" || word == "arm" || ARTICLES.contains(&word)
 }
 
@@ -268,13 +286,6 @@ fn next_is_nominal(rest: &[String], nouns: &[String]) -> bool {
     })
 }
 
-fn colour(word: &str) -> Option<(&'static str, bool)> {
-    let exact = COLOURS.iter().find(|g| g.contains(&word)).and_then(|g| g.first());
-    if let Some(colour) = exact {
-        return Some((colour, false));
-    }
-    if FILLERS.contains(&word) || NEUTRAL.contains(&word) {
-        return None;
-    }
-    COLOURS.iter().find(|g| is_misspelt(word, g[0])).map(|g| (g[0], true))
+fn colour(word: &str) -> Option<&'static str> {
+    COLOURS.iter().find(|g| g.contains(&word)).and_then(|g| g.first()).copied()
 }

@@ -40,10 +40,22 @@ pub(super) fn read(world: &World, text: &str, memory: &Memory) -> Result<(Skill,
         }
     }
     reading.trailing = link;
+    // "I want the mug on the shelf": a relation without a verb asks for placing.
+    let related = reading.parts.iter().skip(1).any(|(l, _)| l.is_some_and(|l| l != Link::From));
+    if verbs.is_empty() && related {
+        verbs.push(Verb::Place);
+    }
     let Some(mut verb) = verbs.first().copied() else {
         let word = text.split_whitespace().next().unwrap_or_default().to_owned();
         return Err(Grounding::Unknown { word, known: Skill::VERBS.iter().map(|v| (*v).to_owned()).collect() });
     };
+    // "move to the home position", "give it a wipe": the second word is what is to be done.
+    if verbs.contains(&Verb::Home) && reading.parts.is_empty() {
+        verb = Verb::Home;
+    }
+    if verb == Verb::Handover && verbs.contains(&Verb::Wipe) {
+        verb = Verb::Wipe;
+    }
     // "pick up the mug and put it on the shelf" is one placing.
     if let Some(second) = verbs.get(1).filter(|v| verb == Verb::Pick && **v != Verb::Pick) {
         verb = *second;

@@ -157,8 +157,41 @@ impl<'a> Draft<'a> {
             let (scene, own) = shape.sweep(place.world_from_base, &from, q, around, f64::NEG_INFINITY);
             self.hit(label, if own.distance_m < scene.distance_m { &own } else { &scene })
         })?;
+        self.upright(label, arm, &path)?;
         self.push(label, arm, path, Allowed::default(), None);
         Ok(())
+    }
+
+    /// Does what is held stay as upright as it has to along a path?
+    fn upright(&self, label: &'static str, arm: usize, path: &[Vec<f64>]) -> Result<(), Stuck> {
+        let Some(held) = self.moment.held[arm] else { return Ok(()) };
+        let thing = self.world.stage.thing(held.thing);
+        let Some(most) = thing.upright_deg.map(f64::to_radians) else { return Ok(()) };
+        let place = &self.world.stage.arms[arm];
+        for q in Timed::new(&place.robot, path.to_vec()).samples(&place.robot, 0.05) {
+            let tilt = (place.robot.frames(place.world_from_base, &q).tcp * held.tcp_from_thing).r.tilt();
+            if tilt > most {
+                return Err(Stuck {
+                    code: Code::Keep,
+                    at: label.to_owned(),
+                    value: tilt,
+                    threshold: most,
+                    culprit: vec![thing.name.clone()],
+                    note: "no way keeps it upright".to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries what is held to a pose: in a straight line if it has to stay upright, else on any free way.
+    pub fn carry(&mut self, label: &'static str, arm: usize, to: Pose, q: &[f64], around: &Obstacles) -> Result<(), Stuck> {
+        let upright = self.moment.held[arm].is_some_and(|h| self.world.stage.thing(h.thing).upright_deg.is_some());
+        let riders = self.moment.riding.iter().copied().map(Owner::Thing).collect();
+        if upright && self.line(label, arm, to, Allowed { held: riders, ..Allowed::default() }).is_ok() {
+            return Ok(());
+        }
+        self.travel(label, arm, q, around)
     }
 
     /// Postures along poses, each reached from the one before; the first is `from`.

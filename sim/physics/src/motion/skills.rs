@@ -180,7 +180,7 @@ impl<'a> Builder<'a> {
             let rest = place.robot.frames(place.world_from_base, &near).tcp.r;
             let mut fitting: Vec<Grasp> = Vec::new();
             for g in grasp::candidates(&self.form(thing), gripper) {
-                if g.width_m + grasp::SPARE_M > gripper.max_opening_m {
+                if g.width_m + grasp::SPARE_M + 1e-3 > gripper.max_opening_m {
                     if widest.is_none_or(|(w, _)| g.width_m < w) {
                         widest = Some((g.width_m, gripper.max_opening_m - grasp::SPARE_M));
                     }
@@ -323,7 +323,7 @@ impl<'a> Builder<'a> {
         // The thing is let go a millimetre above its support; the posture there must be free but for that.
         let q_goal = draft.reach("place", arm, goal, &near, &around, &down).map_err(|s| (6, s))?;
         let q_above = draft.reach("preplace", arm, above, &q_goal, &around, &Allowed::default()).map_err(|s| (7, s))?;
-        draft.travel("preplace", arm, &q_above, &around).map_err(|s| (8, s))?;
+        draft.carry("preplace", arm, above, &q_above, &around).map_err(|s| (8, s))?;
         draft.meant(above);
         draft.line("place", arm, goal, down).map_err(|s| (9, s))?;
         draft.meant(goal);
@@ -500,18 +500,17 @@ impl<'a> Builder<'a> {
                 let tried = (|| {
                     let around = draft.moment.around(self.world, arm);
                     let near = draft.facing(arm, at(0.0).p);
-                    // The tilted end is the hard part: a posture for it is found first, and followed back.
-                    let end = draft.reach("pour", arm, at(POUR_RAD), &near, &around, &Allowed::default()).map_err(|s| (6, s))?;
+                    let q = draft.reach("before pouring", arm, at(0.0), &near, &around, &Allowed::default()).map_err(|s| (6, s))?;
+                    draft.carry("before pouring", arm, at(0.0), &q, &around).map_err(|s| (8, s))?;
+                    draft.meant(at(0.0));
                     let steps = 24;
-                    let back: Vec<Pose> = (0..steps).rev().map(|i| at(POUR_RAD * f64::from(i) / f64::from(steps))).collect();
-                    let upright = draft.trace("pour", arm, &end, &back).map_err(|s| (7, s))?;
-                    let Some(start) = upright.last().cloned() else { return Ok(()) };
-                    draft.travel("before pouring", arm, &start, &around).map_err(|s| (8, s))?;
-                    let tilt = upright.iter().rev().cloned().collect();
-                    draft.go("pour", arm, tilt, Allowed::default(), None).map_err(|s| (9, s))?;
+                    let tilt: Vec<Pose> = (1..=steps).map(|i| at(POUR_RAD * f64::from(i) / f64::from(steps))).collect();
+                    draft.follow("pour", arm, &tilt, Allowed::default(), None).map_err(|s| (9, s))?;
                     draft.meant(at(POUR_RAD));
                     draft.then(Then::Wait(1.0));
-                    draft.go("upright", arm, upright, Allowed::default(), None).map_err(|s| (10, s))?;
+                    let mut back = draft.motion.legs.last().map(|l| l.timed.path.clone()).unwrap_or_default();
+                    back.reverse();
+                    draft.go("upright", arm, back, Allowed::default(), None).map_err(|s| (10, s))?;
                     Ok(())
                 })();
                 match tried {
