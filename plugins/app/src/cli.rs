@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::eval::EvalWhat;
+use crate::plan::PlanArgs;
 use crate::train::TrainStage;
 
 /// Exit codes, part of `--help`.
@@ -30,6 +31,10 @@ pub enum Job {
     #[command(after_help = "Without a display, or with libraries missing, the sample walk runs headless instead.\n\
         Headless, Rhea writes the replay, a contact sheet and the narration to the output folder.")]
     Explore(ExploreArgs),
+    /// Carry out a robot task in simulation, every step judged by physics.
+    #[command(after_help = "The planner is a symbolic search, or the script's own sentences; no model takes part.\n\
+        The exit code is 0 if everything that the script expects came true, else 1.")]
+    Plan(PlanArgs),
     /// Look into a recorded walk.
     Review(ReviewArgs),
     /// Measure speed and memory on this machine, on two of its cores.

@@ -10,12 +10,14 @@ mod bench_list;
 mod cli;
 mod doctor;
 mod eval;
+mod eval_plans;
 mod explore;
 mod fault;
 mod headless;
 mod machine;
 mod opener;
 mod place;
+mod plan;
 mod progress;
 mod review;
 mod say;
@@ -44,6 +46,7 @@ pub fn run() -> ExitCode {
     };
     let done = check_kernels().and_then(|()| match cli.job.unwrap_or(Job::Explore(cli.explore)) {
         Job::Explore(args) => explore::run(&args),
+        Job::Plan(args) => plan::run(&args),
         Job::Review(args) => review::run(&args),
         Job::Bench(args) => run_bench(&args),
         Job::Eval { what } => eval::run(&what),

@@ -41,7 +41,8 @@ impl Grasp {
 pub fn candidates(form: &Form, gripper: &Gripper) -> Vec<Grasp> {
     let size = form.size_m();
     let lowest = gripper.tip_beyond_tcp_m + TIP_GAP_M;
-    let height = |top: f64, reach: f64| (top - reach).max(lowest).min((top - 0.008).max(top / 2.0)).max(top / 2.0 - 0.5 * reach);
+    let height =
+        |top: f64, reach: f64| (top - reach).max(lowest).min((top - 0.008).max(top / 2.0)).max(top / 2.0 - 0.5 * reach);
     let at = |p: V3, yaw: f64, width_m: f64| Grasp { thing_from_tcp: looking_down(p, yaw), width_m };
     let mut list = Vec::new();
     match *form {
@@ -100,7 +101,10 @@ pub fn candidates(form: &Form, gripper: &Gripper) -> Vec<Grasp> {
 pub fn handle_grasps(form: &Form) -> Vec<Grasp> {
     let Some(handle) = form.handle() else { return Vec::new() };
     [PI / 2.0, -PI / 2.0]
-        .map(|yaw| Grasp { thing_from_tcp: looking_down(handle + V3(0.0, 0.0, 0.004), yaw), width_m: Form::handle_size().0 })
+        .map(|yaw| Grasp {
+            thing_from_tcp: looking_down(handle + V3(0.0, 0.0, 0.004), yaw),
+            width_m: Form::handle_size().0,
+        })
         .to_vec()
 }
 
@@ -131,7 +135,9 @@ pub fn pad_contact(solids: &[Solid], thing_from_tcp: Pose, opening_m: f64, pad_h
     let axis = thing_from_tcp.r.turn(V3(0.0, 1.0, 0.0));
     let cast = |from: V3, along: V3| {
         let ray = Ray::new(convert::vector(from), convert::vector(along));
-        let hits = shapes.iter().filter_map(|(pose, shape)| shape.cast_ray_and_get_normal(pose, &ray, opening_m as f32, false));
+        let hits = shapes
+            .iter()
+            .filter_map(|(pose, shape)| shape.cast_ray_and_get_normal(pose, &ray, opening_m as f32, false));
         hits.min_by(|a, b| a.time_of_impact.total_cmp(&b.time_of_impact))
             .filter(|h| h.time_of_impact > 0.0)
             .map(|h| (f64::from(h.time_of_impact), convert::from_vector(h.normal)))
@@ -142,7 +148,9 @@ pub fn pad_contact(solids: &[Solid], thing_from_tcp: Pose, opening_m: f64, pad_h
         let z = pad_half_m[1] * (f64::from(row) / f64::from(ROWS) * 2.0 - 1.0);
         let middle = thing_from_tcp.point(V3(0.0, 0.0, z));
         let half = opening_m / 2.0;
-        let (Some(a), Some(b)) = (cast(middle + axis * half, -axis), cast(middle - axis * half, axis)) else { continue };
+        let (Some(a), Some(b)) = (cast(middle + axis * half, -axis), cast(middle - axis * half, axis)) else {
+            continue;
+        };
         let angle = |normal: V3, outward: V3| libm::acos(normal.dot(outward).clamp(-1.0, 1.0));
         let contact = PadContact {
             width_m: opening_m - a.0 - b.0,

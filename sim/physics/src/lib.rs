@@ -22,6 +22,7 @@ pub mod planner;
 pub mod robot;
 pub mod run;
 pub mod scene;
+pub mod script;
 pub mod skill;
 pub mod symbolic;
 pub mod tasks;

@@ -133,7 +133,11 @@ impl Rot {
     #[must_use]
     pub fn exp(vector: V3) -> Self {
         let angle = vector.norm();
-        if angle < 1e-12 { Self { w: 1.0, v: vector * 0.5 }.renormed() } else { Self::about(vector * (1.0 / angle), angle) }
+        if angle < 1e-12 {
+            Self { w: 1.0, v: vector * 0.5 }.renormed()
+        } else {
+            Self::about(vector * (1.0 / angle), angle)
+        }
     }
 
     /// The rotation vector, of length 0 to pi.

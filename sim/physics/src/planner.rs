@@ -44,7 +44,8 @@ pub fn plan(world: &World, goals: &[Goal], forbidden: &[Skill]) -> Result<Vec<Sk
         }
     }
     let unmet = |s: &Symbols| {
-        let open = |(g, now): (&Goal, &bool)| !(s.holds(stage, g) == Some(true) || (*now && !is_touched(s, &start, world, g)));
+        let open =
+            |(g, now): (&Goal, &bool)| !(s.holds(stage, g) == Some(true) || (*now && !is_touched(s, &start, world, g)));
         goals.iter().zip(&met_now).filter(|(g, now)| open((g, now))).map(|(g, _)| g).collect::<Vec<_>>()
     };
     let mut nodes: Vec<(Symbols, Option<(usize, Skill)>, usize)> = vec![(start.clone(), None, 0)];
@@ -127,7 +128,11 @@ fn helpful(world: &World, state: &Symbols, unmet: &[&Goal], stopped: &mut Vec<St
     // A hand that holds something else can be emptied.
     for (i, at) in state.at.iter().enumerate() {
         if let At::Held(_) = at {
-            list.push(Skill::Place { thing: stage.thing(i).name.clone(), relation: Relation::On, target: "table".to_owned() });
+            list.push(Skill::Place {
+                thing: stage.thing(i).name.clone(),
+                relation: Relation::On,
+                target: "table".to_owned(),
+            });
         }
     }
     let mut unique = Vec::new();
@@ -159,13 +164,18 @@ fn wanted(world: &World, state: &Symbols, goal: &Goal) -> Option<Skill> {
             let relation = Relation::ALL.into_iter().find(|r| r.side() == Some(*side))?;
             place(thing, relation, target)
         }
-        Goal::Near { thing, target, .. } => Some(Skill::Push { thing: thing.clone(), to: Towards::Thing(target.clone()) }),
+        Goal::Near { thing, target, .. } => {
+            Some(Skill::Push { thing: thing.clone(), to: Towards::Thing(target.clone()) })
+        }
         Goal::Held { thing, arm } => {
             let index = stage.scene.find(thing)?;
             let wanted = arm.as_ref().and_then(|a| stage.arms.iter().position(|b| b.name == *a));
             let can = |arm: usize| reaches(world, arm, world.pose(index).p);
             match wanted {
-                Some(arm) if state.at[index] != At::Held(arm) && (stage.arms.len() > 1 && (!can(arm) || matches!(state.at[index], At::Held(_)))) => {
+                Some(arm)
+                    if state.at[index] != At::Held(arm)
+                        && (stage.arms.len() > 1 && (!can(arm) || matches!(state.at[index], At::Held(_)))) =>
+                {
                     Some(Skill::Handover { thing: thing.clone(), to: stage.arms[arm].name.clone() })
                 }
                 _ => Some(Skill::Pick { thing: thing.clone() }),
@@ -179,8 +189,14 @@ fn wanted(world: &World, state: &Symbols, goal: &Goal) -> Option<Skill> {
             let into_index = stage.scene.find(into)?;
             let load = world.of_noun(noun).into_iter().find(|i| state.at[*i] != At::In(into_index))?;
             match state.at[load] {
-                At::In(cup) if stage.thing(cup).is_movable() => Some(Skill::Pour { from: stage.thing(cup).name.clone(), into: into.clone() }),
-                _ => Some(Skill::Place { thing: stage.thing(load).name.clone(), relation: Relation::In, target: into.clone() }),
+                At::In(cup) if stage.thing(cup).is_movable() => {
+                    Some(Skill::Pour { from: stage.thing(cup).name.clone(), into: into.clone() })
+                }
+                _ => Some(Skill::Place {
+                    thing: stage.thing(load).name.clone(),
+                    relation: Relation::In,
+                    target: into.clone(),
+                }),
             }
         }
     }

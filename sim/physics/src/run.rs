@@ -1,8 +1,9 @@
 //! Running a task with the search planner: plan, propose, check, execute, look again.
 
-use crate::checks::{Check, Claim, Course, Step, StepReport, Verdict, check_goals, check_step};
+use crate::checks::{Check, Claim, Code, Course, Step, StepReport, Verdict, check_goals, check_step};
 use crate::error::PhysicsError;
 use crate::execute::execute;
+use crate::ground::{Grounding, ground};
 use crate::motion::{ProposeOptions, propose};
 use crate::planner::{NoPlan, plan};
 use crate::skill::{Relation, Skill};
@@ -12,6 +13,9 @@ use crate::world::facts::Goal;
 
 /// Times that a rejected step may be planned around before the task is given up.
 const RESCUES: usize = 5;
+
+/// Missing steps that may be put before one sentence.
+const REMEDIES: usize = 4;
 
 /// How a task went.
 #[derive(Clone, Debug)]
@@ -34,7 +38,7 @@ pub struct Outcome {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
     /// The check that says no; `None` when no plan exists on paper.
-    pub code: Option<crate::checks::Code>,
+    pub code: Option<Code>,
     /// In words.
     pub says: String,
 }
@@ -91,7 +95,12 @@ pub fn run_goals(world: &mut World, goals: &[Goal], options: &ProposeOptions) ->
 ///
 /// # Errors
 /// Only if the world cannot be copied.
-pub fn run_skills(world: &mut World, skills: &[Skill], goals: &[Goal], options: &ProposeOptions) -> Result<Outcome, PhysicsError> {
+pub fn run_skills(
+    world: &mut World,
+    skills: &[Skill],
+    goals: &[Goal],
+    options: &ProposeOptions,
+) -> Result<Outcome, PhysicsError> {
     let mut outcome = empty();
     let mut course = Course { goals: goals.to_vec(), ..Course::default() };
     for skill in skills {
@@ -105,15 +114,82 @@ pub fn run_skills(world: &mut World, skills: &[Skill], goals: &[Goal], options: 
     Ok(outcome)
 }
 
+/// Runs sentences in order. A step whose precondition fails gets the missing step put before it, up to [`REMEDIES`] deep;
+/// words that are not understood, or can mean several things, refuse the task.
+///
+/// # Errors
+/// Only if the world cannot be copied.
+pub fn run_text(
+    world: &mut World,
+    sentences: &[String],
+    goals: &[Goal],
+    options: &ProposeOptions,
+) -> Result<Outcome, PhysicsError> {
+    let mut outcome = empty();
+    let mut course = Course { goals: goals.to_vec(), ..Course::default() };
+    for text in sentences {
+        let skill = match ground(world, text, &course.memory) {
+            Grounding::Skill { skill, .. } => skill,
+            Grounding::Ambiguous { what, candidates } => {
+                outcome.refused = Some(Refusal {
+                    code: Some(Code::Ground),
+                    says: format!("`{what}` can mean: {}", candidates.join(", ")),
+                });
+                return Ok(outcome);
+            }
+            Grounding::Unknown { word, known } => {
+                let says = if word.is_empty() {
+                    known.join(", ")
+                } else {
+                    format!("`{word}` means nothing here; there are: {}", known.join(", "))
+                };
+                outcome.refused = Some(Refusal { code: Some(Code::Ground), says });
+                return Ok(outcome);
+            }
+        };
+        let mut wanted = vec![skill];
+        while let Some(next) = wanted.last().cloned() {
+            let remedy = Symbols::of(world).check(&world.stage, &next).err().and_then(|u| u.remedy);
+            match remedy.filter(|r| wanted.len() <= REMEDIES && !wanted.contains(r)) {
+                Some(remedy) => wanted.push(remedy),
+                None => {
+                    let report = step(world, &next, &mut course, &mut outcome, options)?;
+                    if report.verdict == Verdict::Reject {
+                        outcome.refused = Some(Refusal { code: report.first_code, says: report.says });
+                        return Ok(outcome);
+                    }
+                    wanted.pop();
+                }
+            }
+        }
+    }
+    outcome.goals = check_goals(world, goals);
+    Ok(outcome)
+}
+
 fn empty() -> Outcome {
-    Outcome { steps: Vec::new(), executed: Vec::new(), rescued: 0, goals: Vec::new(), refused: None, hashes: Vec::new() }
+    Outcome {
+        steps: Vec::new(),
+        executed: Vec::new(),
+        rescued: 0,
+        goals: Vec::new(),
+        refused: None,
+        hashes: Vec::new(),
+    }
 }
 
 /// Judges one step and executes it if it is accepted.
-fn step(world: &mut World, skill: &Skill, course: &mut Course, outcome: &mut Outcome, options: &ProposeOptions) -> Result<StepReport, PhysicsError> {
+fn step(
+    world: &mut World,
+    skill: &Skill,
+    course: &mut Course,
+    outcome: &mut Outcome,
+    options: &ProposeOptions,
+) -> Result<StepReport, PhysicsError> {
     let motion = propose(world, skill, options);
     let claim = Some(Claim::meant(world, &motion));
-    let judged = Step { skill: Some(skill.clone()), claim, duration_secs: Some(motion.duration_secs()), ..Step::default() };
+    let judged =
+        Step { skill: Some(skill.clone()), claim, duration_secs: Some(motion.duration_secs()), ..Step::default() };
     let report = check_step(world, outcome.steps.len() + 1, &judged, &motion, course)?;
     outcome.steps.push(report.clone());
     if report.verdict != Verdict::Reject {
@@ -157,7 +233,9 @@ fn clear_way(
 /// The thing that a goal wants somewhere.
 fn subject(goal: &Goal) -> Option<&str> {
     match goal {
-        Goal::On { thing, .. } | Goal::In { thing, .. } | Goal::Beside { thing, .. } | Goal::Near { thing, .. } => Some(thing),
+        Goal::On { thing, .. } | Goal::In { thing, .. } | Goal::Beside { thing, .. } | Goal::Near { thing, .. } => {
+            Some(thing)
+        }
         _ => None,
     }
 }
@@ -169,8 +247,10 @@ fn refusal(outcome: &Outcome, no_plan: &NoPlan) -> Refusal {
         return Refusal { code: step.first_code, says: step.says.clone() };
     }
     let (code, says) = match no_plan {
-        NoPlan::Unknown(goal) => (crate::checks::Code::Ground, format!("a goal names something that is not there: {goal}")),
-        NoPlan::Impossible(why) => (crate::checks::Code::Pre, format!("no order of skills leads to the goal; not true: {}", why.join("; "))),
+        NoPlan::Unknown(goal) => (Code::Ground, format!("a goal names something that is not there: {goal}")),
+        NoPlan::Impossible(why) => {
+            (Code::Pre, format!("no order of skills leads to the goal; not true: {}", why.join("; ")))
+        }
         NoPlan::TooLarge(states) => {
             return Refusal { code: None, says: format!("the search was given up after {states} states") };
         }

@@ -151,7 +151,8 @@ pub enum Skill {
 impl Skill {
     /// Names of all skills.
     pub const VERBS: [&'static str; 14] = [
-        "pick", "place", "stack", "unstack", "push", "pull", "open", "close", "pour", "handover", "regrasp", "wipe", "press", "home",
+        "pick", "place", "stack", "unstack", "push", "pull", "open", "close", "pour", "handover", "regrasp", "wipe",
+        "press", "home",
     ];
 
     /// The name of the skill.
@@ -188,7 +189,9 @@ impl Skill {
             | Self::Handover { thing, .. }
             | Self::Regrasp { thing } => Some(thing),
             Self::Pour { from, .. } => Some(from),
-            Self::Open { target } | Self::Close { target } | Self::Wipe { target } | Self::Press { target } => Some(target),
+            Self::Open { target } | Self::Close { target } | Self::Wipe { target } | Self::Press { target } => {
+                Some(target)
+            }
             Self::Home => None,
         }
     }
@@ -199,7 +202,9 @@ impl Skill {
         match self {
             Self::Place { target, .. } | Self::Stack { target, .. } => Some(target),
             Self::Pour { into, .. } => Some(into),
-            Self::Push { to: Towards::Thing(target), .. } | Self::Pull { to: Towards::Thing(target), .. } => Some(target),
+            Self::Push { to: Towards::Thing(target), .. } | Self::Pull { to: Towards::Thing(target), .. } => {
+                Some(target)
+            }
             _ => None,
         }
     }
@@ -216,7 +221,9 @@ impl fmt::Display for Skill {
         };
         match self {
             Self::Pick { thing } => write!(f, "pick up the {}", spoken(thing)),
-            Self::Place { thing, relation, target } => write!(f, "put the {} {} the {}", spoken(thing), relation.words(), spoken(target)),
+            Self::Place { thing, relation, target } => {
+                write!(f, "put the {} {} the {}", spoken(thing), relation.words(), spoken(target))
+            }
             Self::Stack { thing, target } => write!(f, "stack the {} on the {}", spoken(thing), spoken(target)),
             Self::Unstack { thing } => write!(f, "unstack the {}", spoken(thing)),
             Self::Push { thing, to: way } => write!(f, "push the {} {}", spoken(thing), to(way)),

@@ -180,7 +180,9 @@ impl Symbols {
                 if !stage.thing(index).is_movable() {
                     return unmet(format!("{thing} can be moved"), &[thing], None);
                 }
-                if !matches!(self.at[index], At::Table | At::Beside(..) | At::Pushed(_) | At::Aside(_) ) && !matches!(self.at[index], At::On(t) if is_mat(stage, t)) {
+                if !matches!(self.at[index], At::Table | At::Beside(..) | At::Pushed(_) | At::Aside(_))
+                    && !matches!(self.at[index], At::On(t) if is_mat(stage, t))
+                {
                     return unmet(format!("{thing} stands on the table"), &[thing], None);
                 }
                 self.has_free_hand()
@@ -269,7 +271,8 @@ impl Symbols {
 
     fn can_pick(&self, stage: &Stage, thing: usize) -> Result<(), Unmet> {
         let own = &stage.thing(thing).name;
-        let unmet = |condition: String, culprit: String, remedy| Err(Unmet { condition, culprit: vec![culprit], remedy });
+        let unmet =
+            |condition: String, culprit: String, remedy| Err(Unmet { condition, culprit: vec![culprit], remedy });
         if !stage.thing(thing).is_movable() {
             return unmet(format!("{own} can be moved"), own.clone(), None);
         }
@@ -301,7 +304,9 @@ impl Symbols {
 
     fn can_put(&self, stage: &Stage, thing: usize, relation: Relation, target: usize) -> Result<(), Unmet> {
         let (own, other) = (&stage.thing(thing).name, &stage.thing(target).name);
-        let unmet = |condition: String, culprit: &String, remedy| Err(Unmet { condition, culprit: vec![culprit.clone()], remedy });
+        let unmet = |condition: String, culprit: &String, remedy| {
+            Err(Unmet { condition, culprit: vec![culprit.clone()], remedy })
+        };
         if thing == target {
             return unmet("a thing is put relative to another one".to_owned(), own, None);
         }
@@ -332,7 +337,8 @@ impl Symbols {
                 match self.loads(target).find(|l| *l != thing).filter(|_| taken) {
                     Some(load) => {
                         let load = stage.thing(load).name.clone();
-                        let remedy = Skill::Place { thing: load.clone(), relation: Relation::On, target: "table".to_owned() };
+                        let remedy =
+                            Skill::Place { thing: load.clone(), relation: Relation::On, target: "table".to_owned() };
                         unmet(format!("the top of {other} is free"), &load, Some(remedy))
                     }
                     None => Ok(()),

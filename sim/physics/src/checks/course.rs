@@ -9,7 +9,14 @@ use crate::symbolic::Symbols;
 use crate::world::World;
 use crate::world::facts::Goal;
 
-pub(super) fn check(world: &World, step: &Step, skill: &Skill, motion: &Motion, course: &Course, checks: &mut Vec<Check>) {
+pub(super) fn check(
+    world: &World,
+    step: &Step,
+    skill: &Skill,
+    motion: &Motion,
+    course: &Course,
+    checks: &mut Vec<Check>,
+) {
     checks.push(match step.duration_secs {
         None => Check::unknown(Code::Time, "no duration was given"),
         Some(secs) => Check::at_least(Code::Time, secs, "s", motion.duration_secs().max(1e-3)).warn_free(),
@@ -65,7 +72,12 @@ fn keep(world: &World, skill: &Skill, motion: &Motion) -> Option<Check> {
         for q in leg.timed.samples(&place.robot, 0.05) {
             let tilt = (place.robot.frames(place.world_from_base, &q).tcp * held.tcp_from_thing).r.tilt();
             if worst.as_ref().is_none_or(|w| tilt > w.value) {
-                worst = Some(Check::at_most(Code::Keep, tilt, "rad", most).at(leg.label).blame([thing.name.clone()]).note("tilts"));
+                worst = Some(
+                    Check::at_most(Code::Keep, tilt, "rad", most)
+                        .at(leg.label)
+                        .blame([thing.name.clone()])
+                        .note("tilts"),
+                );
             }
         }
     }
@@ -86,7 +98,9 @@ pub fn check_goals(world: &mut World, goals: &[Goal]) -> Vec<Check> {
             };
             let mut check = Check::truth(Code::Goal, first && second).note(format!("{goal:?}"));
             if let Some(thing) = rests(goal).and_then(|t| world.stage.scene.find(t)) {
-                let away = (0..world.stage.arms.len()).map(|a| world.frames(a).tcp.p.distance(world.centre(thing))).fold(f64::MAX, f64::min);
+                let away = (0..world.stage.arms.len())
+                    .map(|a| world.frames(a).tcp.p.distance(world.centre(thing)))
+                    .fold(f64::MAX, f64::min);
                 let held = matches!(world.place(thing), crate::world::facts::Place::Held(_));
                 if check.verdict != Verdict::Reject && (held || away < HAND_AWAY_M) {
                     check = Check::at_least(Code::Goal, away, "m", HAND_AWAY_M).note("the hand has not let go");
@@ -102,7 +116,9 @@ pub fn check_goals(world: &mut World, goals: &[Goal]) -> Vec<Check> {
 /// The thing that must have been let go.
 fn rests(goal: &Goal) -> Option<&str> {
     match goal {
-        Goal::On { thing, .. } | Goal::In { thing, .. } | Goal::Beside { thing, .. } | Goal::Near { thing, .. } => Some(thing),
+        Goal::On { thing, .. } | Goal::In { thing, .. } | Goal::Beside { thing, .. } | Goal::Near { thing, .. } => {
+            Some(thing)
+        }
         _ => None,
     }
 }

@@ -180,7 +180,11 @@ fn count(world: &World, claim: Option<&Claim>, frame: &FrameFacts) -> Check {
     }
     for list in [claimed, seen].into_iter().flatten() {
         if let Some((name, found)) = times(&list) {
-            let note = if names.contains(&name.as_str()) { format!("is there {found} times, must be once") } else { "appears from nowhere".to_owned() };
+            let note = if names.contains(&name.as_str()) {
+                format!("is there {found} times, must be once")
+            } else {
+                "appears from nowhere".to_owned()
+            };
             return Check::truth(Code::Count, false).blame([name]).note(note);
         }
     }
@@ -214,14 +218,22 @@ fn background(b: Background) -> Check {
         Check::at_most(Code::Background, b.shift_px, "px", shift),
         strict(Check::at_least(Code::Background, b.token_agreement, "of the tokens", tokens)),
     ];
-    checks.into_iter().min_by(|a, b| (a.verdict != Verdict::Reject).cmp(&(b.verdict != Verdict::Reject)).then(a.margin.total_cmp(&b.margin))).unwrap_or_else(|| Check::unknown(Code::Background, ""))
+    checks
+        .into_iter()
+        .min_by(|a, b| {
+            (a.verdict != Verdict::Reject).cmp(&(b.verdict != Verdict::Reject)).then(a.margin.total_cmp(&b.margin))
+        })
+        .unwrap_or_else(|| Check::unknown(Code::Background, ""))
 }
 
 /// Warns only: a picture model that is not good enough is no reason to call a plan impossible.
 fn agree(things: &[Agreement]) -> Check {
     let mut worst: Option<Check> = None;
     for thing in things {
-        for check in [Check::at_least(Code::Agree, thing.iou, "IoU", AGREE.0), Check::at_most(Code::Agree, thing.off_m, "m", AGREE.1)] {
+        for check in [
+            Check::at_least(Code::Agree, thing.iou, "IoU", AGREE.0),
+            Check::at_most(Code::Agree, thing.off_m, "m", AGREE.1),
+        ] {
             if worst.as_ref().is_none_or(|w| check.margin < w.margin) {
                 worst = Some(check.blame([thing.name.clone()]));
             }
@@ -266,12 +278,20 @@ fn float(world: &World, motion: &Motion, claim: &Claim) -> Check {
                     continue;
                 }
                 let options = ShapeCastOptions::with_max_time_of_impact(0.5);
-                if let Ok(Some(hit)) = query::cast_shapes(&a, down, &**shape, &b, convert::vector(V3::ZERO), &**other_shape, options) {
+                if let Ok(Some(hit)) =
+                    query::cast_shapes(&a, down, &**shape, &b, convert::vector(V3::ZERO), &**other_shape, options)
+                {
                     gap = gap.min(f64::from(hit.time_of_impact));
                 }
             }
         }
-        let gap = if gap == f64::MAX && shapes.iter().any(|(o, _)| *o == thing) { 0.5 } else if gap == f64::MAX { 0.0 } else { gap };
+        let gap = if gap == f64::MAX && shapes.iter().any(|(o, _)| *o == thing) {
+            0.5
+        } else if gap == f64::MAX {
+            0.0
+        } else {
+            gap
+        };
         for check in [
             Check::at_most(Code::Float, gap, "m", FLOAT_M).note("nothing is under it"),
             Check::at_most(Code::Float, depth, "m", FLOAT_M).note("is inside of something"),

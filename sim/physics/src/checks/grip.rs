@@ -1,6 +1,8 @@
 //! Stage B, the hand: width, antipodal contact, force, the grasp test, and what the joints carry.
 
-use super::thresholds::{FORCE_SAFETY, HOLD_TILT_RAD, LIFT_MPS2, PAD_OVERLAP_M, SINK_M, SLIP_M, SPARE_WIDTH_M, TORQUE_SAMPLES, TORQUE_SHARE};
+use super::thresholds::{
+    FORCE_SAFETY, HOLD_TILT_RAD, LIFT_MPS2, PAD_OVERLAP_M, SINK_M, SLIP_M, SPARE_WIDTH_M, TORQUE_SAMPLES, TORQUE_SHARE,
+};
 use super::{Check, Code, Verdict};
 use crate::error::PhysicsError;
 use crate::grasp::{Grasp, pad_contact};
@@ -24,7 +26,10 @@ pub(super) fn check(world: &World, motion: &Motion, checks: &mut Vec<Check>) -> 
         let name = world.stage.thing(*drawer).name.clone();
         for arm in motion.legs.first().map(|l| l.arm) {
             let gripper = world.stage.arms[arm].robot.needs_gripper()?;
-            checks.push(Check::at_most(Code::Width, grasp.width_m + SPARE_WIDTH_M, "m", gripper.max_opening_m).blame([name.clone()]));
+            checks.push(
+                Check::at_most(Code::Width, grasp.width_m + SPARE_WIDTH_M, "m", gripper.max_opening_m)
+                    .blame([name.clone()]),
+            );
         }
     }
     checks.push(torque(world, motion));
@@ -41,10 +46,14 @@ fn geometry(world: &World, thing: usize, grasp: &Grasp, gripper: &Gripper, check
     // Rays start outside of what could be between the pads.
     let opening = grasp.open_m(gripper).max(grasp.width_m) + 0.04;
     let Some(contact) = pad_contact(&world.stage.solids[thing], grasp.thing_from_tcp, opening, pads(gripper)) else {
-        checks.push(Check::at_least(Code::Antipodal, 0.0, "m", PAD_OVERLAP_M).blame([name]).note("the pads meet nothing"));
+        checks.push(
+            Check::at_least(Code::Antipodal, 0.0, "m", PAD_OVERLAP_M).blame([name]).note("the pads meet nothing"),
+        );
         return;
     };
-    checks.push(Check::at_most(Code::Width, contact.width_m + SPARE_WIDTH_M, "m", gripper.max_opening_m).blame([name.clone()]));
+    checks.push(
+        Check::at_most(Code::Width, contact.width_m + SPARE_WIDTH_M, "m", gripper.max_opening_m).blame([name.clone()]),
+    );
     let friction_angle = libm::atan(friction(world, thing));
     let by_angle = Check::at_most(Code::Antipodal, contact.angle_rad, "rad", friction_angle);
     let by_overlap = Check::at_least(Code::Antipodal, contact.overlap_m, "m", PAD_OVERLAP_M);
@@ -64,14 +73,18 @@ fn force(world: &World, thing: usize, grasp: &Grasp, gripper: &Gripper, load: f6
     let carry = FORCE_SAFETY * load * (GRAVITY + LIFT_MPS2) / (2.0 * mu);
     let com = grasp.thing_from_tcp.inv().point(centre_of_mass(world, thing));
     // Off the closing axis, horizontally: the tool looks down.
-    let twist = FORCE_SAFETY * load * GRAVITY * com.0.abs() / (2.0 * mu * pads(gripper)[0].max(pads(gripper)[1]) * 2.0 / 3.0);
+    let twist =
+        FORCE_SAFETY * load * GRAVITY * com.0.abs() / (2.0 * mu * pads(gripper)[0].max(pads(gripper)[1]) * 2.0 / 3.0);
     let need = carry.max(twist);
-    let mut check = Check::at_most(Code::Force, need, "N", gripper.force_n).blame([world.stage.thing(thing).name.clone()]);
+    let mut check =
+        Check::at_most(Code::Force, need, "N", gripper.force_n).blame([world.stage.thing(thing).name.clone()]);
     check.note = format!("with {load:.3} kg and friction {mu:.2}{}", if twist > carry { ", twisting" } else { "" });
     if let Some(most) = world.stage.thing(thing).fragile_n
         && carry > most
     {
-        return Check::at_most(Code::Keep, carry, "N", most).blame(check.culprit).note("it breaks under the force that holds it");
+        return Check::at_most(Code::Keep, carry, "N", most)
+            .blame(check.culprit)
+            .note("it breaks under the force that holds it");
     }
     check
 }
@@ -146,7 +159,10 @@ fn torque(world: &World, motion: &Motion) -> Check {
         let place = &world.stage.arms[leg.arm];
         let frames = place.robot.frames(place.world_from_base, q);
         let (load, at) = match leg.before.held[leg.arm] {
-            Some(held) => (load_kg(world, held.thing), (frames.tcp * held.tcp_from_thing).point(centre_of_mass(world, held.thing))),
+            Some(held) => (
+                load_kg(world, held.thing),
+                (frames.tcp * held.tcp_from_thing).point(centre_of_mass(world, held.thing)),
+            ),
             None => (0.0, Pose::IDENTITY.p),
         };
         for (segment, torque) in place.robot.segments.iter().zip(place.robot.holding_torque(&frames, load, at)) {

@@ -279,7 +279,13 @@ pub const ENGINE: &str = "rapier3d 0.36.1 enhanced-determinism";
 ///
 /// # Errors
 /// Only if the world cannot be copied.
-pub fn check_step(world: &World, number: usize, step: &Step, motion: &Motion, course: &Course) -> Result<StepReport, PhysicsError> {
+pub fn check_step(
+    world: &World,
+    number: usize,
+    step: &Step,
+    motion: &Motion,
+    course: &Course,
+) -> Result<StepReport, PhysicsError> {
     let mut checks = Vec::new();
     let rejected = |checks: &[Check]| checks.iter().any(|c| c.verdict == Verdict::Reject);
     stage_a(world, step, course, &mut checks);
@@ -320,7 +326,11 @@ fn stage_a(world: &World, step: &Step, course: &Course, checks: &mut Vec<Check>)
         Ok(()) => checks.push(Check::truth(Code::Pre, true)),
         Err(unmet) => {
             let hint = unmet.remedy.map(|r| format!("; first {r}")).unwrap_or_default();
-            checks.push(Check::truth(Code::Pre, false).blame(unmet.culprit).note(format!("does not hold: {}{hint}", unmet.condition)));
+            checks.push(
+                Check::truth(Code::Pre, false)
+                    .blame(unmet.culprit)
+                    .note(format!("does not hold: {}{hint}", unmet.condition)),
+            );
         }
     }
 }
@@ -336,12 +346,12 @@ fn ground_check(grounding: &Grounding, skill: &Skill) -> Check {
         Grounding::Skill { skill: said, .. } => Check::truth(Code::Ground, false)
             .blame(said.thing().map(str::to_owned).into_iter().chain(said.target().map(str::to_owned)))
             .note(format!("the words say: {said}")),
-        Grounding::Ambiguous { what, candidates } => {
-            Check::truth(Code::Ground, false).blame(candidates.clone()).note(format!("`{what}` can mean several things"))
-        }
-        Grounding::Unknown { word, known } => {
-            Check::truth(Code::Ground, false).blame([word.clone()]).note(format!("`{word}` means nothing here; there are: {}", known.join(", ")))
-        }
+        Grounding::Ambiguous { what, candidates } => Check::truth(Code::Ground, false)
+            .blame(candidates.clone())
+            .note(format!("`{what}` can mean several things")),
+        Grounding::Unknown { word, known } => Check::truth(Code::Ground, false)
+            .blame([word.clone()])
+            .note(format!("`{word}` means nothing here; there are: {}", known.join(", "))),
     }
 }
 
@@ -369,7 +379,11 @@ fn report(number: usize, step: &Step, snapshot: String, mut checks: Vec<Check>) 
     };
     StepReport {
         step: number,
-        text: if step.text.is_empty() { step.skill.as_ref().map(ToString::to_string).unwrap_or_default() } else { step.text.clone() },
+        text: if step.text.is_empty() {
+            step.skill.as_ref().map(ToString::to_string).unwrap_or_default()
+        } else {
+            step.text.clone()
+        },
         skill: step.skill.clone(),
         verdict,
         first_code: first.map(|c| c.code),

@@ -74,7 +74,13 @@ fn speed(world: &World, motion: &Motion) -> Check {
     for leg in &motion.legs {
         let robot = &world.stage.arms[leg.arm].robot;
         let least = least_secs(robot, &leg.timed.path);
-        let hurry = if leg.timed.duration_secs > 0.0 { least / leg.timed.duration_secs } else if least > 1e-6 { f64::MAX } else { 0.0 };
+        let hurry = if leg.timed.duration_secs > 0.0 {
+            least / leg.timed.duration_secs
+        } else if least > 1e-6 {
+            f64::MAX
+        } else {
+            0.0
+        };
         if !(hurry <= worst.0) {
             worst = (hurry, "acceleration".to_owned(), leg.label);
         }
@@ -106,16 +112,23 @@ fn clearances(world: &World, motion: &Motion) -> (Check, Check) {
             own = (to_self, leg.label);
         }
     }
-    let own = graded(Code::SelfHit, own.0.distance_m, "m", 0.0, SELF_M).at(own.1).blame((!own.0.part.is_empty()).then_some(own.0.part));
-    let names = |c: Clearance| c.other.map(|o| world.stage.owner_name(o)).into_iter().chain((!c.part.is_empty()).then_some(c.part));
-    let scene = graded(Code::Path, scene.0.distance_m, "m", -OVERLAP_M, CLEARANCE_M).at(scene.1).blame(names(scene.0).collect::<Vec<_>>());
+    let own = graded(Code::SelfHit, own.0.distance_m, "m", 0.0, SELF_M)
+        .at(own.1)
+        .blame((!own.0.part.is_empty()).then_some(own.0.part));
+    let names = |c: Clearance| {
+        c.other.map(|o| world.stage.owner_name(o)).into_iter().chain((!c.part.is_empty()).then_some(c.part))
+    };
+    let scene = graded(Code::Path, scene.0.distance_m, "m", -OVERLAP_M, CLEARANCE_M)
+        .at(scene.1)
+        .blame(names(scene.0).collect::<Vec<_>>());
     (own, scene)
 }
 
 /// Sweeps one leg: (to the scene, to itself).
 fn leg_clearance(world: &World, leg: &Leg) -> (Clearance, Clearance) {
     let place = &world.stage.arms[leg.arm];
-    let held = leg.before.held[leg.arm].map(|h| Held::new(Owner::Thing(h.thing), h.tcp_from_thing, &world.stage.solids[h.thing]));
+    let held = leg.before.held[leg.arm]
+        .map(|h| Held::new(Owner::Thing(h.thing), h.tcp_from_thing, &world.stage.solids[h.thing]));
     let mut shape = ArmShape::new(&place.robot, leg.before.opening_m[leg.arm], held.as_ref());
     shape.finger_touch.clone_from(&leg.finger_touch);
     shape.held_touch.clone_from(&leg.held_touch);

@@ -22,7 +22,13 @@ pub(super) fn check(world: &World, motion: &Motion, checks: &mut Vec<Check>) -> 
     let Some(placement) = &motion.placed else { return Ok(()) };
     let fork = placed(world, placement)?;
     if placement.into.is_none() {
-        let mut fork = placed(world, &Placement { pose: Pose::new(placement.pose.p - V3(0.0, 0.0, crate::motion::DROP_M), placement.pose.r), ..*placement })?;
+        let mut fork = placed(
+            world,
+            &Placement {
+                pose: Pose::new(placement.pose.p - V3(0.0, 0.0, crate::motion::DROP_M), placement.pose.r),
+                ..*placement
+            },
+        )?;
         for _ in 0..CONTACT_STEPS {
             fork.step();
         }
@@ -71,7 +77,8 @@ pub fn support_of(world: &World, thing: usize) -> Support {
     let mut at = thing;
     for _ in 0..world.stage.scene.things.len() {
         let touches: Vec<_> = world.touches(at).into_iter().filter(|t| t.normal.2 >= CARRY_COS).collect();
-        let carried: Vec<_> = touches.iter().filter(|t| !matches!(t.with, Owner::Thing(i) if group.contains(&i))).collect();
+        let carried: Vec<_> =
+            touches.iter().filter(|t| !matches!(t.with, Owner::Thing(i) if group.contains(&i))).collect();
         let points: Vec<[f64; 2]> = carried.iter().map(|t| [t.point.0, t.point.1]).collect();
         let margin_m = inside_hull(&points, mass_centre(world, &group));
         if margin_m < worst.margin_m {
@@ -122,7 +129,8 @@ fn mass_centre(world: &World, group: &[usize]) -> [f64; 2] {
 fn inside_hull(points: &[[f64; 2]], p: [f64; 2]) -> f64 {
     let hull = hull(points);
     if hull.len() < 3 {
-        let nearest = points.iter().map(|q| ((q[0] - p[0]).powi(2) + (q[1] - p[1]).powi(2)).sqrt()).fold(f64::MAX, f64::min);
+        let nearest =
+            points.iter().map(|q| ((q[0] - p[0]).powi(2) + (q[1] - p[1]).powi(2)).sqrt()).fold(f64::MAX, f64::min);
         return if nearest == f64::MAX { -1.0 } else { -nearest.max(1e-6) };
     }
     let mut margin = f64::MAX;
@@ -142,7 +150,8 @@ fn hull(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
     let mut sorted = points.to_vec();
     sorted.sort_by(|a, b| a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1])));
     sorted.dedup_by(|a, b| (a[0] - b[0]).abs() < 1e-6 && (a[1] - b[1]).abs() < 1e-6);
-    let left = |a: [f64; 2], b: [f64; 2], c: [f64; 2]| (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]) > 1e-12;
+    let left =
+        |a: [f64; 2], b: [f64; 2], c: [f64; 2]| (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]) > 1e-12;
     let chain = |points: &mut dyn Iterator<Item = [f64; 2]>| {
         let mut chain: Vec<[f64; 2]> = Vec::new();
         for p in points {
@@ -214,10 +223,19 @@ fn settle_check(mut fork: World, placement: &Placement) -> Result<(Check, World)
     if let Some(container) = placement.into {
         riders.extend(fork.loads(container));
     }
-    let mut worst = Check::at_most(Code::Settle, settled.speed.0, "m/s", SETTLE_SPEED.0).blame([name.clone()]).note("still moves");
-    let mut candidates = vec![Check::at_most(Code::Settle, settled.speed.1, "rad/s", SETTLE_SPEED.1).blame([name.clone()]).note("still turns")];
+    let mut worst =
+        Check::at_most(Code::Settle, settled.speed.0, "m/s", SETTLE_SPEED.0).blame([name.clone()]).note("still moves");
+    let mut candidates = vec![
+        Check::at_most(Code::Settle, settled.speed.1, "rad/s", SETTLE_SPEED.1)
+            .blame([name.clone()])
+            .note("still turns"),
+    ];
     if !loose {
-        candidates.push(Check::at_most(Code::Settle, settled.moved_m, "m", SETTLE_M).blame([name.clone()]).note("moves while settling"));
+        candidates.push(
+            Check::at_most(Code::Settle, settled.moved_m, "m", SETTLE_M)
+                .blame([name.clone()])
+                .note("moves while settling"),
+        );
         candidates.push(Check::at_most(Code::Settle, settled.tilted_rad, "rad", SETTLE_RAD).blame([name]).note("tips"));
     }
     for (owner, moved) in disturbed(&before, &fork, &riders, SETTLE_M) {
@@ -236,7 +254,8 @@ fn inside(settled: &World, placement: &Placement, container: usize) -> Check {
     let stage = &settled.stage;
     let name = |i: usize| stage.thing(i).name.clone();
     let share = settled.share_inside(placement.thing, container);
-    let mut check = Check::at_least(Code::Inside, share, "share", INSIDE_SHARE).blame([name(placement.thing), name(container)]);
+    let mut check =
+        Check::at_least(Code::Inside, share, "share", INSIDE_SHARE).blame([name(placement.thing), name(container)]);
     // 0.95 to 1 leaves little room for a fifth: all points inside is simply fine.
     if check.margin >= 0.0 {
         check.verdict = super::Verdict::Pass;
@@ -248,7 +267,8 @@ fn inside(settled: &World, placement: &Placement, container: usize) -> Check {
         contents.push(placement.thing);
     }
     let filled: f64 = contents.iter().map(|i| volume(*i)).sum::<f64>() / room.volume_m3();
-    let fill = Check::at_most(Code::Inside, filled, "of the volume", FILL_SHARE).blame([name(container)]).note("overfull");
+    let fill =
+        Check::at_most(Code::Inside, filled, "of the volume", FILL_SHARE).blame([name(container)]).note("overfull");
     let mut worst = if fill.margin < check.margin { fill } else { check };
     if let Form::Drawer { .. } = stage.thing(container).form {
         // What sticks out of a drawer stops it from closing.
@@ -256,10 +276,15 @@ fn inside(settled: &World, placement: &Placement, container: usize) -> Check {
         let top = contents.iter().map(|i| {
             let size = stage.thing(*i).form.size_m();
             let pose = at * settled.pose(*i);
-            let up = [pose.r.turn(V3(size.0 / 2.0, 0.0, 0.0)).2, pose.r.turn(V3(0.0, size.1 / 2.0, 0.0)).2, pose.r.turn(V3(0.0, 0.0, size.2 / 2.0)).2];
+            let up = [
+                pose.r.turn(V3(size.0 / 2.0, 0.0, 0.0)).2,
+                pose.r.turn(V3(0.0, size.1 / 2.0, 0.0)).2,
+                pose.r.turn(V3(0.0, 0.0, size.2 / 2.0)).2,
+            ];
             pose.point(V3(0.0, 0.0, size.2 / 2.0)).2 + up.iter().map(|v| v.abs()).sum::<f64>() - room.floor.2
         });
-        let high = Check::at_most(Code::Inside, top.fold(0.0, f64::max), "m", room.depth_m + 0.01).note("the drawer cannot close");
+        let high = Check::at_most(Code::Inside, top.fold(0.0, f64::max), "m", room.depth_m + 0.01)
+            .note("the drawer cannot close");
         if high.verdict == super::Verdict::Reject {
             worst = high.blame([name(placement.thing)]);
         }

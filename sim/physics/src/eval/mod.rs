@@ -55,7 +55,8 @@ pub fn inverse_kinematics(robot: &RobotModel, poses: usize, seed: u64, clock: Cl
     let middle = robot.middle();
     let (mut solved, mut starts, mut times) = (0, 0, Vec::with_capacity(poses));
     for _ in 0..poses {
-        let q: Vec<f64> = robot.segments.iter().map(|s| s.joint.lower + (s.joint.upper - s.joint.lower) * unit()).collect();
+        let q: Vec<f64> =
+            robot.segments.iter().map(|s| s.joint.lower + (s.joint.upper - s.joint.lower) * unit()).collect();
         let goal = robot.frames(Pose::IDENTITY, &q).tcp;
         let begin = clock();
         let found = solve(robot, Pose::IDENTITY, goal, &middle, &IkOptions::default());
@@ -151,7 +152,9 @@ impl GroundingFigures {
                 self.exact += 1;
                 return;
             }
-            Grounding::Skill { skill, .. } if skill.thing() == meant.thing() && skill.target() == meant.target() => self.wrong_skill += 1,
+            Grounding::Skill { skill, .. } if skill.thing() == meant.thing() && skill.target() == meant.target() => {
+                self.wrong_skill += 1
+            }
             Grounding::Skill { .. } => self.wrong_object += 1,
             _ => self.asked += 1,
         }
@@ -165,7 +168,12 @@ impl GroundingFigures {
 ///
 /// # Errors
 /// A robot file that cannot be read.
-pub fn grounding(families: &[(Family, u64)], first_seed: u64, per_scene: usize, robots: &Path) -> Result<GroundingFigures, PhysicsError> {
+pub fn grounding(
+    families: &[(Family, u64)],
+    first_seed: u64,
+    per_scene: usize,
+    robots: &Path,
+) -> Result<GroundingFigures, PhysicsError> {
     let mut shelf = RobotShelf::default();
     let mut figures = GroundingFigures::default();
     for (family, count) in families {

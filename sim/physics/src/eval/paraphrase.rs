@@ -13,43 +13,168 @@ use crate::world::World;
 use crate::world::facts::{Place, Side};
 
 const PICK: &[&str] = &[
-    "pick up {a}", "grab {a}", "take {a}", "please lift {a}", "could you grab {a} for me?", "get {a}", "fetch {a} please", "I want you to pick up {a}",
-    "now grasp {a}", "pick {a} up", "take hold of {a}", "lift {a} off the table", "raise {a} carefully", "would you pick up {a}, please", "seize {a} with the gripper",
+    "pick up {a}",
+    "grab {a}",
+    "take {a}",
+    "please lift {a}",
+    "could you grab {a} for me?",
+    "get {a}",
+    "fetch {a} please",
+    "I want you to pick up {a}",
+    "now grasp {a}",
+    "pick {a} up",
+    "take hold of {a}",
+    "lift {a} off the table",
+    "raise {a} carefully",
+    "would you pick up {a}, please",
+    "seize {a} with the gripper",
 ];
 const ON: &[&str] = &[
-    "put {a} on {b}", "place {a} on top of {b}", "set {a} down on {b}", "move {a} onto {b}", "lay {a} on {b}", "please put {a} on {b}",
-    "can you place {a} on {b}?", "pick up {a} and put it on {b}", "take {a} and place it on {b}", "I'd like {a} moved onto {b}", "drop {a} on {b} gently",
-    "bring {a} over to {b}", "next, put {a} on {b}", "{a} should be placed on {b}", "grab {a} and set it on {b}", "transfer {a} onto {b}", "stick {a} on {b}",
+    "put {a} on {b}",
+    "place {a} on top of {b}",
+    "set {a} down on {b}",
+    "move {a} onto {b}",
+    "lay {a} on {b}",
+    "please put {a} on {b}",
+    "can you place {a} on {b}?",
+    "pick up {a} and put it on {b}",
+    "take {a} and place it on {b}",
+    "I'd like {a} moved onto {b}",
+    "drop {a} on {b} gently",
+    "bring {a} over to {b}",
+    "next, put {a} on {b}",
+    "{a} should be placed on {b}",
+    "grab {a} and set it on {b}",
+    "transfer {a} onto {b}",
+    "stick {a} on {b}",
 ];
 const IN: &[&str] = &[
-    "put {a} in {b}", "place {a} inside {b}", "drop {a} into {b}", "move {a} into {b}", "please put {a} into {b}", "throw {a} in {b}",
-    "could you drop {a} in {b}", "pick up {a} and put it in {b}", "take {a} and drop it into {b}", "store {a} in {b}", "{a} should go in {b}",
-    "stow {a} inside {b}", "set {a} inside {b}", "grab {a} and place it in {b}", "deposit {a} in {b}", "I want {a} in {b}",
+    "put {a} in {b}",
+    "place {a} inside {b}",
+    "drop {a} into {b}",
+    "move {a} into {b}",
+    "please put {a} into {b}",
+    "throw {a} in {b}",
+    "could you drop {a} in {b}",
+    "pick up {a} and put it in {b}",
+    "take {a} and drop it into {b}",
+    "store {a} in {b}",
+    "{a} should go in {b}",
+    "stow {a} inside {b}",
+    "set {a} inside {b}",
+    "grab {a} and place it in {b}",
+    "deposit {a} in {b}",
+    "I want {a} in {b}",
 ];
 const STACK: &[&str] = &[
-    "stack {a} on {b}", "stack {a} on top of {b}", "pile {a} on {b}", "put {a} on top of {b}", "place {a} onto {b}", "build a tower: {a} on {b}",
-    "please stack {a} onto {b}", "set {a} on {b}", "take {a} and stack it on {b}",
+    "stack {a} on {b}",
+    "stack {a} on top of {b}",
+    "pile {a} on {b}",
+    "put {a} on top of {b}",
+    "place {a} onto {b}",
+    "build a tower: {a} on {b}",
+    "please stack {a} onto {b}",
+    "set {a} on {b}",
+    "take {a} and stack it on {b}",
 ];
 const SIDE: &[&str] = &[
-    "put {a} {side} {b}", "place {a} {side} {b}", "move {a} {side} {b}", "please set {a} down {side} {b}", "I want {a} {side} {b}", "pick up {a} and put it {side} {b}",
+    "put {a} {side} {b}",
+    "place {a} {side} {b}",
+    "move {a} {side} {b}",
+    "please set {a} down {side} {b}",
+    "I want {a} {side} {b}",
+    "pick up {a} and put it {side} {b}",
 ];
-const PUSH: &[&str] = &["push {a} to {b}", "shove {a} onto {b}", "slide {a} over to {b}", "push {a} towards {b}", "nudge {a} onto {b}", "please push {a} to {b}"];
-const PUSH_SIDE: &[&str] = &["push {a} {way}", "shove {a} {way}", "nudge {a} {way}", "slide {a} a bit {way}", "please push {a} {way}"];
-const PULL: &[&str] = &["pull {a} closer", "drag {a} towards you", "pull {a} to the front", "pull {a} towards the robot", "tug {a} closer"];
-const OPEN: &[&str] = &["open {a}", "please open {a}", "pull {a} open", "slide {a} open", "could you open {a}?", "open up {a}", "get {a} open"];
-const CLOSE: &[&str] = &["close {a}", "shut {a}", "push {a} shut", "please close {a}", "slide {a} closed", "close {a} again", "can you shut {a}"];
-const UNLID: &[&str] = &["open {a}", "take the lid off {a}", "remove the lid from {a}", "uncover {a}", "lift the lid off {a}", "take off the lid of {a}"];
+const PUSH: &[&str] = &[
+    "push {a} to {b}",
+    "shove {a} onto {b}",
+    "slide {a} over to {b}",
+    "push {a} towards {b}",
+    "nudge {a} onto {b}",
+    "please push {a} to {b}",
+];
+const PUSH_SIDE: &[&str] =
+    &["push {a} {way}", "shove {a} {way}", "nudge {a} {way}", "slide {a} a bit {way}", "please push {a} {way}"];
+const PULL: &[&str] = &[
+    "pull {a} closer",
+    "drag {a} towards you",
+    "pull {a} to the front",
+    "pull {a} towards the robot",
+    "tug {a} closer",
+];
+const OPEN: &[&str] = &[
+    "open {a}",
+    "please open {a}",
+    "pull {a} open",
+    "slide {a} open",
+    "could you open {a}?",
+    "open up {a}",
+    "get {a} open",
+];
+const CLOSE: &[&str] = &[
+    "close {a}",
+    "shut {a}",
+    "push {a} shut",
+    "please close {a}",
+    "slide {a} closed",
+    "close {a} again",
+    "can you shut {a}",
+];
+const UNLID: &[&str] = &[
+    "open {a}",
+    "take the lid off {a}",
+    "remove the lid from {a}",
+    "uncover {a}",
+    "lift the lid off {a}",
+    "take off the lid of {a}",
+];
 const POUR: &[&str] = &[
-    "pour {a} into {b}", "empty {a} into {b}", "pour the beads from {a} into {b}", "tip {a} out into {b}", "pour the contents of {a} into {b}",
-    "please empty {a} into {b}", "dump {a} into {b}", "pour the beads into {b}",
+    "pour {a} into {b}",
+    "empty {a} into {b}",
+    "pour the beads from {a} into {b}",
+    "tip {a} out into {b}",
+    "pour the contents of {a} into {b}",
+    "please empty {a} into {b}",
+    "dump {a} into {b}",
+    "pour the beads into {b}",
 ];
 const HANDOVER: &[&str] = &[
-    "hand {a} to {b}", "give {a} to {b}", "pass {a} to {b}", "hand {a} over to {b}", "hand over {a} to {b}", "pass {a} over to {b}", "let {b} have {a}",
+    "hand {a} to {b}",
+    "give {a} to {b}",
+    "pass {a} to {b}",
+    "hand {a} over to {b}",
+    "hand over {a} to {b}",
+    "pass {a} over to {b}",
+    "let {b} have {a}",
 ];
-const WIPE: &[&str] = &["wipe {a}", "clean {a}", "wipe down {a}", "please wipe {a} off", "dust {a}", "give {a} a wipe", "wipe the top of {a}"];
-const PRESS: &[&str] = &["press {a}", "push {a}", "hit {a}", "tap {a}", "press down on {a}", "please press {a}", "push down {a}"];
-const HOME: &[&str] = &["go home", "return to the home position", "go back home", "move back to your rest position", "park the arm", "please go home", "return home"];
-const UNSTACK: &[&str] = &["take {a} off {b}", "unstack {a}", "remove {a} from {b}", "lift {a} off {b} and put it on the table", "put {a} back on the table", "put {a} on the table"];
+const WIPE: &[&str] = &[
+    "wipe {a}",
+    "clean {a}",
+    "wipe down {a}",
+    "please wipe {a} off",
+    "dust {a}",
+    "give {a} a wipe",
+    "wipe the top of {a}",
+];
+const PRESS: &[&str] =
+    &["press {a}", "push {a}", "hit {a}", "tap {a}", "press down on {a}", "please press {a}", "push down {a}"];
+const HOME: &[&str] = &[
+    "go home",
+    "return to the home position",
+    "go back home",
+    "move back to your rest position",
+    "park the arm",
+    "please go home",
+    "return home",
+];
+const UNSTACK: &[&str] = &[
+    "take {a} off {b}",
+    "unstack {a}",
+    "remove {a} from {b}",
+    "lift {a} off {b} and put it on the table",
+    "put {a} back on the table",
+    "put {a} on the table",
+];
 
 /// Other words for kinds of things.
 const OTHER_WORDS: &[(&str, &[&str])] = &[
@@ -137,7 +262,9 @@ impl Speaker<'_> {
             return text;
         }
         let words: Vec<&str> = text.split(' ').collect();
-        let long: Vec<usize> = (0..words.len()).filter(|i| words[*i].len() >= 5 && words[*i].chars().all(|c| c.is_ascii_lowercase())).collect();
+        let long: Vec<usize> = (0..words.len())
+            .filter(|i| words[*i].len() >= 5 && words[*i].chars().all(|c| c.is_ascii_lowercase()))
+            .collect();
         if long.is_empty() {
             return text;
         }
@@ -158,9 +285,15 @@ impl Speaker<'_> {
         let stage = self.world.stage.clone();
         let thing = |i: usize| stage.thing(i);
         let name = |i: usize| stage.thing(i).name.clone();
-        let movable = |i: usize| thing(i).is_movable() && thing(i).noun != "bead" && !matches!(thing(i).form, Form::Lid { .. });
+        let movable =
+            |i: usize| thing(i).is_movable() && thing(i).noun != "bead" && !matches!(thing(i).form, Form::Lid { .. });
         let hollow = |i: usize| thing(i).form.cavity().is_some() && !thing(i).is_movable();
-        let standing = |i: usize| !thing(i).is_movable() && thing(i).form.top_m().is_some() && thing(i).form.cavity().is_none() && thing(i).noun != "button";
+        let standing = |i: usize| {
+            !thing(i).is_movable()
+                && thing(i).form.top_m().is_some()
+                && thing(i).form.cavity().is_none()
+                && thing(i).noun != "button"
+        };
         Some(match self.below(16) {
             0 | 1 => {
                 let a = self.some(movable)?;
@@ -200,7 +333,12 @@ impl Speaker<'_> {
             }
             9 => {
                 let a = self.some(movable)?;
-                let (words, side) = [("to the left", Side::Left), ("to the right", Side::Right), ("away", Side::Behind), ("leftwards", Side::Left)][self.below(4)];
+                let (words, side) = [
+                    ("to the left", Side::Left),
+                    ("to the right", Side::Right),
+                    ("away", Side::Behind),
+                    ("leftwards", Side::Left),
+                ][self.below(4)];
                 let text = self.fill(PUSH_SIDE, a, None).replace("{way}", words);
                 (text, Skill::Push { thing: name(a), to: Towards::Side(side) })
             }

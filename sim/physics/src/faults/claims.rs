@@ -17,7 +17,13 @@ pub(super) fn good_frame(world: &World) -> FrameFacts {
     FrameFacts {
         seen: Some(things.iter().map(|t| Seen { name: t.name.clone(), size_share: 1.0, colour_delta: 1.0 }).collect()),
         hidden: Vec::new(),
-        background: Some(Background { psnr_db: 38.0, similarity: 0.985, colour_delta: 0.6, shift_px: 0.2, token_agreement: 0.97 }),
+        background: Some(Background {
+            psnr_db: 38.0,
+            similarity: 0.985,
+            colour_delta: 0.6,
+            shift_px: 0.2,
+            token_agreement: 0.97,
+        }),
         agreement: Some(things.iter().map(|t| Agreement { name: t.name.clone(), iou: 0.85, off_m: 0.004 }).collect()),
     }
 }
@@ -78,7 +84,9 @@ pub(super) fn duplicated(setting: &mut Setting<'_>, scale: f64) -> Made {
 pub(super) fn size_or_colour(setting: &mut Setting<'_>, scale: f64) -> Made {
     let mut planted = clean(setting)?;
     let by_size = setting.seed.is_multiple_of(2);
-    for seen in planted.step.frame.iter_mut().flat_map(|f| f.seen.iter_mut().flatten()).filter(|s| s.name == "red_block") {
+    for seen in
+        planted.step.frame.iter_mut().flat_map(|f| f.seen.iter_mut().flatten()).filter(|s| s.name == "red_block")
+    {
         if by_size {
             seen.size_share = 1.0 + SIZE_SHARE * scale;
         } else {

@@ -30,7 +30,16 @@ fn done(mut world: World, skill: &Skill) -> Option<World> {
 }
 
 fn drawer() -> Thing {
-    Thing { mass_kg: 5.0, ..Thing::new("white_drawer", "drawer", Colour::White, Form::Drawer { size_m: [0.22, 0.24, 0.1], travel_m: 0.16 }, [0.8, 0.0]) }
+    Thing {
+        mass_kg: 5.0,
+        ..Thing::new(
+            "white_drawer",
+            "drawer",
+            Colour::White,
+            Form::Drawer { size_m: [0.22, 0.24, 0.1], travel_m: 0.16 },
+            [0.8, 0.0],
+        )
+    }
 }
 
 /// A drawer scene has no bystander where the drawer slides.
@@ -90,7 +99,9 @@ pub(super) fn wrong_referent(setting: &mut Setting<'_>, scale: f64) -> Made {
     let world = setting.world(scene)?;
     let mut planted = Planted::clean(world, pick("red_block"));
     if scale >= 1.0 {
-        planted.step.text = if setting.seed.is_multiple_of(2) { "pick up the blue block" } else { "pick up the green block" }.to_owned();
+        planted.step.text =
+            if setting.seed.is_multiple_of(2) { "pick up the blue block" } else { "pick up the green block" }
+                .to_owned();
     }
     Ok(Some(planted))
 }

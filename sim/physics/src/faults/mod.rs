@@ -122,7 +122,9 @@ impl Kind {
             Self::OffEdge | Self::UnstableStack => &[Code::Support, Code::Settle],
             Self::TiltedPlace => &[Code::Settle, Code::Support],
             Self::Overfull | Self::DoesNotFit => &[Code::Inside],
-            Self::ClosedContainer | Self::OccupiedPlace | Self::HandFull | Self::WrongOrder | Self::MissingStep => &[Code::Pre],
+            Self::ClosedContainer | Self::OccupiedPlace | Self::HandFull | Self::WrongOrder | Self::MissingStep => {
+                &[Code::Pre]
+            }
             Self::TeleportedBystander => &[Code::Jump],
             Self::Vanished | Self::Duplicated | Self::SizeOrColour => &[Code::Count],
             Self::BackgroundDrift => &[Code::Background],
@@ -150,7 +152,12 @@ impl Planted {
     fn clean(world: World, skill: Skill) -> Self {
         let motion = propose(&world, &skill, &ProposeOptions::default());
         let text = skill.to_string();
-        let mut planted = Self { world, step: Step { text, skill: Some(skill), ..Step::default() }, motion, course: Course::default() };
+        let mut planted = Self {
+            world,
+            step: Step { text, skill: Some(skill), ..Step::default() },
+            motion,
+            course: Course::default(),
+        };
         planted.reclaim();
         planted
     }
@@ -175,7 +182,13 @@ impl Planted {
 ///
 /// # Errors
 /// A robot file that cannot be read.
-pub fn plant(kind: Kind, scale: f64, seed: u64, robots: &Path, shelf: &mut RobotShelf) -> Result<Option<Planted>, PhysicsError> {
+pub fn plant(
+    kind: Kind,
+    scale: f64,
+    seed: u64,
+    robots: &Path,
+    shelf: &mut RobotShelf,
+) -> Result<Option<Planted>, PhysicsError> {
     let mut setting = scenes::Setting { seed, robots, shelf };
     match kind {
         Kind::ReachTooFar => motions::reach_too_far(&mut setting, scale),

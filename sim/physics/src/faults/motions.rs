@@ -8,8 +8,10 @@ use rhea_scene::Colour;
 
 use super::Planted;
 use super::scenes::Setting;
-use crate::checks::thresholds::{FILL_SHARE, FORCE_SAFETY, LIFT_MPS2, LIMIT_RAD, OVERLAP_M, REACH_M, SELF_M, SETTLE_RAD, SPARE_WIDTH_M, TORQUE_SHARE};
 use crate::checks::Code;
+use crate::checks::thresholds::{
+    FILL_SHARE, FORCE_SAFETY, LIFT_MPS2, LIMIT_RAD, OVERLAP_M, REACH_M, SELF_M, SETTLE_RAD, SPARE_WIDTH_M, TORQUE_SHARE,
+};
 use crate::error::PhysicsError;
 use crate::kinematics::{ArmShape, Timed, least_secs};
 use crate::math::{Pose, Rot, V3};
@@ -49,7 +51,8 @@ pub(super) fn reach_too_far(setting: &mut Setting<'_>, scale: f64) -> Made {
     let planted = made(setting, pick(), |_| {})?;
     Ok(planted.map(|mut p| {
         if let Some(target) = p.motion.targets.iter_mut().find(|t| t.label == "grasp") {
-            target.world_from_tcp.p = target.world_from_tcp.p + V3(libm::cos(angle), libm::sin(angle), 0.0) * (REACH_M * scale);
+            target.world_from_tcp.p =
+                target.world_from_tcp.p + V3(libm::cos(angle), libm::sin(angle), 0.0) * (REACH_M * scale);
         }
         p
     }))
@@ -160,7 +163,11 @@ fn folded(planted: &Planted, distance_m: f64, seed: u64) -> Option<Vec<f64>> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     for _ in 0..2_000 {
         let unit = |rng: &mut ChaCha8Rng| f64::from(rng.next_u32()) / f64::from(u32::MAX);
-        let far: Vec<f64> = robot.segments.iter().map(|s| s.joint.lower + 0.06 + (s.joint.upper - s.joint.lower - 0.12) * unit(&mut rng)).collect();
+        let far: Vec<f64> = robot
+            .segments
+            .iter()
+            .map(|s| s.joint.lower + 0.06 + (s.joint.upper - s.joint.lower - 0.12) * unit(&mut rng))
+            .collect();
         if own(&far) > -0.008 || own(start) < 0.02 {
             continue;
         }
@@ -281,7 +288,11 @@ pub(super) fn overfull(setting: &mut Setting<'_>, scale: f64) -> Made {
     let height = if scale > 0.0 { (FILL_SHARE * scale * volume - 0.05 * 0.05 * 0.05) / (0.1 * 0.18) } else { 0.03 };
     let mut scene = setting.scene(Vec::new());
     let filler = Form::Box { size_m: [0.1, 0.18, height] };
-    scene.things.push(Thing { on: Some("grey_bin".to_owned()), mass_kg: 0.3, ..Thing::new("filler", "parcel", Colour::White, filler, [0.461, -0.38]) });
+    scene.things.push(Thing {
+        on: Some("grey_bin".to_owned()),
+        mass_kg: 0.3,
+        ..Thing::new("filler", "parcel", Colour::White, filler, [0.461, -0.38])
+    });
     let world = setting.world(scene)?;
     let planted = Planted::clean(world, place(Relation::In, "grey_bin"));
     Ok(Some(planted).filter(|p| p.motion.stuck.is_none()))

@@ -35,11 +35,27 @@ impl Setting<'_> {
     pub fn scene(&self, more: Vec<Thing>) -> TaskScene {
         let mut things = vec![
             self.block("red_block", Colour::Red, [self.between(1, 0.4, 0.5), self.between(2, -0.06, 0.06)]),
-            Thing { fixed: true, mass_kg: 2.0, ..Thing::new("brown_shelf", "shelf", Colour::Brown, Form::Shelf { size_m: [0.2, 0.24, 0.1] }, [0.45, 0.38]) },
+            Thing {
+                fixed: true,
+                mass_kg: 2.0,
+                ..Thing::new(
+                    "brown_shelf",
+                    "shelf",
+                    Colour::Brown,
+                    Form::Shelf { size_m: [0.2, 0.24, 0.1] },
+                    [0.45, 0.38],
+                )
+            },
             Thing {
                 fixed: true,
                 mass_kg: 1.0,
-                ..Thing::new("grey_bin", "bin", Colour::Grey, Form::Bin { size_m: [0.2, 0.2, 0.06], wall_m: 0.008 }, [0.42, -0.38])
+                ..Thing::new(
+                    "grey_bin",
+                    "bin",
+                    Colour::Grey,
+                    Form::Bin { size_m: [0.2, 0.2, 0.06], wall_m: 0.008 },
+                    [0.42, -0.38],
+                )
             },
             self.block("blue_block", Colour::Blue, [0.62, self.between(3, -0.05, 0.05)]),
         ];
@@ -47,7 +63,12 @@ impl Setting<'_> {
         TaskScene {
             name: format!("fault {}", self.seed),
             table: Table::default(),
-            robots: vec![RobotPlace { name: "arm".to_owned(), model: "rhea_arm7.urdf".to_owned(), base_m: [0.0; 3], yaw_deg: 0.0 }],
+            robots: vec![RobotPlace {
+                name: "arm".to_owned(),
+                model: "rhea_arm7.urdf".to_owned(),
+                base_m: [0.0; 3],
+                yaw_deg: 0.0,
+            }],
             things,
             cameras: Vec::new(),
         }

@@ -260,20 +260,134 @@ pub(super) const SIZES: &[(&str, i32)] = &[
 
 /// Words that carry nothing a skill needs.
 pub(super) const FILLERS: &[&str] = &[
-    "please", "could", "can", "would", "will", "you", "now", "then", "next", "first", "carefully", "gently", "slowly", "quickly", "just",
-    "kindly", "hey", "i", "want", "need", "like", "d", "so", "ok", "okay", "let", "lets", "s", "us", "should", "go", "ahead", "and", "up",
-    "down", "that", "this", "there", "of", "for", "is", "be", "try", "must", "some", "all", "your", "my", "with", "we", "again", "back",
-    "away", "side", "bit", "one", "which", "sits", "lying", "standing", "sitting", "stands", "lies", "placed", "resting", "located",
-    "currently", "robot", "make", "sure", "have", "safely", "straight", "over", "out", "open", "shut", "closed", "onto", "top", "new",
-    "content", "contents", "inside", "everything", "grip", "hold", "position", "pose", "arm", "fingers", "gripper", "ll", "re", "time",
-    "other", "return", "come", "yourself", "towards", "till", "until", "while", "being", "careful", "thing", "thanks", "thank", "whole",
-    "surface", "at", "free", "empty", "hand", "its", "goes", "get", "off", "a", "an", "the",
+    "please",
+    "could",
+    "can",
+    "would",
+    "will",
+    "you",
+    "now",
+    "then",
+    "next",
+    "first",
+    "carefully",
+    "gently",
+    "slowly",
+    "quickly",
+    "just",
+    "kindly",
+    "hey",
+    "i",
+    "want",
+    "need",
+    "like",
+    "d",
+    "so",
+    "ok",
+    "okay",
+    "let",
+    "lets",
+    "s",
+    "us",
+    "should",
+    "go",
+    "ahead",
+    "and",
+    "up",
+    "down",
+    "that",
+    "this",
+    "there",
+    "of",
+    "for",
+    "is",
+    "be",
+    "try",
+    "must",
+    "some",
+    "all",
+    "your",
+    "my",
+    "with",
+    "we",
+    "again",
+    "back",
+    "away",
+    "side",
+    "bit",
+    "one",
+    "which",
+    "sits",
+    "lying",
+    "standing",
+    "sitting",
+    "stands",
+    "lies",
+    "placed",
+    "resting",
+    "located",
+    "currently",
+    "robot",
+    "make",
+    "sure",
+    "have",
+    "safely",
+    "straight",
+    "over",
+    "out",
+    "open",
+    "shut",
+    "closed",
+    "onto",
+    "top",
+    "new",
+    "content",
+    "contents",
+    "inside",
+    "everything",
+    "grip",
+    "hold",
+    "position",
+    "pose",
+    "arm",
+    "fingers",
+    "gripper",
+    "ll",
+    "re",
+    "time",
+    "other",
+    "return",
+    "come",
+    "yourself",
+    "towards",
+    "till",
+    "until",
+    "while",
+    "being",
+    "careful",
+    "thing",
+    "thanks",
+    "thank",
+    "whole",
+    "surface",
+    "at",
+    "free",
+    "empty",
+    "hand",
+    "its",
+    "goes",
+    "get",
+    "off",
+    "a",
+    "an",
+    "the",
 ];
 
 /// Adjectives that hold for anything: they help nobody to find a thing and hurt nobody.
 pub(super) const NEUTRAL: &[&str] = &[
-    "plastic", "wooden", "metal", "ceramic", "shiny", "nice", "round", "square", "long", "short", "tall", "flat", "heavy", "light", "single",
-    "solid", "plain", "rubber", "paper", "clean", "full", "coloured", "colored", "empty", "open", "closed",
+    "plastic", "wooden", "metal", "ceramic", "shiny", "nice", "round", "square", "long", "short", "tall", "flat",
+    "heavy", "light", "single", "solid", "plain", "rubber", "paper", "clean", "full", "coloured", "colored", "empty",
+    "open", "closed",
 ];
 
 /// Words that point at what was talked about.
@@ -312,7 +426,10 @@ pub(super) fn edits(a: &str, b: &str, limit: usize) -> usize {
 pub(super) fn is_misspelt(word: &str, of: &str) -> bool {
     let letters = word.chars().count().max(of.chars().count());
     let limit = if letters <= 7 { 1 } else { 2 };
-    word.chars().count() >= 4 && of.chars().count() >= 4 && word.chars().next() == of.chars().next() && edits(word, of, limit) <= limit
+    word.chars().count() >= 4
+        && of.chars().count() >= 4
+        && word.chars().next() == of.chars().next()
+        && edits(word, of, limit) <= limit
 }
 
 /// Every word that means something to a sentence, nouns and colours first: what a misspelt word is corrected to.
@@ -328,8 +445,26 @@ pub(super) fn vocabulary(nouns: &[String]) -> Vec<&str> {
 
 /// Words for directions.
 pub(super) const WAYS: &[&str] = &[
-    "left", "leftwards", "leftward", "right", "rightwards", "rightward", "back", "away", "forward", "forwards", "backwards", "rear", "front",
-    "closer", "nearer", "here", "me", "you", "yourself", "robot",
+    "left",
+    "leftwards",
+    "leftward",
+    "right",
+    "rightwards",
+    "rightward",
+    "back",
+    "away",
+    "forward",
+    "forwards",
+    "backwards",
+    "rear",
+    "front",
+    "closer",
+    "nearer",
+    "here",
+    "me",
+    "you",
+    "yourself",
+    "robot",
 ];
 
 #[cfg(test)]
@@ -338,7 +473,9 @@ mod tests {
 
     #[test]
     fn a_swap_a_miss_and_an_extra_letter_are_one_edit_each() {
-        for (a, b) in [("sheif", "shelf"), ("drawre", "drawer"), ("closre", "closer"), ("bowll", "bowl"), ("yelow", "yellow")] {
+        for (a, b) in
+            [("sheif", "shelf"), ("drawre", "drawer"), ("closre", "closer"), ("bowll", "bowl"), ("yelow", "yellow")]
+        {
             assert_eq!(edits(a, b, 2), 1, "{a} {b}");
             assert!(is_misspelt(a, b));
         }

@@ -1,7 +1,10 @@
 //! Words into noun phrases and links between them.
 
 use super::Grounding;
-use super::lexicon::{ARTICLES, COLOURS, FILLERS, LINKS, Link, NEUTRAL, NOUNS, PRONOUNS, SIZES, VERBS, Verb, edits, is_misspelt, vocabulary};
+use super::lexicon::{
+    ARTICLES, COLOURS, FILLERS, LINKS, Link, NEUTRAL, NOUNS, PRONOUNS, SIZES, VERBS, Verb, edits, is_misspelt,
+    vocabulary,
+};
 use crate::world::World;
 
 /// A noun phrase as it was said.
@@ -39,7 +42,11 @@ pub(super) enum Piece {
 
 /// Words in lower case, without punctuation.
 pub(super) fn words(text: &str) -> Vec<String> {
-    let lower = text.to_lowercase().replace("re-", "re");
+    // "can" is a thing, except where it asks.
+    let mut lower = text.to_lowercase().replace("re-", "re");
+    for who in ["you", "we", "i"] {
+        lower = lower.replace(&format!("can {who} "), "please ");
+    }
     lower.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_owned).collect()
 }
 
@@ -76,8 +83,21 @@ fn singular(word: &str) -> &str {
 /// Words with misspellings corrected, and which ones were. A word that is known is never touched.
 fn spelt(words: Vec<String>, world: &World, nouns: &[String]) -> (Vec<String>, Vec<bool>) {
     let vocabulary = vocabulary(nouns);
-    let names: Vec<String> = world.stage.scene.things.iter().map(|t| t.name.as_str()).chain(world.stage.arms.iter().map(|a| a.name.as_str())).flat_map(self::words).collect();
-    let known = |w: &str| vocabulary.contains(&w) || vocabulary.contains(&singular(w)) || names.iter().any(|n| n == w) || w.ends_with("ly");
+    let names: Vec<String> = world
+        .stage
+        .scene
+        .things
+        .iter()
+        .map(|t| t.name.as_str())
+        .chain(world.stage.arms.iter().map(|a| a.name.as_str()))
+        .flat_map(self::words)
+        .collect();
+    let known = |w: &str| {
+        vocabulary.contains(&w)
+            || vocabulary.contains(&singular(w))
+            || names.iter().any(|n| n == w)
+            || w.ends_with("ly")
+    };
     let mut out = Vec::with_capacity(words.len());
     let mut corrected = Vec::with_capacity(words.len());
     for word in words {
@@ -109,26 +129,39 @@ pub(super) fn pieces(world: &World, text: &str) -> Result<Vec<Piece>, Grounding>
     let mut phrase: Option<Phrase> = None;
     let mut stray: Option<String> = None;
     let mut at = 0;
-    let close = |phrase: &mut Option<Phrase>, stray: &mut Option<String>, pieces: &mut Vec<Piece>| -> Result<(), Grounding> {
-        if let Some(word) = stray.take() {
-            // A word of a noun phrase that nothing here is called.
-            return Err(Grounding::Unknown { word, known: world.stage.scene.things.iter().map(|t| t.name.clone()).collect() });
-        }
-        if let Some(p) = phrase.take()
-            && (p.noun.is_some() || p.exact.is_some() || p.pronoun || p.colour.is_some() || p.size.is_some() || p.number.is_some())
-        {
-            pieces.push(Piece::Phrase(p));
-        }
-        Ok(())
-    };
+    let close =
+        |phrase: &mut Option<Phrase>, stray: &mut Option<String>, pieces: &mut Vec<Piece>| -> Result<(), Grounding> {
+            if let Some(word) = stray.take() {
+                // A word of a noun phrase that nothing here is called.
+                return Err(Grounding::Unknown {
+                    word,
+                    known: world.stage.scene.things.iter().map(|t| t.name.clone()).collect(),
+                });
+            }
+            if let Some(p) = phrase.take()
+                && (p.noun.is_some()
+                    || p.exact.is_some()
+                    || p.pronoun
+                    || p.colour.is_some()
+                    || p.size.is_some()
+                    || p.number.is_some())
+            {
+                pieces.push(Piece::Phrase(p));
+            }
+            Ok(())
+        };
     while at < words.len() {
         let rest = &words[at..];
         let word = words[at].as_str();
         let in_phrase = phrase.as_ref().is_some_and(|p| p.noun.is_none() && p.exact.is_none());
         // A whole name wins over everything; one-word names that are nouns go the usual way.
-        let whole = names.iter().filter(|(parts, _)| parts.len() > 1 && rest.starts_with(parts)).max_by_key(|(parts, _)| parts.len());
+        let whole = names
+            .iter()
+            .filter(|(parts, _)| parts.len() > 1 && rest.starts_with(parts))
+            .max_by_key(|(parts, _)| parts.len());
         if let Some((parts, name)) = whole {
-            let several = world.stage.scene.things.iter().filter(|t| self::words(&t.name).starts_with(parts)).count() > 1;
+            let several =
+                world.stage.scene.things.iter().filter(|t| self::words(&t.name).starts_with(parts)).count() > 1;
             if !several {
                 let p = phrase.get_or_insert_default();
                 if p.noun.is_some() || p.exact.is_some() {
@@ -159,7 +192,8 @@ pub(super) fn pieces(world: &World, text: &str) -> Result<Vec<Piece>, Grounding>
             }
         }
         let is_noun = |w: &str| nouns.iter().any(|n| n == w || n == singular(w));
-        let verb = VERBS.iter().filter_map(|(v, verb)| starts_with(rest, v).map(|c| (c, *verb))).max_by_key(|(c, _)| *c);
+        let verb =
+            VERBS.iter().filter_map(|(v, verb)| starts_with(rest, v).map(|c| (c, *verb))).max_by_key(|(c, _)| *c);
         // "the home position", "a wipe": behind a bare article.
         let bare = phrase.as_ref().is_some_and(|p| *p == Phrase::default());
         let noun_like = |c: usize, v: Verb| bare && !is_noun(word) && ((v == Verb::Home && c > 1) || v == Verb::Wipe);
@@ -177,7 +211,10 @@ pub(super) fn pieces(world: &World, text: &str) -> Result<Vec<Piece>, Grounding>
                 Verb::Close if word != "cover" => Some(false),
                 _ => None,
             };
-            if has_verb && count == 1 && let Some(open) = state {
+            if has_verb
+                && count == 1
+                && let Some(open) = state
+            {
                 if !in_phrase {
                     close(&mut phrase, &mut stray, &mut pieces)?;
                     pieces.push(Piece::State(open));
@@ -186,7 +223,10 @@ pub(super) fn pieces(world: &World, text: &str) -> Result<Vec<Piece>, Grounding>
                 continue;
             }
             let second_verb_noun = has_verb && is_noun(word) && phrase.is_none();
-            let filler = has_verb && (FILLERS.contains(&word) || word == "rest" || word == "home") && verb != Verb::Place && count == 1;
+            let filler = has_verb
+                && (FILLERS.contains(&word) || word == "rest" || word == "home")
+                && verb != Verb::Place
+                && count == 1;
             if !in_phrase && !second_verb_noun && !filler {
                 close(&mut phrase, &mut stray, &mut pieces)?;
                 pieces.push(Piece::Verb(verb));
@@ -277,12 +317,19 @@ fn push_word(said: &mut String, word: &str) {
 /// Can a word be part of a noun phrase?
 fn is_nominal(word: &str, nouns: &[String]) -> bool {
     let known = nouns.iter().any(|n| n == word || n == singular(word));
-    known || colour(word).is_some() || PRONOUNS.contains(&word) || word == "one" || word == "arm" || ARTICLES.contains(&word)
+    known
+        || colour(word).is_some()
+        || PRONOUNS.contains(&word)
+        || word == "one"
+        || word == "arm"
+        || ARTICLES.contains(&word)
 }
 
 fn next_is_nominal(rest: &[String], nouns: &[String]) -> bool {
     rest.get(1).is_some_and(|w| {
-        (is_nominal(w, nouns) && !PRONOUNS.contains(&w.as_str())) || SIZES.iter().any(|(s, _)| s == w) || NEUTRAL.contains(&w.as_str())
+        (is_nominal(w, nouns) && !PRONOUNS.contains(&w.as_str()))
+            || SIZES.iter().any(|(s, _)| s == w)
+            || NEUTRAL.contains(&w.as_str())
     })
 }
 

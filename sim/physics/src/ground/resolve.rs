@@ -23,7 +23,12 @@ fn kinship(said: &str, noun: &str) -> f64 {
 }
 
 /// The thing that a phrase means; `modifier` is what it is said to be on, in or beside.
-pub(super) fn find(world: &World, phrase: &Phrase, modifier: Option<(Link, &str)>, memory: &Memory) -> Result<Found, Grounding> {
+pub(super) fn find(
+    world: &World,
+    phrase: &Phrase,
+    modifier: Option<(Link, &str)>,
+    memory: &Memory,
+) -> Result<Found, Grounding> {
     let stage = &world.stage;
     let known = || stage.scene.things.iter().map(|t| t.name.clone()).collect::<Vec<_>>();
     let penalty = if phrase.corrected { 0.05 } else { 0.0 };
@@ -31,7 +36,11 @@ pub(super) fn find(world: &World, phrase: &Phrase, modifier: Option<(Link, &str)
         return Ok((exact.clone(), 1.0));
     }
     if phrase.pronoun {
-        return memory.last.clone().map(|n| (n, 0.95)).ok_or_else(|| Grounding::Ambiguous { what: phrase.said.clone(), candidates: known() });
+        return memory
+            .last
+            .clone()
+            .map(|n| (n, 0.95))
+            .ok_or_else(|| Grounding::Ambiguous { what: phrase.said.clone(), candidates: known() });
     }
     if matches!(phrase.noun.as_deref(), Some("table" | "desk" | "tabletop")) {
         return Ok(("table".to_owned(), 1.0 - penalty));
@@ -75,7 +84,8 @@ pub(super) fn find(world: &World, phrase: &Phrase, modifier: Option<(Link, &str)
     match fits[..] {
         [(i, score)] => Ok((stage.thing(i).name.clone(), score.max(0.9) - penalty)),
         [] => {
-            let word = if phrase.said.is_empty() { phrase.noun.clone().unwrap_or_default() } else { phrase.said.clone() };
+            let word =
+                if phrase.said.is_empty() { phrase.noun.clone().unwrap_or_default() } else { phrase.said.clone() };
             Err(Grounding::Unknown { word, known: known() })
         }
         _ => Err(Grounding::Ambiguous {

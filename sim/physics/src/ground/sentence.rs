@@ -23,7 +23,8 @@ struct Reading<'a> {
 /// Reads a sentence into a skill and how sure it is.
 pub(super) fn read(world: &World, text: &str, memory: &Memory) -> Result<(Skill, f64), Grounding> {
     let pieces = pieces(world, text)?;
-    let mut reading = Reading { world, memory: memory.clone(), parts: Vec::new(), way: None, state: None, trailing: None };
+    let mut reading =
+        Reading { world, memory: memory.clone(), parts: Vec::new(), way: None, state: None, trailing: None };
     let mut verbs = Vec::new();
     let mut link = None;
     for piece in pieces {
@@ -150,7 +151,9 @@ impl Reading<'_> {
     fn lid_off(&self, lid: &str, score: f64) -> Result<(Skill, f64), Grounding> {
         let index = self.world.stage.scene.find(lid);
         match index.map(|i| self.world.place(i)) {
-            Some(Place::On(Owner::Thing(t))) => Ok((Skill::Open { target: self.world.stage.thing(t).name.clone() }, score)),
+            Some(Place::On(Owner::Thing(t))) => {
+                Ok((Skill::Open { target: self.world.stage.thing(t).name.clone() }, score))
+            }
             _ => Err(self.missing("which container has the lid on")),
         }
     }
@@ -290,7 +293,8 @@ impl Reading<'_> {
         let named: Vec<usize> = (0..self.parts.len())
             .filter(|i| self.parts[*i].1.exact.as_ref().is_some_and(|e| arms.iter().any(|a| a.name == *e)))
             .collect();
-        let thing = (0..self.parts.len()).find(|i| !named.contains(i)).ok_or_else(|| self.missing("what to hand over"))?;
+        let thing =
+            (0..self.parts.len()).find(|i| !named.contains(i)).ok_or_else(|| self.missing("what to hand over"))?;
         let (thing, score) = self.thing(thing)?;
         let to = match named[..] {
             [one] => self.parts[one].1.exact.clone().unwrap_or_default(),
@@ -301,7 +305,8 @@ impl Reading<'_> {
             }
             [] => {
                 let holder = self.world.logic.arms.iter().position(|a| a.held.is_some());
-                let others: Vec<String> = arms.iter().enumerate().filter(|(i, _)| Some(*i) != holder).map(|(_, a)| a.name.clone()).collect();
+                let others: Vec<String> =
+                    arms.iter().enumerate().filter(|(i, _)| Some(*i) != holder).map(|(_, a)| a.name.clone()).collect();
                 match &others[..] {
                     [only] => only.clone(),
                     _ => return Err(Grounding::Ambiguous { what: "the other arm".to_owned(), candidates: others }),

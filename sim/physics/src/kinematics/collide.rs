@@ -87,7 +87,11 @@ impl Held {
             let (local, shape) = convert::shape(s);
             (tcp_from_thing * local, shape)
         };
-        Self { owner, shapes: solids.iter().map(place).collect(), extent_m: solids.iter().map(extent).fold(0.0, f64::max) }
+        Self {
+            owner,
+            shapes: solids.iter().map(place).collect(),
+            extent_m: solids.iter().map(extent).fold(0.0, f64::max),
+        }
     }
 }
 
@@ -249,7 +253,9 @@ impl<'a> ArmShape<'a> {
                 let tested = match (a.part, b.part) {
                     (Part::Link(_), Part::Link(_)) => self.robot.self_pairs.contains(&(i.min(j), i.max(j))),
                     (Part::Link(i), Part::Fingers | Part::Held) => {
-                        i + 2 <= last && self.robot.self_pairs.contains(&(i, last)) && !(i + 2 == last && b.part == Part::Held)
+                        i + 2 <= last
+                            && self.robot.self_pairs.contains(&(i, last))
+                            && !(i + 2 == last && b.part == Part::Held)
                     }
                     _ => false,
                 };
@@ -272,9 +278,17 @@ impl<'a> ArmShape<'a> {
     /// Between two samples nothing moves farther than the distance that the samples keep, so nothing is jumped over; down to
     /// samples 2 mm apart. Stops early once something is nearer than `give_up_m`.
     #[must_use]
-    pub fn sweep(&self, base: Pose, a: &[f64], b: &[f64], obstacles: &Obstacles, give_up_m: f64) -> (Clearance, Clearance) {
+    pub fn sweep(
+        &self,
+        base: Pose,
+        a: &[f64],
+        b: &[f64],
+        obstacles: &Obstacles,
+        give_up_m: f64,
+    ) -> (Clearance, Clearance) {
         let extra = self.held.map_or(0.0, |h| h.extent_m);
-        let half: f64 = 0.5 * a.iter().zip(b).zip(&self.robot.lever_m).map(|((a, b), l)| (b - a).abs() * (l + extra)).sum::<f64>();
+        let half: f64 =
+            0.5 * a.iter().zip(b).zip(&self.robot.lever_m).map(|((a, b), l)| (b - a).abs() * (l + extra)).sum::<f64>();
         let middle: Vec<f64> = a.iter().zip(b).map(|(a, b)| 0.5 * (a + b)).collect();
         let frames = self.robot.frames(base, &middle);
         // Two parts of the arm can approach each other from both sides.
@@ -296,7 +310,13 @@ impl<'a> ArmShape<'a> {
 
     /// The smallest distances along a path; see [`Self::sweep`].
     #[must_use]
-    pub fn sweep_path(&self, base: Pose, path: &[Vec<f64>], obstacles: &Obstacles, give_up_m: f64) -> (Clearance, Clearance) {
+    pub fn sweep_path(
+        &self,
+        base: Pose,
+        path: &[Vec<f64>],
+        obstacles: &Obstacles,
+        give_up_m: f64,
+    ) -> (Clearance, Clearance) {
         let mut worst = (Clearance::none(CLEAR_M), Clearance::none(CLEAR_M));
         let pieces = path.windows(2).map(|pair| (&pair[0], &pair[1]));
         // Ends are looked at exactly; sweeps look between them.
@@ -351,7 +371,8 @@ pub fn self_pairs(robot: &RobotModel) -> Vec<(usize, usize)> {
             let of = |k: usize| bodies.iter().filter(move |b| b.part == Part::Link(k));
             let touches = of(*i).any(|a| {
                 of(*j).any(|b| {
-                    a.centre.distance(b.centre) < a.radius + b.radius && distance(&a.pose, &a.shape, &b.pose, &b.shape) <= 0.0
+                    a.centre.distance(b.centre) < a.radius + b.radius
+                        && distance(&a.pose, &a.shape, &b.pose, &b.shape) <= 0.0
                 })
             });
             *count += usize::from(touches);

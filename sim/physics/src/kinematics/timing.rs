@@ -52,7 +52,12 @@ fn measure(robot: &RobotModel, path: &[Vec<f64>]) -> (f64, f64, f64) {
 /// Length of each piece of a path: largest joint motion in seconds at full speed.
 fn lengths(robot: &RobotModel, path: &[Vec<f64>]) -> Vec<f64> {
     let piece = |a: &[f64], b: &[f64]| {
-        robot.segments.iter().zip(a.iter().zip(b)).map(|(s, (a, b))| (b - a).abs() / s.joint.velocity).fold(0.0, f64::max)
+        robot
+            .segments
+            .iter()
+            .zip(a.iter().zip(b))
+            .map(|(s, (a, b))| (b - a).abs() / s.joint.velocity)
+            .fold(0.0, f64::max)
     };
     path.windows(2).map(|w| piece(&w[0], &w[1])).collect()
 }

@@ -83,13 +83,22 @@ impl<'a> Draft<'a> {
     }
 
     /// A posture for a pose that touches nothing it may not touch.
-    pub fn reach(&self, label: &'static str, arm: usize, goal: Pose, near: &[f64], around: &Obstacles, allowed: &Allowed) -> Result<Vec<f64>, Stuck> {
+    pub fn reach(
+        &self,
+        label: &'static str,
+        arm: usize,
+        goal: Pose,
+        near: &[f64],
+        around: &Obstacles,
+        allowed: &Allowed,
+    ) -> Result<Vec<f64>, Stuck> {
         let place = &self.world.stage.arms[arm];
         let mut near = near.to_vec();
         let mut blocked: Option<Clearance> = None;
         for posture in 0..POSTURES {
             let starts = if posture == 0 { IkOptions::default().starts } else { 4 };
-            let found = solve(&place.robot, place.world_from_base, goal, &near, &IkOptions { starts, ..IkOptions::default() });
+            let found =
+                solve(&place.robot, place.world_from_base, goal, &near, &IkOptions { starts, ..IkOptions::default() });
             if !found.solved && posture == 0 {
                 return Err(Stuck {
                     code: Code::Reach,
@@ -97,7 +106,12 @@ impl<'a> Draft<'a> {
                     value: found.position_m,
                     threshold: 1e-3,
                     culprit: vec![place.name.clone()],
-                    note: format!("best of {} starts is off by {:.1} mm and {:.1} degrees", found.starts, found.position_m * 1e3, found.rotation_rad.to_degrees()),
+                    note: format!(
+                        "best of {} starts is off by {:.1} mm and {:.1} degrees",
+                        found.starts,
+                        found.position_m * 1e3,
+                        found.rotation_rad.to_degrees()
+                    ),
                 });
             }
             if found.solved {
@@ -185,7 +199,14 @@ impl<'a> Draft<'a> {
     }
 
     /// Carries what is held to a pose: in a straight line if it has to stay upright, else on any free way.
-    pub fn carry(&mut self, label: &'static str, arm: usize, to: Pose, q: &[f64], around: &Obstacles) -> Result<(), Stuck> {
+    pub fn carry(
+        &mut self,
+        label: &'static str,
+        arm: usize,
+        to: Pose,
+        q: &[f64],
+        around: &Obstacles,
+    ) -> Result<(), Stuck> {
         let upright = self.moment.held[arm].is_some_and(|h| self.world.stage.thing(h.thing).upright_deg.is_some());
         let riders = self.moment.riding.iter().copied().map(Owner::Thing).collect();
         if upright && self.line(label, arm, to, Allowed { held: riders, ..Allowed::default() }).is_ok() {
@@ -203,7 +224,11 @@ impl<'a> Draft<'a> {
             let found = solve(&place.robot, place.world_from_base, *pose, &near, &LINE_IK);
             let jump = near.iter().zip(&found.q).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
             if !found.solved || jump > LINE_JUMP {
-                let note = if found.solved { "the straight way needs another posture half way" } else { "the straight way leaves what the arm reaches" };
+                let note = if found.solved {
+                    "the straight way needs another posture half way"
+                } else {
+                    "the straight way leaves what the arm reaches"
+                };
                 return Err(Stuck {
                     code: Code::Reach,
                     at: label.to_owned(),
@@ -219,14 +244,28 @@ impl<'a> Draft<'a> {
     }
 
     /// Moves the tool along poses, each reached from the one before.
-    pub fn follow(&mut self, label: &'static str, arm: usize, poses: &[Pose], allowed: Allowed, pulls: Option<(usize, f64)>) -> Result<(), Stuck> {
+    pub fn follow(
+        &mut self,
+        label: &'static str,
+        arm: usize,
+        poses: &[Pose],
+        allowed: Allowed,
+        pulls: Option<(usize, f64)>,
+    ) -> Result<(), Stuck> {
         let from = self.moment.q[arm].clone();
         let path = self.trace(label, arm, &from, poses)?;
         self.go(label, arm, path, allowed, pulls)
     }
 
     /// Moves along postures if nothing is in the way.
-    pub fn go(&mut self, label: &'static str, arm: usize, path: Vec<Vec<f64>>, allowed: Allowed, pulls: Option<(usize, f64)>) -> Result<(), Stuck> {
+    pub fn go(
+        &mut self,
+        label: &'static str,
+        arm: usize,
+        path: Vec<Vec<f64>>,
+        allowed: Allowed,
+        pulls: Option<(usize, f64)>,
+    ) -> Result<(), Stuck> {
         let place = &self.world.stage.arms[arm];
         let mut around = self.moment.around(self.world, arm);
         if let Some((drawer, _)) = pulls {
@@ -254,7 +293,14 @@ impl<'a> Draft<'a> {
         self.follow(label, arm, &poses, allowed, None)
     }
 
-    fn push(&mut self, label: &'static str, arm: usize, path: Vec<Vec<f64>>, allowed: Allowed, pulls: Option<(usize, f64)>) {
+    fn push(
+        &mut self,
+        label: &'static str,
+        arm: usize,
+        path: Vec<Vec<f64>>,
+        allowed: Allowed,
+        pulls: Option<(usize, f64)>,
+    ) {
         let place = &self.world.stage.arms[arm];
         let end = path.last().cloned().unwrap_or_else(|| self.moment.q[arm].clone());
         let timed = Timed::new(&place.robot, path);

@@ -78,7 +78,11 @@ fn farther(best: Option<(usize, Stuck)>, new: (usize, Stuck)) -> Option<(usize, 
 
 impl<'a> Builder<'a> {
     fn find(&self, name: &str) -> Result<usize, (usize, Stuck)> {
-        self.world.stage.scene.find(name).ok_or_else(|| (0, stuck(Code::Ground, "names", format!("there is no `{name}`"))))
+        self.world
+            .stage
+            .scene
+            .find(name)
+            .ok_or_else(|| (0, stuck(Code::Ground, "names", format!("there is no `{name}`"))))
     }
 
     fn fresh(&self) -> Draft<'a> {
@@ -96,7 +100,9 @@ impl<'a> Builder<'a> {
     /// Arms with free hands and a gripper, the nearest to a point first.
     fn free_arms(&self, p: V3) -> Vec<usize> {
         let arms = &self.world.stage.arms;
-        let mut free: Vec<usize> = (0..arms.len()).filter(|a| self.world.logic.arms[*a].held.is_none() && arms[*a].robot.gripper.is_some()).collect();
+        let mut free: Vec<usize> = (0..arms.len())
+            .filter(|a| self.world.logic.arms[*a].held.is_none() && arms[*a].robot.gripper.is_some())
+            .collect();
         free.sort_by(|a, b| arms[*a].world_from_base.p.distance(p).total_cmp(&arms[*b].world_from_base.p.distance(p)));
         free
     }
@@ -116,7 +122,10 @@ impl<'a> Builder<'a> {
                 match self.form(target) {
                     Form::Drawer { travel_m, .. } => self.slide(target, travel_m),
                     _ => {
-                        let lid = self.world.lid_on(target).ok_or_else(|| (0, stuck(Code::Pre, "open", "there is no lid on it")))?;
+                        let lid = self
+                            .world
+                            .lid_on(target)
+                            .ok_or_else(|| (0, stuck(Code::Pre, "open", "there is no lid on it")))?;
                         self.put(lid, Relation::On, None)
                     }
                 }
@@ -126,7 +135,8 @@ impl<'a> Builder<'a> {
                 if let Form::Drawer { .. } = self.form(target) {
                     return self.slide(target, 0.0);
                 }
-                let lid = self.lid_for(target).ok_or_else(|| (0, stuck(Code::Pre, "close", "there is no lid for it")))?;
+                let lid =
+                    self.lid_for(target).ok_or_else(|| (0, stuck(Code::Pre, "close", "there is no lid for it")))?;
                 self.put(lid, Relation::On, Some(target))
             }
             Skill::Pour { from, into } => self.pour(self.find(from)?, self.find(into)?),
@@ -159,10 +169,21 @@ impl<'a> Builder<'a> {
     }
 
     /// Arms and grasps to try, and why there are none.
-    fn grasps(&self, thing: usize, only: Option<(usize, &dyn Fn(&Grasp) -> bool)>) -> Result<Vec<(usize, Grasp)>, (usize, Stuck)> {
+    fn grasps(
+        &self,
+        thing: usize,
+        only: Option<(usize, &dyn Fn(&Grasp) -> bool)>,
+    ) -> Result<Vec<(usize, Grasp)>, (usize, Stuck)> {
         let pose = self.world.pose(thing);
         if pose.r.tilt() > UPRIGHT_RAD {
-            return Err((0, stuck(Code::Reach, "grasp", format!("it lies on its side, tilted by {:.0} degrees", pose.r.tilt().to_degrees()))));
+            return Err((
+                0,
+                stuck(
+                    Code::Reach,
+                    "grasp",
+                    format!("it lies on its side, tilted by {:.0} degrees", pose.r.tilt().to_degrees()),
+                ),
+            ));
         }
         let arms = match only {
             Some((arm, _)) => vec![arm],
@@ -212,7 +233,10 @@ impl<'a> Builder<'a> {
     }
 
     fn pick(&self, mut draft: Draft<'a>, arm: usize, thing: usize, grasp: Grasp) -> Tried<'a> {
-        let gripper = self.world.stage.arms[arm].robot.needs_gripper().map_err(|e| (0, stuck(Code::Pre, "grasp", e.to_string())))?;
+        let gripper = self.world.stage.arms[arm]
+            .robot
+            .needs_gripper()
+            .map_err(|e| (0, stuck(Code::Pre, "grasp", e.to_string())))?;
         let goal = draft.moment.pose(self.world, thing) * grasp.thing_from_tcp;
         let above = goal * Pose::at(V3(0.0, 0.0, -HOVER_M));
         let mut touch = Allowed { fingers: vec![Owner::Thing(thing)], ..Allowed::default() };
@@ -221,7 +245,8 @@ impl<'a> Builder<'a> {
         let around = draft.moment.around(self.world, arm);
         let near = draft.facing(arm, goal.p);
         let q_grasp = draft.reach("grasp", arm, goal, &near, &around, &touch).map_err(|s| (1, s))?;
-        let q_above = draft.reach("pregrasp", arm, above, &q_grasp, &around, &Allowed::default()).map_err(|s| (2, s))?;
+        let q_above =
+            draft.reach("pregrasp", arm, above, &q_grasp, &around, &Allowed::default()).map_err(|s| (2, s))?;
         draft.travel("pregrasp", arm, &q_above, &around).map_err(|s| (3, s))?;
         draft.meant(above);
         draft.line("grasp", arm, goal, touch).map_err(|s| (4, s))?;
@@ -237,7 +262,8 @@ impl<'a> Builder<'a> {
 
     /// What a thing touches now: it may go on touching it while it is lifted.
     fn supports(&self, thing: usize) -> Vec<Owner> {
-        let mut owners: Vec<Owner> = self.world.touches(thing).iter().map(|t| t.with).filter(|o| !matches!(o, Owner::Arm(_))).collect();
+        let mut owners: Vec<Owner> =
+            self.world.touches(thing).iter().map(|t| t.with).filter(|o| !matches!(o, Owner::Arm(_))).collect();
         owners.push(Owner::Table);
         owners.extend(self.world.loads(thing).into_iter().map(Owner::Thing));
         owners.sort_unstable();
@@ -305,7 +331,9 @@ impl<'a> Builder<'a> {
     }
 
     fn lay_at(&self, mut draft: Draft<'a>, arm: usize, thing: usize, spot: Spot) -> Tried<'a> {
-        let Some(held) = draft.moment.held[arm] else { return Err((5, stuck(Code::Pre, "place", "the hand is empty"))) };
+        let Some(held) = draft.moment.held[arm] else {
+            return Err((5, stuck(Code::Pre, "place", "the hand is empty")));
+        };
         let goal = spot.pose * held.tcp_from_thing.inv();
         let rim = spot.into.and_then(|c| self.world.stage.cavity(c)).map_or(0.0, |room| room.depth_m + 0.02);
         let above = Pose::new(goal.p + V3(0.0, 0.0, HOVER_M.max(rim)), goal.r);
@@ -314,7 +342,9 @@ impl<'a> Builder<'a> {
         owners.extend(spot.into.map(Owner::Tray));
         if let Owner::Thing(below) = spot.on {
             // Things on the same board or in the same container may be touched by what is set down, not by the hand.
-            owners.extend(spot.into.iter().flat_map(|_| self.world.loads(below)).filter(|l| *l != thing).map(Owner::Thing));
+            owners.extend(
+                spot.into.iter().flat_map(|_| self.world.loads(below)).filter(|l| *l != thing).map(Owner::Thing),
+            );
         }
         let riders = draft.moment.riding.iter().copied().map(Owner::Thing);
         let down = Allowed { fingers: Vec::new(), held: owners.iter().copied().chain(riders).collect() };
@@ -327,7 +357,10 @@ impl<'a> Builder<'a> {
         draft.meant(above);
         draft.line("place", arm, goal, down).map_err(|s| (9, s))?;
         draft.meant(goal);
-        let gripper = self.world.stage.arms[arm].robot.needs_gripper().map_err(|e| (0, stuck(Code::Pre, "place", e.to_string())))?;
+        let gripper = self.world.stage.arms[arm]
+            .robot
+            .needs_gripper()
+            .map_err(|e| (0, stuck(Code::Pre, "place", e.to_string())))?;
         let opened = (draft.moment.opening_m[arm] + 2.0 * grasp::APPROACH_GAP_M).min(gripper.max_opening_m);
         draft.release(arm, opened);
         draft.motion.placed = Some(Placement { thing, pose: spot.pose, on: spot.on, into: spot.into });
@@ -379,12 +412,21 @@ impl<'a> Builder<'a> {
                 let mut draft = self.fresh();
                 draft.set_opening(arm, 0.0);
                 let touch = Allowed { fingers: vec![Owner::Thing(thing)], ..Allowed::default() };
-                let steps = [spin(tool(start, z + HOVER_M)), spin(tool(start, z)), spin(tool(end, z)), spin(tool(end - 0.015, z)), spin(tool(end - 0.015, z + HOVER_M))];
+                let steps = [
+                    spin(tool(start, z + HOVER_M)),
+                    spin(tool(start, z)),
+                    spin(tool(end, z)),
+                    spin(tool(end - 0.015, z)),
+                    spin(tool(end - 0.015, z + HOVER_M)),
+                ];
                 let tried = (|| {
                     let around = draft.moment.around(self.world, arm);
                     let near = draft.facing(arm, steps[1].p);
-                    let q_start = draft.reach("push start", arm, steps[1], &near, &around, &touch).map_err(|s| (1, s))?;
-                    let q_above = draft.reach("before push", arm, steps[0], &q_start, &around, &Allowed::default()).map_err(|s| (2, s))?;
+                    let q_start =
+                        draft.reach("push start", arm, steps[1], &near, &around, &touch).map_err(|s| (1, s))?;
+                    let q_above = draft
+                        .reach("before push", arm, steps[0], &q_start, &around, &Allowed::default())
+                        .map_err(|s| (2, s))?;
                     draft.travel("before push", arm, &q_above, &around).map_err(|s| (3, s))?;
                     draft.meant(steps[0]);
                     draft.line("push start", arm, steps[1], Allowed::default()).map_err(|s| (4, s))?;
@@ -429,7 +471,9 @@ impl<'a> Builder<'a> {
                     let around = draft.moment.around(self.world, arm);
                     let near = draft.facing(arm, goal.p);
                     let q_grasp = draft.reach("handle", arm, goal, &near, &around, &touch).map_err(|s| (1, s))?;
-                    let q_above = draft.reach("above handle", arm, above, &q_grasp, &around, &Allowed::default()).map_err(|s| (2, s))?;
+                    let q_above = draft
+                        .reach("above handle", arm, above, &q_grasp, &around, &Allowed::default())
+                        .map_err(|s| (2, s))?;
                     draft.travel("above handle", arm, &q_above, &around).map_err(|s| (3, s))?;
                     draft.meant(above);
                     draft.line("handle", arm, goal, touch.clone()).map_err(|s| (4, s))?;
@@ -439,13 +483,16 @@ impl<'a> Builder<'a> {
                     // What is in the drawer comes along.
                     draft.moment.riding = self.world.loads(drawer);
                     let steps = ((out_m - is).abs() / 0.015).ceil().max(1.0) as usize;
-                    let poses: Vec<Pose> =
-                        (1..=steps).map(|i| shift(is + (out_m - is) * i as f64 / steps as f64) * grasp.thing_from_tcp).collect();
+                    let poses: Vec<Pose> = (1..=steps)
+                        .map(|i| shift(is + (out_m - is) * i as f64 / steps as f64) * grasp.thing_from_tcp)
+                        .collect();
                     draft.follow("slide", arm, &poses, touch.clone(), Some((drawer, out_m))).map_err(|s| (5, s))?;
                     draft.then(Then::Release);
                     draft.set_opening(arm, grasp.open_m(gripper));
                     let up = shift(out_m) * grasp.thing_from_tcp;
-                    draft.line("retreat", arm, Pose::new(up.p + V3(0.0, 0.0, HOVER_M), up.r), touch).map_err(|s| (6, s))?;
+                    draft
+                        .line("retreat", arm, Pose::new(up.p + V3(0.0, 0.0, HOVER_M), up.r), touch)
+                        .map_err(|s| (6, s))?;
                     Ok(())
                 })();
                 match tried {
@@ -500,7 +547,9 @@ impl<'a> Builder<'a> {
                 let tried = (|| {
                     let around = draft.moment.around(self.world, arm);
                     let near = draft.facing(arm, at(0.0).p);
-                    let q = draft.reach("before pouring", arm, at(0.0), &near, &around, &Allowed::default()).map_err(|s| (6, s))?;
+                    let q = draft
+                        .reach("before pouring", arm, at(0.0), &near, &around, &Allowed::default())
+                        .map_err(|s| (6, s))?;
                     draft.carry("before pouring", arm, at(0.0), &q, &around).map_err(|s| (8, s))?;
                     draft.meant(at(0.0));
                     let steps = 24;
@@ -601,9 +650,18 @@ impl<'a> Builder<'a> {
         Err(best.unwrap_or_else(|| (0, stuck(Code::Width, "handover", "there is no way to hold both ends"))))
     }
 
-    fn change_hands(&self, draft: &mut Draft<'a>, thing: usize, giver: usize, taker: usize, carried: Pose, taken: Grasp) -> Result<(), (usize, Stuck)> {
+    fn change_hands(
+        &self,
+        draft: &mut Draft<'a>,
+        thing: usize,
+        giver: usize,
+        taker: usize,
+        carried: Pose,
+        taken: Grasp,
+    ) -> Result<(), (usize, Stuck)> {
         let arms = &self.world.stage.arms;
-        let gripper = arms[taker].robot.needs_gripper().map_err(|e| (0, stuck(Code::Pre, "handover", e.to_string())))?;
+        let gripper =
+            arms[taker].robot.needs_gripper().map_err(|e| (0, stuck(Code::Pre, "handover", e.to_string())))?;
         let Some(held) = draft.moment.held[giver] else { return Ok(()) };
         let goal = carried * held.tcp_from_thing.inv();
         let around = draft.moment.around(self.world, giver);
@@ -618,13 +676,17 @@ impl<'a> Builder<'a> {
         let touch = Allowed { fingers: vec![Owner::Thing(thing)], ..Allowed::default() };
         let near = draft.facing(taker, goal.p);
         let q_take = draft.reach("take", taker, goal, &near, &around, &touch).map_err(|s| (8, s))?;
-        let q_above = draft.reach("above take", taker, above, &q_take, &around, &Allowed::default()).map_err(|s| (9, s))?;
+        let q_above =
+            draft.reach("above take", taker, above, &q_take, &around, &Allowed::default()).map_err(|s| (9, s))?;
         draft.travel("above take", taker, &q_above, &around).map_err(|s| (10, s))?;
         draft.meant(above);
         draft.line("take", taker, goal, touch.clone()).map_err(|s| (11, s))?;
         draft.meant(goal);
         draft.grip(taker, thing, taken);
-        draft.set_opening(giver, (draft.moment.opening_m[giver] + 2.0 * grasp::APPROACH_GAP_M).min(gripper.max_opening_m));
+        draft.set_opening(
+            giver,
+            (draft.moment.opening_m[giver] + 2.0 * grasp::APPROACH_GAP_M).min(gripper.max_opening_m),
+        );
         let from = draft.tcp(giver);
         draft.line("let go", giver, Pose::new(from.p + V3(0.0, 0.0, HOVER_M), from.r), touch).map_err(|s| (12, s))?;
         let around = draft.moment.around(self.world, giver);
@@ -635,7 +697,9 @@ impl<'a> Builder<'a> {
     /// Puts what is held on the table and takes it again with the hand turned by a quarter or more.
     fn regrasp(&self, thing: usize) -> Tried<'a> {
         let Some(arm) = self.held_by(thing) else { return Err((0, stuck(Code::Pre, "regrasp", "no hand holds it"))) };
-        let Some(held) = self.world.logic.arms[arm].held else { return Err((0, stuck(Code::Pre, "regrasp", "no hand holds it"))) };
+        let Some(held) = self.world.logic.arms[arm].held else {
+            return Err((0, stuck(Code::Pre, "regrasp", "no hand holds it")));
+        };
         let before = held.tcp_from_thing.inv();
         let mut best = None;
         for spot in spots(self.world, thing, self.world.pose(thing), Relation::On, None) {
@@ -665,7 +729,9 @@ impl<'a> Builder<'a> {
 
     fn wipe(&self, target: usize) -> Tried<'a> {
         let size = self.form(target).size_m();
-        let Some(top) = self.form(target).top_m() else { return Err((0, stuck(Code::Pre, "wipe", "it has no top to wipe"))) };
+        let Some(top) = self.form(target).top_m() else {
+            return Err((0, stuck(Code::Pre, "wipe", "it has no top to wipe")));
+        };
         let pose = self.world.pose(target);
         self.poke("wipe", target, Then::Wipe(target), |beyond| {
             let z = top + beyond + 0.003;
@@ -679,7 +745,9 @@ impl<'a> Builder<'a> {
             return Err((0, stuck(Code::Pre, "press", "it is no button")));
         };
         let pose = self.world.pose(target);
-        self.poke("press", target, Then::Press(target), |beyond| vec![pose.point(V3(0.0, 0.0, height_m + beyond + 0.0005))])
+        self.poke("press", target, Then::Press(target), |beyond| {
+            vec![pose.point(V3(0.0, 0.0, height_m + beyond + 0.0005))]
+        })
     }
 
     /// Goes down with closed fingers to points at the tips, and up again.
@@ -704,7 +772,9 @@ impl<'a> Builder<'a> {
                     let around = draft.moment.around(self.world, arm);
                     let near = draft.facing(arm, *first);
                     let q = draft.reach(label, arm, at(*first), &near, &around, &touch).map_err(|s| (1, s))?;
-                    let q_above = draft.reach("above", arm, hover(*first), &q, &around, &Allowed::default()).map_err(|s| (2, s))?;
+                    let q_above = draft
+                        .reach("above", arm, hover(*first), &q, &around, &Allowed::default())
+                        .map_err(|s| (2, s))?;
                     draft.travel("above", arm, &q_above, &around).map_err(|s| (3, s))?;
                     draft.meant(hover(*first));
                     for point in &points {

@@ -40,8 +40,9 @@ fn footprint(form: &Form, yaw: f64) -> [f64; 2] {
 /// Points of a grid around 0 within half sides, the middle first, then outwards.
 fn grid(half: [f64; 2], steps: i32) -> Vec<[f64; 2]> {
     let n = f64::from(steps.max(1));
-    let mut points: Vec<[f64; 2]> =
-        (-steps..=steps).flat_map(|i| (-steps..=steps).map(move |j| [f64::from(i) / n * half[0], f64::from(j) / n * half[1]])).collect();
+    let mut points: Vec<[f64; 2]> = (-steps..=steps)
+        .flat_map(|i| (-steps..=steps).map(move |j| [f64::from(i) / n * half[0], f64::from(j) / n * half[1]]))
+        .collect();
     points.sort_by(|a, b| (a[0].abs() + a[1].abs()).total_cmp(&(b[0].abs() + b[1].abs())));
     points.dedup_by(|a, b| (a[0] - b[0]).abs() + (a[1] - b[1]).abs() < 1e-4);
     points
@@ -54,7 +55,8 @@ pub(super) fn spots(world: &World, thing: usize, now: Pose, relation: Relation, 
     let Some(target) = target else { return on_table(world, thing, now) };
     let base = world.pose(target);
     let other = world.stage.thing(target).form;
-    let yaws: Vec<f64> = [0.0, PI / 2.0].iter().map(|y| heading + y).chain([base.r.heading(), base.r.heading() + PI / 2.0]).collect();
+    let yaws: Vec<f64> =
+        [0.0, PI / 2.0].iter().map(|y| heading + y).chain([base.r.heading(), base.r.heading() + PI / 2.0]).collect();
     let mut spots = Vec::new();
     let mut add = |p: V3, yaw: f64, on: Owner, into: Option<usize>| {
         if spots.len() < MOST {
@@ -149,7 +151,11 @@ fn on_table(world: &World, thing: usize, now: Pose) -> Vec<Spot> {
                     V3(c.0 - p.0, c.1 - p.1, 0.0).norm() > room
                 });
                 if inside(0, p.0) && inside(1, p.1) && free {
-                    spots.push(Spot { pose: Pose::new(V3(p.0, p.1, DROP_M), Rot::yaw(now.r.heading())), on: Owner::Table, into: None });
+                    spots.push(Spot {
+                        pose: Pose::new(V3(p.0, p.1, DROP_M), Rot::yaw(now.r.heading())),
+                        on: Owner::Table,
+                        into: None,
+                    });
                 }
             }
         }

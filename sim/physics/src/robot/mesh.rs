@@ -13,7 +13,10 @@ pub(super) fn bounding_box(name: &str, scale: V3, robot: &Path) -> Result<Solid,
     let local = name.split_once("://").map_or(name, |(_, rest)| rest);
     let inside = Path::new(local).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
     if !inside {
-        return Err(PhysicsError::invalid(place, format!("mesh `{name}` is outside the robot's folder; only files in it are read")));
+        return Err(PhysicsError::invalid(
+            place,
+            format!("mesh `{name}` is outside the robot's folder; only files in it are read"),
+        ));
     }
     let path = robot.parent().unwrap_or(Path::new(".")).join(local);
     let read = |source| PhysicsError::Read { what: "a mesh", source, path: path.clone() };
@@ -28,7 +31,8 @@ pub(super) fn bounding_box(name: &str, scale: V3, robot: &Path) -> Result<Solid,
         return Err(PhysicsError::FileTooLong { what: "a mesh", found, allowed: MAX_FILE_BYTES, path });
     }
     let bytes = std::fs::read(&real).map_err(read)?;
-    let points = points(&bytes).map_err(|what| PhysicsError::invalid(place.clone(), format!("mesh `{name}`: {what}")))?;
+    let points =
+        points(&bytes).map_err(|what| PhysicsError::invalid(place.clone(), format!("mesh `{name}`: {what}")))?;
     let mut low = V3(f64::MAX, f64::MAX, f64::MAX);
     let mut high = -low;
     for p in points {
@@ -40,7 +44,10 @@ pub(super) fn bounding_box(name: &str, scale: V3, robot: &Path) -> Result<Solid,
         return Err(PhysicsError::invalid(place, format!("mesh `{name}` has no finite corner")));
     }
     let half = (high - low) * 0.5;
-    Ok(Solid { owner_from_solid: Pose::at((high + low) * 0.5), prim: Prim::Box(V3(half.0.max(1e-3), half.1.max(1e-3), half.2.max(1e-3))) })
+    Ok(Solid {
+        owner_from_solid: Pose::at((high + low) * 0.5),
+        prim: Prim::Box(V3(half.0.max(1e-3), half.1.max(1e-3), half.2.max(1e-3))),
+    })
 }
 
 /// Corners of a binary or ASCII STL file.
@@ -54,7 +61,10 @@ fn points(bytes: &[u8]) -> Result<Vec<V3>, String> {
         }
         let float = |b: &[u8]| b.try_into().map_or(f64::NAN, |b| f64::from(f32::from_le_bytes(b)));
         let corner = |b: &[u8]| V3(float(&b[0..4]), float(&b[4..8]), float(&b[8..12]));
-        return Ok(bytes[84..].chunks_exact(50).flat_map(|t| [&t[12..24], &t[24..36], &t[36..48]].map(corner)).collect());
+        return Ok(bytes[84..]
+            .chunks_exact(50)
+            .flat_map(|t| [&t[12..24], &t[24..36], &t[36..48]].map(corner))
+            .collect());
     }
     let text = std::str::from_utf8(bytes).map_err(|_| "neither a binary nor an ASCII STL file".to_owned())?;
     let mut corners = Vec::new();
@@ -63,7 +73,12 @@ fn points(bytes: &[u8]) -> Result<Vec<V3>, String> {
         let mut values = rest.split_whitespace().map(str::parse::<f64>);
         match (values.next(), values.next(), values.next()) {
             (Some(Ok(x)), Some(Ok(y)), Some(Ok(z))) => corners.push(V3(x, y, z)),
-            _ => return Err(format!("a corner is not three numbers: {}", line.trim().chars().take(60).collect::<String>())),
+            _ => {
+                return Err(format!(
+                    "a corner is not three numbers: {}",
+                    line.trim().chars().take(60).collect::<String>()
+                ));
+            }
         }
         if corners.len() > 3 * MAX_MESH_TRIANGLES {
             return Err(too_many(corners.len() / 3));

@@ -33,7 +33,12 @@ struct Reader<'a, 'input> {
 pub(super) fn parse(text: &str, path: &Path) -> Result<Tree, PhysicsError> {
     let document = Document::parse(text).map_err(|error| {
         let at = error.pos();
-        PhysicsError::Syntax { path: path.to_owned(), line: at.row as usize, column: at.col as usize, what: error.to_string() }
+        PhysicsError::Syntax {
+            path: path.to_owned(),
+            line: at.row as usize,
+            column: at.col as usize,
+            what: error.to_string(),
+        }
     })?;
     let mut reader = Reader {
         document: &document,
@@ -41,7 +46,10 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Tree, PhysicsError> {
         degrees: true,
         defaults: BTreeMap::new(),
         meshes: BTreeMap::new(),
-        tree: Tree { name: document.root_element().attribute("model").unwrap_or("robot").to_owned(), ..Tree::default() },
+        tree: Tree {
+            name: document.root_element().attribute("model").unwrap_or("robot").to_owned(),
+            ..Tree::default()
+        },
         shapes: 0,
     };
     reader.read()?;
@@ -51,13 +59,20 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Tree, PhysicsError> {
 impl<'a> Reader<'a, '_> {
     fn fault(&self, node: Node<'a, '_>, what: impl Into<String>) -> PhysicsError {
         let at = self.document.text_pos_at(node.range().start);
-        PhysicsError::Syntax { path: self.path.to_owned(), line: at.row as usize, column: at.col as usize, what: what.into() }
+        PhysicsError::Syntax {
+            path: self.path.to_owned(),
+            line: at.row as usize,
+            column: at.col as usize,
+            what: what.into(),
+        }
     }
 
     fn read(&mut self) -> Result<(), PhysicsError> {
         let root = self.document.root_element();
         if !root.has_tag_name("mujoco") {
-            return Err(self.fault(root, format!("the outermost element is `{}`; it must be `mujoco`", root.tag_name().name())));
+            return Err(
+                self.fault(root, format!("the outermost element is `{}`; it must be `mujoco`", root.tag_name().name()))
+            );
         }
         for node in root.descendants().filter(Node::is_element) {
             match node.tag_name().name() {
@@ -65,7 +80,8 @@ impl<'a> Reader<'a, '_> {
                 "include" => return Err(self.fault(node, "`include` is not read; put all into one file")),
                 "mesh" if node.parent().is_some_and(|p| p.has_tag_name("asset")) => {
                     let file = node.attribute("file").ok_or_else(|| self.fault(node, "a mesh needs a `file`"))?;
-                    let stem = Path::new(file).file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+                    let stem =
+                        Path::new(file).file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
                     self.meshes.insert(node.attribute("name").map_or(stem, str::to_owned), file.to_owned());
                 }
                 _ => {}
@@ -76,13 +92,19 @@ impl<'a> Reader<'a, '_> {
                 let kind = match node.tag_name().name() {
                     "joint" => "joint",
                     "geom" => "geom",
-                    "default" => return Err(self.fault(node, "nested default classes are not read; one outer `default` is")),
+                    "default" => {
+                        return Err(self.fault(node, "nested default classes are not read; one outer `default` is"));
+                    }
                     _ => continue,
                 };
-                self.defaults.insert(kind, node.attributes().map(|a| (a.name().to_owned(), a.value().to_owned())).collect());
+                self.defaults
+                    .insert(kind, node.attributes().map(|a| (a.name().to_owned(), a.value().to_owned())).collect());
             }
         }
-        let world = root.children().find(|n| n.has_tag_name("worldbody")).ok_or_else(|| self.fault(root, "there is no `worldbody`"))?;
+        let world = root
+            .children()
+            .find(|n| n.has_tag_name("worldbody"))
+            .ok_or_else(|| self.fault(root, "there is no `worldbody`"))?;
         let mut bodies = world.children().filter(|n| n.has_tag_name("body"));
         let base = bodies.next().ok_or_else(|| self.fault(world, "there is no `body` in `worldbody`"))?;
         if let Some(second) = bodies.next() {
@@ -90,7 +112,9 @@ impl<'a> Reader<'a, '_> {
         }
         self.body(base, None)?;
         for actuator in root.children().filter(|n| n.has_tag_name("actuator")).flat_map(|n| n.children()) {
-            let (Some(name), Some(range)) = (actuator.attribute("joint"), actuator.attribute("forcerange")) else { continue };
+            let (Some(name), Some(range)) = (actuator.attribute("joint"), actuator.attribute("forcerange")) else {
+                continue;
+            };
             let force = self.numbers(actuator, "forcerange", range, 2)?;
             if let Some(joint) = self.tree.joints.iter_mut().find(|j| j.name == name) {
                 joint.effort = force[1].abs().min(force[0].abs());
@@ -100,7 +124,8 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn numbers(&self, node: Node<'a, '_>, field: &str, text: &str, count: usize) -> Result<Vec<f64>, PhysicsError> {
-        let values: Vec<f64> = text.split_whitespace().filter_map(|v| v.parse().ok()).filter(|v: &f64| v.is_finite()).collect();
+        let values: Vec<f64> =
+            text.split_whitespace().filter_map(|v| v.parse().ok()).filter(|v: &f64| v.is_finite()).collect();
         if values.len() >= count && values.len() == text.split_whitespace().count() {
             return Ok(values);
         }
@@ -163,7 +188,8 @@ impl<'a> Reader<'a, '_> {
                 "site" => {
                     // A site is a link without a body: a frame to name.
                     let pose = self.pose(child)?;
-                    let site = RawLink { name: child.attribute("name").unwrap_or("site").to_owned(), ..RawLink::default() };
+                    let site =
+                        RawLink { name: child.attribute("name").unwrap_or("site").to_owned(), ..RawLink::default() };
                     self.tree.links.push(site);
                     let child = self.tree.links.len() - 1;
                     self.tree.joints.push(fixed(index, child, pose));
@@ -196,7 +222,9 @@ impl<'a> Reader<'a, '_> {
         let kind = match self.attribute(node, "type").as_deref() {
             None | Some("hinge") => JointKind::Revolute,
             Some("slide") => JointKind::Prismatic,
-            Some(other) => return Err(self.fault(node, format!("joint type `{other}` is not read; allowed are hinge and slide"))),
+            Some(other) => {
+                return Err(self.fault(node, format!("joint type `{other}` is not read; allowed are hinge and slide")));
+            }
         };
         let turn = |v: f64| if kind == JointKind::Revolute { self.angle(v) } else { v };
         let (lower, upper) = match self.attribute(node, "range") {
@@ -258,7 +286,10 @@ impl<'a> Reader<'a, '_> {
             "box" => Solid { owner_from_solid: pose, prim: Prim::Box(V3(at(0), at(1), at(2))) },
             "mesh" => {
                 let name = node.attribute("mesh").unwrap_or_default();
-                let file = self.meshes.get(name).ok_or_else(|| self.fault(node, format!("there is no mesh asset `{name}`")))?;
+                let file = self
+                    .meshes
+                    .get(name)
+                    .ok_or_else(|| self.fault(node, format!("there is no mesh asset `{name}`")))?;
                 let solid = mesh::bounding_box(file, V3(1.0, 1.0, 1.0), self.path)?;
                 Solid { owner_from_solid: pose * solid.owner_from_solid, ..solid }
             }

@@ -210,7 +210,8 @@ impl RobotModel {
         for finger in &gripper.fingers {
             let out = Pose::at(finger.axis * (opening_m / 2.0));
             for solid in &finger.solids {
-                solids.push(Solid { owner_from_solid: out * finger.hand_from_finger * solid.owner_from_solid, ..*solid });
+                solids
+                    .push(Solid { owner_from_solid: out * finger.hand_from_finger * solid.owner_from_solid, ..*solid });
             }
         }
         solids
@@ -236,7 +237,11 @@ impl RobotModel {
                 Prim::Cylinder(h, r) | Prim::Capsule(h, r) => h.is_finite() && r.is_finite() && h > 0.0 && r > 0.0,
                 Prim::Ball(r) => r.is_finite() && r > 0.0,
             };
-            if !(link.mass_kg.is_finite() && link.mass_kg >= 0.0 && link.com.is_finite() && link.solids.iter().all(sized)) {
+            if !(link.mass_kg.is_finite()
+                && link.mass_kg >= 0.0
+                && link.com.is_finite()
+                && link.solids.iter().all(sized))
+            {
                 let what = "masses must be finite and at least 0, shapes larger than 0";
                 return Err(PhysicsError::invalid(format!("{place}, link `{}`", link.name), what));
             }
@@ -246,7 +251,10 @@ impl RobotModel {
         };
         let chain = chain(&tree, root).map_err(fault)?;
         if chain.moving.is_empty() || chain.moving.len() > MAX_JOINTS {
-            return Err(fault(format!("{} joints between base and hand; allowed are 1 to {MAX_JOINTS}", chain.moving.len())));
+            return Err(fault(format!(
+                "{} joints between base and hand; allowed are 1 to {MAX_JOINTS}",
+                chain.moving.len()
+            )));
         }
         let mut model = Self {
             name: tree.name.clone(),
@@ -302,10 +310,14 @@ fn chain(tree: &Tree, root: usize) -> Result<Chain<'_>, String> {
     };
     let named = tree.links.iter().position(|l| {
         let name = l.name.to_lowercase();
-        ["tcp", "tool0", "tool", "ee", "grasp_center", "attachment_site", "pinch"].contains(&name.as_str()) || name.ends_with("_tcp")
+        ["tcp", "tool0", "tool", "ee", "grasp_center", "attachment_site", "pinch"].contains(&name.as_str())
+            || name.ends_with("_tcp")
     });
     let of_fingers = || {
-        let finger = tree.joints.iter().find(|j| j.kind == Some(JointKind::Prismatic) && tree.joints.iter().any(|o| sibling(j, o)))?;
+        let finger = tree
+            .joints
+            .iter()
+            .find(|j| j.kind == Some(JointKind::Prismatic) && tree.joints.iter().any(|o| sibling(j, o)))?;
         Some(finger.parent)
     };
     let longest = || (0..tree.links.len()).filter_map(|l| path_to(l).map(|p| (p.len(), l))).max().map(|(_, l)| l);
@@ -380,7 +392,8 @@ fn gripper(tree: &Tree, hand: usize, hand_from_tcp: Pose) -> Option<Gripper> {
     let finger = |joint: &RawJoint, pose: Pose| {
         let body = merged(tree, joint.child, Pose::IDENTITY);
         // A joint that closes at its upper end is turned round: openings are counted from closed.
-        let (sign, closed) = if joint.upper.abs() < joint.lower.abs() { (-1.0, joint.upper) } else { (1.0, joint.lower) };
+        let (sign, closed) =
+            if joint.upper.abs() < joint.lower.abs() { (-1.0, joint.upper) } else { (1.0, joint.lower) };
         let shift = Pose::at(axis(joint, pose) * closed);
         Finger {
             hand_from_finger: shift * pose,
@@ -399,7 +412,10 @@ fn gripper(tree: &Tree, hand: usize, hand_from_tcp: Pose) -> Option<Gripper> {
         let pose = hand_from_tcp.inv() * fingers[0].hand_from_finger * solid.owner_from_solid;
         if let Prim::Box(half) = solid.prim {
             let reach = |axis: V3| {
-                [V3(half.0, 0.0, 0.0), V3(0.0, half.1, 0.0), V3(0.0, 0.0, half.2)].iter().map(|e| pose.r.turn(*e).dot(axis).abs()).sum::<f64>()
+                [V3(half.0, 0.0, 0.0), V3(0.0, half.1, 0.0), V3(0.0, 0.0, half.2)]
+                    .iter()
+                    .map(|e| pose.r.turn(*e).dot(axis).abs())
+                    .sum::<f64>()
             };
             beyond = (pose.p.2 + reach(V3::UP)).max(0.0);
             pad = [reach(V3(1.0, 0.0, 0.0)), beyond.max(0.005)];

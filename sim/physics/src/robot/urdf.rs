@@ -18,11 +18,18 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Tree, PhysicsError> {
     // The XML reader's own errors carry the place; the tree reader of `urdf-rs` does not.
     if let Err(error) = roxmltree::Document::parse(text) {
         let at = error.pos();
-        return Err(PhysicsError::Syntax { path: path.to_owned(), line: at.row as usize, column: at.col as usize, what: error.to_string() });
+        return Err(PhysicsError::Syntax {
+            path: path.to_owned(),
+            line: at.row as usize,
+            column: at.col as usize,
+            what: error.to_string(),
+        });
     }
     let place = format!("robot {}", path.display());
     let robot = urdf_rs::read_from_string(text).map_err(|e| PhysicsError::invalid(place.clone(), e.to_string()))?;
-    let most = |what, got, max| if got <= max { Ok(()) } else { Err(PhysicsError::TooMany { place: place.clone(), what, got, max }) };
+    let most = |what, got, max| {
+        if got <= max { Ok(()) } else { Err(PhysicsError::TooMany { place: place.clone(), what, got, max }) }
+    };
     most("links", robot.links.len(), MAX_LINKS)?;
     most("collision shapes", robot.links.iter().map(|l| l.collision.len()).sum(), MAX_SHAPES)?;
     let mut tree = Tree { name: robot.name.clone(), ..Tree::default() };

@@ -60,7 +60,12 @@ pub(crate) fn locate(error: PhysicsError, text: &str, path: &Path) -> PhysicsErr
     let field = what.split(": ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default().to_owned();
     let named = name.and_then(|n| text.lines().position(|l| l.contains(&n))).unwrap_or(0);
     // The field itself may stand a few lines below the name.
-    let line = text.lines().skip(named).take(12).position(|l| !field.is_empty() && l.contains(&field)).map_or(named, |o| named + o);
+    let line = text
+        .lines()
+        .skip(named)
+        .take(12)
+        .position(|l| !field.is_empty() && l.contains(&field))
+        .map_or(named, |o| named + o);
     PhysicsError::Syntax { path: path.to_owned(), line: line + 1, column: 1, what }
 }
 

@@ -168,11 +168,13 @@ impl Form {
     #[must_use]
     pub fn size_m(&self) -> V3 {
         match *self {
-            Self::Box { size_m } | Self::Bin { size_m, .. } | Self::Shelf { size_m } | Self::Drawer { size_m, .. } => V3::of(size_m),
-            Self::Lid { size_m } => V3::of(size_m) + V3(0.0, 0.0, KNOB_M),
-            Self::Cylinder { radius_m, height_m } | Self::Cup { radius_m, height_m, .. } | Self::Button { radius_m, height_m } => {
-                V3(2.0 * radius_m, 2.0 * radius_m, height_m)
+            Self::Box { size_m } | Self::Bin { size_m, .. } | Self::Shelf { size_m } | Self::Drawer { size_m, .. } => {
+                V3::of(size_m)
             }
+            Self::Lid { size_m } => V3::of(size_m) + V3(0.0, 0.0, KNOB_M),
+            Self::Cylinder { radius_m, height_m }
+            | Self::Cup { radius_m, height_m, .. }
+            | Self::Button { radius_m, height_m } => V3(2.0 * radius_m, 2.0 * radius_m, height_m),
             Self::Ball { radius_m } => V3(1.0, 1.0, 1.0) * (2.0 * radius_m),
             Self::Mat { size_m } => V3(size_m[0], size_m[1], MAT_M),
         }
@@ -235,10 +237,13 @@ impl Form {
     /// The solids of the part that stays; empty for a mat.
     #[must_use]
     pub fn solids(&self) -> Vec<Solid> {
-        let standing = |half, radius| Solid { owner_from_solid: Pose::at(V3(0.0, 0.0, half)), prim: Prim::Cylinder(half, radius) };
+        let standing =
+            |half, radius| Solid { owner_from_solid: Pose::at(V3(0.0, 0.0, half)), prim: Prim::Cylinder(half, radius) };
         match *self {
             Self::Box { size_m } => vec![Solid::cuboid(V3(0.0, 0.0, size_m[2] / 2.0), V3::of(size_m))],
-            Self::Cylinder { radius_m, height_m } | Self::Button { radius_m, height_m } => vec![standing(height_m / 2.0, radius_m)],
+            Self::Cylinder { radius_m, height_m } | Self::Button { radius_m, height_m } => {
+                vec![standing(height_m / 2.0, radius_m)]
+            }
             Self::Ball { radius_m } => {
                 vec![Solid { owner_from_solid: Pose::at(V3(0.0, 0.0, radius_m)), prim: Prim::Ball(radius_m) }]
             }
@@ -271,7 +276,10 @@ impl Form {
         let mut solids = open_box(V3(-0.004, 0.0, 0.012), size, wall);
         let face_x = -0.004 - size.0 / 2.0;
         let reach = face_x - handle.0;
-        solids.push(Solid::cuboid(V3(face_x - reach / 2.0, 0.0, handle.2 - HANDLE_M[2] / 2.0 + 0.005), V3(reach, 0.02, 0.01)));
+        solids.push(Solid::cuboid(
+            V3(face_x - reach / 2.0, 0.0, handle.2 - HANDLE_M[2] / 2.0 + 0.005),
+            V3(reach, 0.02, 0.01),
+        ));
         solids.push(Solid::cuboid(handle, V3::of(HANDLE_M)));
         solids
     }
@@ -339,7 +347,8 @@ fn open_box(base: V3, size: V3, wall: f64) -> Vec<Solid> {
 
 /// A round cup: a bottom and a ring of staves.
 fn cup(radius: f64, height: f64, wall: f64) -> Vec<Solid> {
-    let mut solids = vec![Solid { owner_from_solid: Pose::at(V3(0.0, 0.0, wall / 2.0)), prim: Prim::Cylinder(wall / 2.0, radius) }];
+    let mut solids =
+        vec![Solid { owner_from_solid: Pose::at(V3(0.0, 0.0, wall / 2.0)), prim: Prim::Cylinder(wall / 2.0, radius) }];
     let width = 2.0 * radius * libm::tan(PI / STAVES as f64);
     for i in 0..STAVES {
         let turn = Rot::yaw(2.0 * PI * i as f64 / STAVES as f64);

@@ -221,7 +221,9 @@ impl TaskScene {
             return Err(PhysicsError::invalid("scene", "there is no robot; there must be one or two"));
         }
         let around = [-MAX_COORDINATE_M, MAX_COORDINATE_M];
-        for (value, field) in self.table.size_m.iter().map(|v| (v, "size_m")).chain(self.table.centre_m.iter().map(|v| (v, "centre_m"))) {
+        for (value, field) in
+            self.table.size_m.iter().map(|v| (v, "size_m")).chain(self.table.centre_m.iter().map(|v| (v, "centre_m")))
+        {
             in_range("table", field, *value, if field == "size_m" { [0.2, 2.0 * MAX_COORDINATE_M] } else { around })?;
         }
         in_range("table", "friction", self.table.friction, FRICTION)?;
@@ -229,7 +231,10 @@ impl TaskScene {
         for thing in &self.things {
             thing.check()?;
             if !names.insert(thing.name.as_str()) || thing.name == "table" {
-                return Err(PhysicsError::invalid(format!("thing `{}`", thing.name), "the name is taken; every thing needs its own"));
+                return Err(PhysicsError::invalid(
+                    format!("thing `{}`", thing.name),
+                    "the name is taken; every thing needs its own",
+                ));
             }
         }
         for robot in &self.robots {
@@ -275,7 +280,10 @@ impl TaskScene {
                         })?;
                         let carrier = &self.things[below];
                         if carrier.form.top_m().is_none() && carrier.form.cavity().is_none() {
-                            return Err(PhysicsError::invalid(place(), format!("`{name}` has no top and no inside to stand on")));
+                            return Err(PhysicsError::invalid(
+                                place(),
+                                format!("`{name}` has no top and no inside to stand on"),
+                            ));
                         }
                         placed[below]
                     }
@@ -288,7 +296,10 @@ impl TaskScene {
                 placed[*index] = true;
             }
             if order.len() == before {
-                return Err(PhysicsError::invalid("scene", "things stand on each other in a circle; one must stand on the table"));
+                return Err(PhysicsError::invalid(
+                    "scene",
+                    "things stand on each other in a circle; one must stand on the table",
+                ));
             }
         }
         Ok(order)

@@ -8,8 +8,16 @@ use crate::scene::form::Form;
 use crate::scene::spec::{CameraSpec, RobotPlace, Table, TaskScene, Thing};
 
 /// Colours that are told apart easily.
-pub(super) const COLOURS: [Colour; 8] =
-    [Colour::Red, Colour::Blue, Colour::Green, Colour::Yellow, Colour::Orange, Colour::Purple, Colour::Pink, Colour::White];
+pub(super) const COLOURS: [Colour; 8] = [
+    Colour::Red,
+    Colour::Blue,
+    Colour::Green,
+    Colour::Yellow,
+    Colour::Orange,
+    Colour::Purple,
+    Colour::Pink,
+    Colour::White,
+];
 /// Room between things: half a hand fits in.
 const GAP_M: f64 = 0.055;
 
@@ -32,7 +40,12 @@ impl Desk {
         let scene = TaskScene {
             name: format!("{name} {seed}"),
             table: Table::default(),
-            robots: vec![RobotPlace { name: "arm".to_owned(), model: model.to_owned(), base_m: [0.0; 3], yaw_deg: 0.0 }],
+            robots: vec![RobotPlace {
+                name: "arm".to_owned(),
+                model: model.to_owned(),
+                base_m: [0.0; 3],
+                yaw_deg: 0.0,
+            }],
             things: Vec::new(),
             cameras: vec![
                 CameraSpec { name: "front".to_owned(), eye_m: [1.35, 0.0, 0.8], at_m: [0.4, 0.0, 0.05], fov_deg: 50.0 },
@@ -127,7 +140,8 @@ impl Desk {
 
     /// A cube.
     pub fn cube(&mut self, colour: Colour, side: f64) -> Thing {
-        let thing = Thing::new(format!("{}_block", colour.name()), "block", colour, Form::Box { size_m: [side; 3] }, [0.0; 2]);
+        let thing =
+            Thing::new(format!("{}_block", colour.name()), "block", colour, Form::Box { size_m: [side; 3] }, [0.0; 2]);
         self.usual(thing, 0.3)
     }
 
@@ -160,7 +174,7 @@ impl Desk {
         let form = match noun {
             "shelf" => Form::Shelf { size_m: [0.2, 0.26, 0.1] },
             "bin" => Form::Bin { size_m: [0.22, 0.22, 0.07], wall_m: 0.008 },
-            "tray" => Form::Bin { size_m: [0.2, 0.26, 0.03], wall_m: 0.006 },
+            "tray" => Form::Bin { size_m: [0.2, 0.26, 0.055], wall_m: 0.006 },
             _ => Form::Mat { size_m: [0.2, 0.24] },
         };
         let mut thing = Thing::new(format!("{}_{noun}", colour.name()), noun, colour, form, at_m);

@@ -194,7 +194,11 @@ fn push(seed: u64) -> Made {
     let colours = desk.colours(2);
     let side = desk.between(0.1, 0.13);
     let height = desk.between(0.05, 0.08);
-    let form = if desk.coin() { Form::Box { size_m: [side, side, height] } } else { Form::Cylinder { radius_m: side / 2.0, height_m: height } };
+    let form = if desk.coin() {
+        Form::Box { size_m: [side, side, height] }
+    } else {
+        Form::Cylinder { radius_m: side / 2.0, height_m: height }
+    };
     // One way across, so that box and mat leave room for the hand.
     let from = [desk.between(0.42, 0.5), if desk.coin() { -0.16 } else { 0.16 }];
     let by = desk.between(0.15, 0.24);
@@ -202,7 +206,8 @@ fn push(seed: u64) -> Made {
     let mut parcel = Thing::new(format!("{}_box", colours[0].name()), "box", colours[0], form, from);
     parcel.mass_kg = desk.between(0.2, 0.6);
     parcel.friction = desk.between(0.3, 0.6);
-    let mat = Thing::new(format!("{}_mat", colours[1].name()), "mat", colours[1], Form::Mat { size_m: [0.15, 0.15] }, to);
+    let mat =
+        Thing::new(format!("{}_mat", colours[1].name()), "mat", colours[1], Form::Mat { size_m: [0.15, 0.15] }, to);
     let (parcel, mat) = (desk.put(parcel), desk.put(mat));
     let names = colours;
     clutter(&mut desk, 2, &names);
@@ -216,7 +221,12 @@ fn handover(seed: u64) -> Made {
     desk.scene.table.size_m = [1.8, 1.4];
     desk.scene.robots = vec![
         RobotPlace { name: "near_arm".to_owned(), model: "rhea_arm7.urdf".to_owned(), base_m: [0.0; 3], yaw_deg: 0.0 },
-        RobotPlace { name: "far_arm".to_owned(), model: "rhea_arm7.urdf".to_owned(), base_m: [1.3, 0.0, 0.0], yaw_deg: 180.0 },
+        RobotPlace {
+            name: "far_arm".to_owned(),
+            model: "rhea_arm7.urdf".to_owned(),
+            base_m: [1.3, 0.0, 0.0],
+            yaw_deg: 180.0,
+        },
     ];
     let colours = desk.colours(3);
     let size = [desk.between(0.2, 0.26), desk.between(0.03, 0.045), desk.between(0.03, 0.045)];
@@ -226,7 +236,13 @@ fn handover(seed: u64) -> Made {
     bar.friction = 0.8;
     let bar = desk.put(bar);
     let side = desk.between(-0.2, 0.2);
-    let mat = Thing::new(format!("{}_mat", colours[1].name()), "mat", colours[1], Form::Mat { size_m: [0.3, 0.3] }, [0.95, side]);
+    let mat = Thing::new(
+        format!("{}_mat", colours[1].name()),
+        "mat",
+        colours[1],
+        Form::Mat { size_m: [0.3, 0.3] },
+        [0.95, side],
+    );
     let mat = desk.put(mat);
     let goal = if desk.coin() { on(&bar, &mat) } else { Goal::Held { thing: bar, arm: Some("far_arm".to_owned()) } };
     (desk, vec![goal], Vec::new())
@@ -239,7 +255,12 @@ fn tidy(seed: u64) -> Made {
     desk.fan_rad = 0.55;
     let count = 4 + desk.below(3);
     let names = clutter(&mut desk, count, &[Colour::Grey]);
-    let goals = names.iter().enumerate().map(|(i, n)| if i % 2 == 0 { inside(n, &bin) } else { on(n, &shelf) }).take(6).collect();
+    let goals = names
+        .iter()
+        .enumerate()
+        .map(|(i, n)| if i % 2 == 0 { inside(n, &bin) } else { on(n, &shelf) })
+        .take(6)
+        .collect();
     (desk, goals, Vec::new())
 }
 
@@ -263,9 +284,16 @@ fn blocked(seed: u64) -> Made {
         }
         1 => {
             // A lid is on the bin.
-            let bin = Thing::new("grey_bin", "bin", Colour::Grey, Form::Bin { size_m: [0.16, 0.16, 0.08], wall_m: 0.008 }, [0.42, 0.28]);
+            let bin = Thing::new(
+                "grey_bin",
+                "bin",
+                Colour::Grey,
+                Form::Bin { size_m: [0.16, 0.16, 0.08], wall_m: 0.008 },
+                [0.42, 0.28],
+            );
             let bin = desk.put(Thing { fixed: true, mass_kg: 1.0, ..bin });
-            let mut lid = Thing::new("brown_lid", "lid", Colour::Brown, Form::Lid { size_m: [0.17, 0.17, 0.01] }, [0.42, 0.28]);
+            let mut lid =
+                Thing::new("brown_lid", "lid", Colour::Brown, Form::Lid { size_m: [0.17, 0.17, 0.01] }, [0.42, 0.28]);
             lid.on = Some(bin.clone());
             lid.mass_kg = 0.15;
             desk.scene.things.push(lid);
@@ -302,13 +330,21 @@ fn kitchen(seed: u64) -> Made {
     let mut desk = Desk::new("kitchen", 10, seed, false);
     let drawer = cabinet(&mut desk, Colour::White, 0.0);
     let shelf = desk.receiver("shelf", Colour::Brown, [0.35, -0.43]);
-    let button = Thing::new("red_button", "button", Colour::Red, Form::Button { radius_m: 0.03, height_m: 0.025 }, [0.36, 0.42]);
+    let button =
+        Thing::new("red_button", "button", Colour::Red, Form::Button { radius_m: 0.03, height_m: 0.025 }, [0.36, 0.42]);
     let button = desk.put(button);
     desk.fan_rad = 1.3;
-    let colours: Vec<Colour> = desk.colours(8).into_iter().filter(|c| ![Colour::White, Colour::Red].contains(c)).collect();
+    let colours: Vec<Colour> =
+        desk.colours(8).into_iter().filter(|c| ![Colour::White, Colour::Red].contains(c)).collect();
     let mut goals = Vec::new();
     for colour in &colours[..1 + desk.below(2)] {
-        let mut mug = Thing::new(format!("{}_mug", colour.name()), "mug", *colour, Form::Cup { radius_m: 0.033, height_m: 0.08, wall_m: 0.004 }, [0.0; 2]);
+        let mut mug = Thing::new(
+            format!("{}_mug", colour.name()),
+            "mug",
+            *colour,
+            Form::Cup { radius_m: 0.033, height_m: 0.08, wall_m: 0.004 },
+            [0.0; 2],
+        );
         mug.mass_kg = 0.15;
         mug.upright_deg = Some(15.0);
         if let Some(name) = desk.add(mug) {
@@ -356,7 +392,13 @@ fn infeasible(seed: u64) -> Made {
             (on(&name, &shelf), vec![Code::Width])
         }
         3 => {
-            let bin = Thing::new("white_bin", "bin", Colour::White, Form::Bin { size_m: [0.07, 0.07, 0.06], wall_m: 0.008 }, [0.42, -0.3]);
+            let bin = Thing::new(
+                "white_bin",
+                "bin",
+                Colour::White,
+                Form::Bin { size_m: [0.07, 0.07, 0.06], wall_m: 0.008 },
+                [0.42, -0.3],
+            );
             let bin = desk.put(Thing { fixed: true, ..bin });
             thing.form = Form::Box { size_m: [0.075, 0.06, 0.06] };
             let name = desk.add(thing).unwrap_or_default();

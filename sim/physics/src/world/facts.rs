@@ -170,7 +170,10 @@ impl World {
             for pair in self.physics.contact_pairs_with(*own) {
                 let first = pair.collider1 == *own;
                 let other = if first { pair.collider2 } else { pair.collider1 };
-                let (Some(with), Some(base)) = (self.owner_of(other), self.physics.colliders.get(pair.collider1)) else { continue };
+                let (Some(with), Some(base)) = (self.owner_of(other), self.physics.colliders.get(pair.collider1))
+                else {
+                    continue;
+                };
                 let Some(contacts) = pair.rigid() else { continue };
                 for manifold in &contacts.manifolds {
                     let normal = convert::from_vector(base.position().rotation * manifold.local_n1);
@@ -194,7 +197,8 @@ impl World {
     /// The container a point is in; the smallest if there are several.
     fn container_at(&self, thing: usize, point: V3) -> Option<usize> {
         let inside = |c: &usize| {
-            *c != thing && self.stage.cavity(*c).is_some_and(|room| room.holds(self.cavity_pose(*c).inv().point(point), 0.0))
+            *c != thing
+                && self.stage.cavity(*c).is_some_and(|room| room.holds(self.cavity_pose(*c).inv().point(point), 0.0))
         };
         let volume = |c: &usize| self.stage.cavity(*c).map_or(f64::MAX, |r| r.volume_m3());
         (0..self.stage.scene.things.len()).filter(inside).min_by(|a, b| volume(a).total_cmp(&volume(b)))
@@ -213,7 +217,8 @@ impl World {
         if let Some(container) = self.container_at(thing, centre) {
             return Place::In(container);
         }
-        let carriers = self.touches(thing).into_iter().filter(|t| t.normal.2 >= CARRY_COS && !matches!(t.with, Owner::Arm(_)));
+        let carriers =
+            self.touches(thing).into_iter().filter(|t| t.normal.2 >= CARRY_COS && !matches!(t.with, Owner::Arm(_)));
         // What stands partly on a thing and partly on the table stands on the thing.
         match carriers.map(|t| t.with).max() {
             Some(Owner::Table) | None if centre.2 < 0.2 => self.mat_at(centre).map_or_else(
@@ -248,7 +253,10 @@ impl World {
             Place::On(Owner::Thing(t)) | Place::In(t) => t == thing,
             _ => false,
         };
-        (0..self.stage.scene.things.len()).filter(|i| *i != thing && self.stage.thing(*i).is_movable()).filter(carried).collect()
+        (0..self.stage.scene.things.len())
+            .filter(|i| *i != thing && self.stage.thing(*i).is_movable())
+            .filter(carried)
+            .collect()
     }
 
     /// The lid on a container.
@@ -342,7 +350,8 @@ impl World {
     pub fn share_inside(&self, thing: usize, container: usize) -> f64 {
         let Some(room) = self.stage.cavity(container) else { return 0.0 };
         let size = self.stage.thing(thing).form.size_m();
-        let round = matches!(self.stage.thing(thing).form, Form::Cylinder { .. } | Form::Ball { .. } | Form::Cup { .. });
+        let round =
+            matches!(self.stage.thing(thing).form, Form::Cylinder { .. } | Form::Ball { .. } | Form::Cup { .. });
         let (pose, inverse) = (self.pose(thing), self.cavity_pose(container).inv());
         let tall = crate::scene::form::Cavity { depth_m: room.depth_m + size.2 / 2.0, ..room };
         let mut inside = 0;

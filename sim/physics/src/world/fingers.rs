@@ -3,7 +3,7 @@
 //! The test runs in a small world of its own, in the frame of the tool, at 1 kHz. Weight may be increased by what lifting
 //! adds. Only a grasp that passes is welded.
 
-use rapier3d::prelude::{ColliderBuilder, CoefficientCombineRule, LockedAxes, PhysicsWorld, RigidBodyBuilder, Vector};
+use rapier3d::prelude::{CoefficientCombineRule, ColliderBuilder, LockedAxes, PhysicsWorld, RigidBodyBuilder, Vector};
 
 use super::tune;
 use crate::convert;
@@ -101,10 +101,12 @@ pub fn try_grip(test: &GripTest<'_>) -> GripResult {
     for _ in 0..steps(SQUEEZE_SECS) {
         world.step();
     }
-    let pose = |world: &PhysicsWorld| world.bodies.get(thing).map_or(Pose::IDENTITY, |b| convert::from_pose(b.position()));
+    let pose =
+        |world: &PhysicsWorld| world.bodies.get(thing).map_or(Pose::IDENTITY, |b| convert::from_pose(b.position()));
     let gripped = pose(&world);
     let apart = |world: &PhysicsWorld| {
-        let y = |i: usize| fingers.get(i).and_then(|h| world.bodies.get(*h)).map_or(0.0, |b| f64::from(b.translation().y));
+        let y =
+            |i: usize| fingers.get(i).and_then(|h| world.bodies.get(*h)).map_or(0.0, |b| f64::from(b.translation().y));
         y(0) - y(1) - 2.0 * half.1
     };
     let sink_m = ((test.width_m - apart(&world)) / 2.0).max(0.0);
@@ -144,7 +146,11 @@ mod tests {
         let mut cases = 0;
         for (mass, friction) in [(0.1, 0.3), (0.1, 0.8), (0.5, 0.5), (1.0, 0.3), (1.0, 0.9), (2.0, 0.6)] {
             for (ratio, expected) in [(0.6, false), (0.9, false), (1.1, true), (1.5, true)] {
-                assert_eq!(holds(ratio, mass, friction), expected, "{mass} kg, friction {friction}, force {ratio} of what is needed");
+                assert_eq!(
+                    holds(ratio, mass, friction),
+                    expected,
+                    "{mass} kg, friction {friction}, force {ratio} of what is needed"
+                );
                 cases += 1;
             }
         }

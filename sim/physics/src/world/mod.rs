@@ -13,8 +13,8 @@ pub mod stage;
 use std::sync::Arc;
 
 use rapier3d::prelude::{
-    ColliderBuilder, ColliderHandle, CoefficientCombineRule, Group, InteractionGroups, InteractionTestMode, PhysicsWorld,
-    RigidBodyBuilder, RigidBodyHandle, RigidBodyType, SpringCoefficients, Vector,
+    CoefficientCombineRule, ColliderBuilder, ColliderHandle, Group, InteractionGroups, InteractionTestMode,
+    PhysicsWorld, RigidBodyBuilder, RigidBodyHandle, RigidBodyType, SpringCoefficients, Vector,
 };
 use serde::{Deserialize, Serialize};
 
@@ -143,7 +143,8 @@ impl World {
         let fixed = groups(FIXED, Group::ALL);
         let table = colliders(&[stage.table_solid()], 1.0, scene.table.friction, fixed).remove(0);
         let table = physics.insert(RigidBodyBuilder::fixed(), table).1;
-        let mut handles = Handles { table, things: Vec::new(), trays: Vec::new(), arms: Vec::new(), fingers: Vec::new() };
+        let mut handles =
+            Handles { table, things: Vec::new(), trays: Vec::new(), arms: Vec::new(), fingers: Vec::new() };
         for (index, (thing, pose)) in scene.things.iter().zip(stage.first_poses()?).enumerate() {
             let insert = |physics: &mut PhysicsWorld, body: RigidBodyBuilder, solids: &[Solid], group| {
                 if solids.is_empty() {
@@ -171,7 +172,8 @@ impl World {
             let opening_m = arm.robot.gripper.as_ref().map_or(0.0, |g| g.max_opening_m);
             let group = groups(ARM, THING);
             let mut body = |solids: &[Solid], movable: bool| {
-                let kind = if movable { RigidBodyBuilder::kinematic_position_based() } else { RigidBodyBuilder::fixed() };
+                let kind =
+                    if movable { RigidBodyBuilder::kinematic_position_based() } else { RigidBodyBuilder::fixed() };
                 let handle = physics.insert_body(kind);
                 for collider in colliders(solids, 1.0, 1.0, group) {
                     physics.insert_collider(collider, Some(handle));
@@ -186,7 +188,8 @@ impl World {
             arms.push(ArmState { q: arm.home.clone(), opening_m, held: None, pulls: None });
         }
         let count = scene.things.len();
-        let logic = Logic { arms, tray_m: vec![0.0; count], pressed: vec![false; count], wiped: vec![false; count], step: 0 };
+        let logic =
+            Logic { arms, tray_m: vec![0.0; count], pressed: vec![false; count], wiped: vec![false; count], step: 0 };
         let mut world = Self { stage, logic, physics, handles };
         world.place_arms(true);
         Ok(world)
@@ -220,9 +223,9 @@ impl World {
     /// Linear and angular speed of a thing, m/s and rad/s.
     #[must_use]
     pub fn speed(&self, thing: usize) -> (f64, f64) {
-        self.handles.things[thing].and_then(|h| self.physics.bodies.get(h)).map_or((0.0, 0.0), |body| {
-            (f64::from(body.linvel().length()), f64::from(body.angvel().length()))
-        })
+        self.handles.things[thing]
+            .and_then(|h| self.physics.bodies.get(h))
+            .map_or((0.0, 0.0), |body| (f64::from(body.linvel().length()), f64::from(body.angvel().length())))
     }
 
     /// Puts a thing somewhere at rest.
@@ -326,7 +329,8 @@ impl World {
     /// Did a pose or speed stop being a number?
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        let lost = |h: &Option<RigidBodyHandle>| h.and_then(|h| self.physics.bodies.get(h)).is_some_and(|b| !b.is_enabled());
+        let lost =
+            |h: &Option<RigidBodyHandle>| h.and_then(|h| self.physics.bodies.get(h)).is_some_and(|b| !b.is_enabled());
         !self.physics.quarantine().bodies().is_empty() || self.handles.things.iter().any(lost)
     }
 

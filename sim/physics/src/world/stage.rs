@@ -115,7 +115,8 @@ impl Stage {
                 let lid = matches!(thing.form, crate::scene::form::Form::Lid { .. });
                 poses[below].p.2 + if lid && form.cavity().is_some() { form.size_m().2 } else { up }
             });
-            poses[index] = Pose::new(V3(thing.at_m[0], thing.at_m[1], height + thing.lift_m), Rot::yaw(thing.yaw_rad()));
+            poses[index] =
+                Pose::new(V3(thing.at_m[0], thing.at_m[1], height + thing.lift_m), Rot::yaw(thing.yaw_rad()));
         }
         Ok(poses)
     }
@@ -147,7 +148,11 @@ fn resting_posture(robot: &RobotModel) -> Vec<f64> {
     let reach = robot.lever_m.first().copied().unwrap_or(0.5);
     let mut table = Obstacles::default();
     let half = V3(5.0, 5.0, TABLE_M / 2.0);
-    table.add(Owner::Table, Pose::IDENTITY, &[Solid { owner_from_solid: Pose::at(V3(0.0, 0.0, -TABLE_M / 2.0)), prim: Prim::Box(half) }]);
+    table.add(
+        Owner::Table,
+        Pose::IDENTITY,
+        &[Solid { owner_from_solid: Pose::at(V3(0.0, 0.0, -TABLE_M / 2.0)), prim: Prim::Box(half) }],
+    );
     let shape = ArmShape::new(robot, 0.0, None);
     let mut best: Option<(f64, Vec<f64>)> = None;
     for share in [0.36, 0.3, 0.42, 0.5] {
@@ -169,7 +174,8 @@ fn resting_posture(robot: &RobotModel) -> Vec<f64> {
                 continue;
             }
             let frames = robot.frames(Pose::IDENTITY, &found.q);
-            if shape.to_scene(&frames, &table, 0.02).distance_m < 0.02 || shape.to_self(&frames, 0.01).distance_m < 0.01 {
+            if shape.to_scene(&frames, &table, 0.02).distance_m < 0.02 || shape.to_self(&frames, 0.01).distance_m < 0.01
+            {
                 continue;
             }
             // High joints, and joints near the middle of their ranges.
