@@ -48,7 +48,7 @@ pub fn plan(world: &World, goals: &[Goal], forbidden: &[Skill]) -> Result<Vec<Sk
             |(g, now): (&Goal, &bool)| !(s.holds(stage, g) == Some(true) || (*now && !is_touched(s, &start, world, g)));
         goals.iter().zip(&met_now).filter(|(g, now)| open((g, now))).map(|(g, _)| g).collect::<Vec<_>>()
     };
-    let mut nodes: Vec<(Symbols, Option<(usize, Skill)>, usize)> = vec![(start.clone(), None, 0)];
+    let mut nodes: Vec<Node> = vec![(start.clone(), None, 0)];
     let mut seen: BTreeMap<Symbols, usize> = BTreeMap::new();
     seen.insert(start.clone(), 0);
     let mut open = BinaryHeap::new();
@@ -84,6 +84,9 @@ pub fn plan(world: &World, goals: &[Goal], forbidden: &[Skill]) -> Result<Vec<Sk
     Err(NoPlan::Impossible(stopped))
 }
 
+/// A state, the state and skill that led to it, and the number of steps.
+type Node = (Symbols, Option<(usize, Skill)>, usize);
+
 /// Was a thing of a goal moved since the start?
 fn is_touched(now: &Symbols, start: &Symbols, world: &World, goal: &Goal) -> bool {
     let named: Vec<&String> = match goal {
@@ -93,7 +96,7 @@ fn is_touched(now: &Symbols, start: &Symbols, world: &World, goal: &Goal) -> boo
     named.into_iter().filter_map(|n| world.stage.scene.find(n)).any(|i| now.at[i] != start.at[i])
 }
 
-fn trace(nodes: &[(Symbols, Option<(usize, Skill)>, usize)], mut at: usize) -> Vec<Skill> {
+fn trace(nodes: &[Node], mut at: usize) -> Vec<Skill> {
     let mut plan = Vec::new();
     while let Some((before, skill)) = &nodes[at].1 {
         plan.push(skill.clone());

@@ -102,10 +102,10 @@ pub(super) fn check(world: &World, step: &Step, skill: &Skill, motion: &Motion, 
 /// Where a thing is at the end of a motion, if all goes as meant.
 fn end_pose(world: &World, motion: &Motion, thing: usize) -> Pose {
     let mut last = motion.legs.last().map_or_else(|| Moment::now(world), |l| l.before.clone());
-    if let Some(leg) = motion.legs.last() {
-        if let Some(q) = leg.timed.path.last() {
-            last.q[leg.arm].clone_from(q);
-        }
+    if let Some(leg) = motion.legs.last()
+        && let Some(q) = leg.timed.path.last()
+    {
+        last.q[leg.arm].clone_from(q);
     }
     if last.riding.contains(&thing)
         && let Some(held) = last.held.iter().flatten().next()

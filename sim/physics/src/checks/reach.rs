@@ -47,7 +47,7 @@ fn limits(world: &World, motion: &Motion) -> Check {
         for q in &leg.timed.path {
             for (segment, q) in robot.segments.iter().zip(q) {
                 let left = (q - segment.joint.lower).min(segment.joint.upper - q);
-                if !(left >= worst.0) {
+                if left.is_nan() || left < worst.0 {
                     worst = (left, segment.joint.name.clone(), leg.label);
                 }
             }
@@ -81,7 +81,7 @@ fn speed(world: &World, motion: &Motion) -> Check {
         } else {
             0.0
         };
-        if !(hurry <= worst.0) {
+        if hurry.is_nan() || hurry > worst.0 {
             worst = (hurry, "acceleration".to_owned(), leg.label);
         }
         // Measured, not derived: the samples say how fast each joint really goes.
@@ -90,7 +90,7 @@ fn speed(world: &World, motion: &Motion) -> Check {
         for pair in samples.windows(2) {
             for (segment, (a, b)) in robot.segments.iter().zip(pair[0].iter().zip(&pair[1])) {
                 let share = if step > 0.0 { (b - a).abs() / step / segment.joint.velocity } else { 0.0 };
-                if !(share <= worst.0) {
+                if share.is_nan() || share > worst.0 {
                     worst = (share, segment.joint.name.clone(), leg.label);
                 }
             }

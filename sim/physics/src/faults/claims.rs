@@ -46,7 +46,7 @@ fn is_planted(scale: f64) -> bool {
 
 pub(super) fn teleported(setting: &mut Setting<'_>, scale: f64) -> Made {
     let mut planted = clean(setting)?;
-    let angle = setting.between(20, 0.0, 6.28);
+    let angle = setting.between(20, 0.0, 2.0 * crate::math::PI);
     let by = V3(libm::cos(angle), libm::sin(angle), 0.0) * (JUMP_M * scale);
     for (name, pose) in planted.step.claim.iter_mut().flat_map(|c| &mut c.poses) {
         if name == "blue_block" {

@@ -47,7 +47,7 @@ fn red(scene: &mut TaskScene) -> &mut Thing {
 }
 
 pub(super) fn reach_too_far(setting: &mut Setting<'_>, scale: f64) -> Made {
-    let angle = setting.between(30, 0.0, 6.28);
+    let angle = setting.between(30, 0.0, 2.0 * crate::math::PI);
     let planted = made(setting, pick(), |_| {})?;
     Ok(planted.map(|mut p| {
         if let Some(target) = p.motion.targets.iter_mut().find(|t| t.label == "grasp") {

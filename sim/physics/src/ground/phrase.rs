@@ -235,7 +235,7 @@ pub(super) fn pieces(world: &World, text: &str) -> Result<Vec<Piece>, Grounding>
             }
         }
         at += 1;
-        if ARTICLES.contains(&word) && rest.len() > 1 && !(PRONOUNS.contains(&word) && !next_is_nominal(rest, &nouns)) {
+        if ARTICLES.contains(&word) && rest.len() > 1 && (!PRONOUNS.contains(&word) || next_is_nominal(rest, &nouns)) {
             if phrase.as_ref().is_some_and(|p| p.noun.is_some() || p.exact.is_some() || p.pronoun) {
                 close(&mut phrase, &mut stray, &mut pieces)?;
             }

@@ -145,7 +145,7 @@ fn pour(seed: u64) -> Made {
     let count = 20 + desk.below(21);
     for i in 0..count {
         // In layers of six around the middle; each layer is let fall on the one below.
-        let (layer, angle) = (i / 6, (i % 6) as f64 * 1.047_197_5);
+        let (layer, angle) = (i / 6, (i % 6) as f64 * crate::math::PI / 3.0);
         let p = [at[0] + 0.017 * libm::cos(angle), at[1] + 0.017 * libm::sin(angle)];
         let mut bead = Thing::new(format!("bead_{}", i + 1), "bead", Colour::Yellow, Form::Ball { radius_m: 0.006 }, p);
         bead.mass_kg = 0.002;

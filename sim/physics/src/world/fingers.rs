@@ -68,7 +68,7 @@ pub fn try_grip(test: &GripTest<'_>) -> GripResult {
     let mut world = PhysicsWorld { gravity: Vector::new(0.0, 0.0, 0.0), ..PhysicsWorld::default() };
     tune(&mut world, STEP_SECS, CONTACT_HZ);
     let volume: f64 = test.solids.iter().map(Solid::volume_m3).sum();
-    let body = RigidBodyBuilder::dynamic().position(convert::pose(test.tcp_from_thing)).can_sleep(false);
+    let body = RigidBodyBuilder::dynamic().pose(convert::pose(test.tcp_from_thing)).can_sleep(false);
     let thing = world.insert_body(body);
     for solid in test.solids {
         let (local, shape) = convert::shape(solid);

@@ -150,7 +150,7 @@ impl World {
                 if solids.is_empty() {
                     return None;
                 }
-                let handle = physics.insert_body(body.position(convert::pose(pose)));
+                let handle = physics.insert_body(body.pose(convert::pose(pose)));
                 for collider in colliders(solids, thing.mass_kg, thing.friction, group) {
                     physics.insert_collider(collider, Some(handle));
                 }
