@@ -71,7 +71,7 @@ pub fn run_goals(world: &mut World, goals: &[Goal], options: &ProposeOptions) ->
             outcome.goals = check_goals(world, goals);
             return Ok(outcome);
         };
-        let report = step(world, &skill, &mut course, &mut outcome, options)?;
+        let report = step(world, &skill, "", &mut course, &mut outcome, options)?;
         if report.verdict != Verdict::Reject {
             if outcome.executed.len() >= crate::limits::MAX_STEPS {
                 outcome.refused = Some(Refusal { code: None, says: "the plan does not end".to_owned() });
@@ -104,7 +104,7 @@ pub fn run_skills(
     let mut outcome = empty();
     let mut course = Course { goals: goals.to_vec(), ..Course::default() };
     for skill in skills {
-        let report = step(world, skill, &mut course, &mut outcome, options)?;
+        let report = step(world, skill, "", &mut course, &mut outcome, options)?;
         if report.verdict == Verdict::Reject {
             outcome.refused = Some(Refusal { code: report.first_code, says: report.says });
             return Ok(outcome);
@@ -147,13 +147,15 @@ pub fn run_text(
                 return Ok(outcome);
             }
         };
-        let mut wanted = vec![skill];
+        let mut wanted = vec![skill.clone()];
         while let Some(next) = wanted.last().cloned() {
             let remedy = Symbols::of(world).check(&world.stage, &next).err().and_then(|u| u.remedy);
             match remedy.filter(|r| wanted.len() <= REMEDIES && !wanted.contains(r)) {
                 Some(remedy) => wanted.push(remedy),
                 None => {
-                    let report = step(world, &next, &mut course, &mut outcome, options)?;
+                    // What was put in has no words of its own.
+                    let words = if wanted.len() == 1 { text } else { "" };
+                    let report = step(world, &next, words, &mut course, &mut outcome, options)?;
                     if report.verdict == Verdict::Reject {
                         outcome.refused = Some(Refusal { code: report.first_code, says: report.says });
                         return Ok(outcome);
@@ -162,6 +164,7 @@ pub fn run_text(
                 }
             }
         }
+        course.memory.note(&skill);
     }
     outcome.goals = check_goals(world, goals);
     Ok(outcome)
@@ -182,19 +185,24 @@ fn empty() -> Outcome {
 fn step(
     world: &mut World,
     skill: &Skill,
+    text: &str,
     course: &mut Course,
     outcome: &mut Outcome,
     options: &ProposeOptions,
 ) -> Result<StepReport, PhysicsError> {
     let motion = propose(world, skill, options);
     let claim = Some(Claim::meant(world, &motion));
-    let judged =
-        Step { skill: Some(skill.clone()), claim, duration_secs: Some(motion.duration_secs()), ..Step::default() };
+    let judged = Step {
+        text: text.to_owned(),
+        skill: Some(skill.clone()),
+        claim,
+        duration_secs: Some(motion.duration_secs()),
+        ..Step::default()
+    };
     let report = check_step(world, outcome.steps.len() + 1, &judged, &motion, course)?;
     outcome.steps.push(report.clone());
     if report.verdict != Verdict::Reject {
         course.earlier.push(Symbols::of(world));
-        course.memory.note(skill);
         execute(world, &motion);
         outcome.executed.push(skill.clone());
         outcome.hashes.push(blake3::Hash::from(world.hash()).to_hex().to_string());
@@ -225,7 +233,7 @@ fn clear_way(
     }
     // Aside on the table looks like no progress in symbols; it is.
     let earlier = std::mem::take(&mut course.earlier);
-    let moved = step(world, &away, course, outcome, options)?;
+    let moved = step(world, &away, "", course, outcome, options)?;
     course.earlier = earlier;
     Ok(moved.verdict != Verdict::Reject)
 }
