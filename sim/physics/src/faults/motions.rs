@@ -63,7 +63,10 @@ fn detour(planted: &mut Planted, posture: Vec<f64>) {
     let robot = planted.world.stage.arms[0].robot.clone();
     if let Some(leg) = planted.motion.legs.first_mut() {
         let mut path = leg.timed.path.clone();
-        path.insert(1, posture);
+        // There and back, then on as planned.
+        if let Some(start) = path.first().cloned() {
+            path.splice(1..1, [posture, start]);
+        }
         leg.timed = Timed::new(&robot, path);
     }
     planted.step.duration_secs = Some(planted.motion.duration_secs());
@@ -134,7 +137,8 @@ fn hit(setting: &mut Setting<'_>, scale: f64, height_m: f64, axis: V3, reach_m: 
 
 pub(super) fn arm_scene_hit(setting: &mut Setting<'_>, scale: f64) -> Made {
     // The hand is 13 cm wide along the closing axis.
-    hit(setting, scale, 0.2, V3(0.0, 1.0, 0.0), 0.065)
+    // The post is higher than the hand at the grasp, and lower than the fingers on their way there.
+    hit(setting, scale, 0.105, V3(0.0, 1.0, 0.0), 0.065)
 }
 
 pub(super) fn held_hit(setting: &mut Setting<'_>, scale: f64) -> Made {
@@ -161,14 +165,32 @@ fn folded(planted: &Planted, distance_m: f64, seed: u64) -> Option<Vec<f64>> {
     let start = leg.timed.path.first()?;
     let own = |q: &[f64]| shape.to_self(&robot.frames(*world_from_base, q), 0.1).distance_m;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    for _ in 0..2_000 {
+    for _ in 0..300 {
         let unit = |rng: &mut ChaCha8Rng| f64::from(rng.next_u32()) / f64::from(u32::MAX);
+        // Upper arm nearly upright, elbow and wrist folded to the same side: only then the fingers come back to the arm.
+        let side = unit(&mut rng) < 0.5;
         let far: Vec<f64> = robot
             .segments
             .iter()
-            .map(|s| s.joint.lower + 0.06 + (s.joint.upper - s.joint.lower - 0.12) * unit(&mut rng))
+            .zip(start)
+            .enumerate()
+            .map(|(i, (s, from))| {
+                let (low, high) = (s.joint.lower + 0.012, s.joint.upper - 0.012);
+                match i {
+                    0 => *from,
+                    3 | 5 => {
+                        if side {
+                            low
+                        } else {
+                            high
+                        }
+                    }
+                    4 => 0.2 * (unit(&mut rng) - 0.5),
+                    _ => 0.3 * (low + (high - low) * unit(&mut rng)),
+                }
+            })
             .collect();
-        if own(&far) > -0.008 || own(start) < 0.02 {
+        if own(&far) > distance_m - 3e-4 || own(start) < 0.02 {
             continue;
         }
         // Between start and there the distance falls through the wanted one; the first time is searched for.
@@ -180,12 +202,11 @@ fn folded(planted: &Planted, distance_m: f64, seed: u64) -> Option<Vec<f64>> {
             if own(&at(middle)) < distance_m { high = middle } else { low = middle }
         }
         let posture = at(high);
-        let onward = leg.timed.path.get(1)?;
         let clear = |a: &[f64], b: &[f64]| {
             let (scene, own) = shape.sweep(*world_from_base, a, b, &around, -0.05);
             scene.distance_m > 0.011 && own.distance_m > distance_m - 2e-4
         };
-        if clear(start, &posture) && clear(&posture, onward) {
+        if clear(start, &posture) {
             return Some(posture);
         }
     }
