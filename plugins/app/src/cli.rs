@@ -7,6 +7,7 @@ use rhea_engine::limits::CONTEXT;
 use rhea_tokens::prompts::Task;
 
 use crate::eval::EvalWhat;
+use crate::plan::PlanArgs;
 use crate::train::TrainStage;
 
 /// Exit codes, part of `--help`.
@@ -40,6 +41,10 @@ pub enum Job {
     Imagine(ImagineArgs),
     /// Lay out the record of an answer as a folder, in the layout of Emu3.5's viewer, with a page that shows it all.
     Export(ExportArgs),
+    /// Carry out a robot task in simulation, every step judged by physics.
+    #[command(after_help = "The planner is a symbolic search, or the script's own sentences; no model takes part.\n\
+        The exit code is 0 if everything that the script expects came true, else 1.")]
+    Plan(PlanArgs),
     /// Look into a recorded walk.
     Review(ReviewArgs),
     /// Measure speed and memory on this machine, on two of its cores.

@@ -15,6 +15,7 @@ use rhea_picture::{Sheet, save_picture};
 use rhea_session::Options;
 
 use crate::cli::ModelArgs;
+use crate::eval_plans::EvalPlansArgs;
 use crate::fault::{Fault, WithHint as _};
 use crate::place;
 use crate::progress::Progress;
@@ -27,6 +28,8 @@ pub enum EvalWhat {
     Walks(EvalWalksArgs),
     /// Narration at several levels of certainty: how many objects are named, and how many of them are in view.
     Words(EvalWordsArgs),
+    /// Robot plans: kinematics, planted faults, the search planner, grounding of free text.
+    Plans(EvalPlansArgs),
 }
 
 /// How much to measure.
@@ -130,6 +133,7 @@ pub fn run(what: &EvalWhat) -> Result<ExitCode> {
     match what {
         EvalWhat::Walks(args) => walks(args),
         EvalWhat::Words(args) => words(args),
+        EvalWhat::Plans(args) => crate::eval_plans::run(args),
     }
 }
 

@@ -10,6 +10,7 @@ mod bench_list;
 mod cli;
 mod doctor;
 mod eval;
+mod eval_plans;
 mod explore;
 mod export;
 mod fault;
@@ -20,6 +21,7 @@ mod machine;
 mod models;
 mod opener;
 mod place;
+mod plan;
 mod progress;
 mod review;
 mod say;
@@ -50,6 +52,7 @@ pub fn run() -> ExitCode {
         Job::Explore(args) => explore::run(&args),
         Job::Imagine(args) => imagine::run(&args),
         Job::Export(args) => export::run(&args),
+        Job::Plan(args) => plan::run(&args),
         Job::Review(args) => review::run(&args),
         Job::Bench(args) => run_bench(&args),
         Job::Eval { what } => eval::run(&what),

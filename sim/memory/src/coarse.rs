@@ -29,6 +29,7 @@ impl Coarse {
         let lens = Lens::new(camera, view.width, view.height);
         let (right, up, forward) = (pose.right(), pose.up(), pose.forward());
         let mut axes = [[0.0; POINTS]; 3];
+        #[allow(clippy::needless_range_loop, reason = "one index into three axes")]
         for i in 0..POINTS {
             let x = (2 * (i % SIDE) + 1) * view.width / (2 * SIDE);
             let y = (2 * (i / SIDE) + 1) * view.height / (2 * SIDE);

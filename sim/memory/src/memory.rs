@@ -29,6 +29,7 @@ const FNV: (u64, u64) = (0xcbf2_9ce4_8422_2325, 0x0000_0100_0000_01b3);
 ///
 /// Views are added at the end and, for undo, removed from the end; a stored picture is never changed. What can change is where a
 /// view is believed to stand (closing a loop), and whether it is recalled (pinning, forgetting, edits).
+#[allow(clippy::vec_box, reason = "a list of large values holds up to twice of what is in it; one of boxes does not")]
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     views: Vec<View>,

@@ -1,0 +1,198 @@
+//! `rhea eval plans`: kinematics, planted faults, the search planner and grounding, in numbers.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::Args;
+use rhea_physics::eval::{self, EVALUATION_SEEDS, GroundingFigures};
+use rhea_physics::faults;
+use rhea_physics::ground::{Memory, ground};
+use rhea_physics::skill::Skill;
+use rhea_physics::tasks::{Family, task};
+use rhea_physics::world::stage::RobotShelf;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::fault::{Fault, WithHint as _};
+use crate::place;
+use crate::plan::ROBOTS;
+use crate::say::say;
+
+/// Poses for inverse kinematics.
+const IK_POSES: usize = 1_000;
+/// Sentences for each scene.
+const SENTENCES: usize = 5;
+/// Most bytes of a file of instructions.
+const MAX_INSTRUCTIONS_BYTES: u64 = 16 << 20;
+
+/// How much of the benchmark.
+#[derive(Clone, Debug, Args)]
+pub struct EvalPlansArgs {
+    /// Families, such as F1,F3; all when left out.
+    #[arg(long, value_name = "F1,..", value_delimiter = ',')]
+    pub families: Vec<String>,
+    /// Tasks of each family, counted from the first evaluation seed; 30 or 40 when left out.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub tasks: Option<u64>,
+    /// Scenes in which each kind of fault is planted.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub faults: u64,
+    /// Own sentences: one JSON object a line with seed, family, text and expected (a skill).
+    #[arg(long, value_name = "FILE")]
+    pub instructions: Option<PathBuf>,
+    /// Write the numbers as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// A line of `--instructions`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Instruction {
+    seed: u64,
+    family: Family,
+    text: String,
+    expected: Skill,
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// Files that cannot be read or written.
+pub fn run(args: &EvalPlansArgs) -> Result<ExitCode> {
+    let robots = place::shipped(ROBOTS)?;
+    let hint = "Take scenes/robots from the repository.";
+    let families = families(args)?;
+    let start = Instant::now();
+    let clock = || start.elapsed().as_secs_f64();
+    let mut shelf = RobotShelf::default();
+    say!("The planner measured here is the symbolic search; no model takes part.");
+
+    let (arm, _) = shelf.get(&robots.join("rhea_arm7.urdf")).hint(hint)?;
+    let ik = eval::inverse_kinematics(&arm, IK_POSES, 5, &clock);
+    say!("inverse kinematics: {} of {} poses, median {:.3} ms", ik.solved, ik.poses, ik.median_ms);
+    let (p50, p95) = eval::check_times(EVALUATION_SEEDS..EVALUATION_SEEDS + 40, &robots, &clock).hint(hint)?;
+    say!("all checks of a pick-and-place step: median {p50:.1} ms, p95 {p95:.1} ms");
+
+    let (mut reached, mut feasible, mut refused, mut infeasible) = (0, 0, 0, 0);
+    let mut by_family = BTreeMap::new();
+    for (family, count) in &families {
+        let mut right = 0;
+        for seed in EVALUATION_SEEDS..EVALUATION_SEEDS + count {
+            let result = eval::run_task(*family, seed, &robots, &mut shelf).hint(hint)?;
+            right += u64::from(result.right);
+            if result.feasible {
+                feasible += 1;
+                reached += u64::from(result.right);
+            } else {
+                infeasible += 1;
+                refused += u64::from(result.right);
+            }
+            if !result.right {
+                say!("  {family:?} seed {seed}: {}", result.says.chars().take(160).collect::<String>());
+            }
+        }
+        say!("{family:?}: {right} of {count}");
+        by_family.insert(format!("{family:?}"), json!({"right": right, "tasks": count}));
+    }
+    say!(
+        "oracle: goal reached on {reached} of {feasible} feasible tasks, {refused} of {infeasible} infeasible ones refused with the right code"
+    );
+
+    let grounding = match &args.instructions {
+        Some(path) => own_sentences(path, &robots, &mut shelf)?,
+        None => eval::grounding(&families, EVALUATION_SEEDS, SENTENCES, &robots).hint(hint)?,
+    };
+    let share = |part: usize| part as f64 / grounding.sentences.max(1) as f64;
+    say!(
+        "grounding: exact {:.2} %, wrong object {:.2} %, asked back {:.2} % of {} sentences",
+        100.0 * share(grounding.exact),
+        100.0 * share(grounding.wrong_object),
+        100.0 * share(grounding.asked),
+        grounding.sentences
+    );
+    for example in grounding.examples.iter().take(8) {
+        say!("  {}", example.chars().take(200).collect::<String>());
+    }
+
+    let table = faults::table(EVALUATION_SEEDS..EVALUATION_SEEDS + args.faults, &robots).hint(hint)?;
+    say!("{:<22} {:>7} {:>9} {:>10} {:>9} {:>9}", "fault", "recall", "precision", "right code", "0.8 pass", "clean");
+    let (mut clean, mut passed) = (0, 0);
+    let mut kinds = BTreeMap::new();
+    for (kind, f) in &table {
+        say!(
+            "{:<22} {:>7.3} {:>9.3} {:>10.3} {:>5}/{:<3} {:>5}/{:<3}",
+            kind.name(),
+            f.recall(),
+            f.precision(),
+            f.right(),
+            f.below_passed,
+            f.below,
+            f.clean_passed,
+            f.clean
+        );
+        for example in f.examples.iter().take(2) {
+            say!("    {}", example.chars().take(160).collect::<String>());
+        }
+        clean += f.clean + f.below;
+        passed += f.clean_passed + f.below_passed;
+        kinds.insert(
+            kind.name(),
+            json!({"recall": f.recall(), "precision": f.precision(), "right_code": f.right(), "planted": f.planted,
+            "below_pass": f.below_passed, "below": f.below, "clean_pass": f.clean_passed, "clean": f.clean}),
+        );
+    }
+    let clean_pass = passed as f64 / clean.max(1) as f64;
+    say!("clean and below the threshold: {passed} of {clean} pass ({:.2} %)", 100.0 * clean_pass);
+    say!("took {:.0} s", clock());
+
+    if let Some(path) = &args.json {
+        let of = |part: u64, whole: u64| if whole == 0 { Value::Null } else { json!(part as f64 / whole as f64) };
+        let document = json!({
+            "planner": "symbolic search; no model takes part",
+            "ik": {"solved": ik.solved as f64 / ik.poses as f64, "median_ms": ik.median_ms},
+            "faults": kinds,
+            "clean_pass": clean_pass,
+            "oracle": {"goal": of(reached, feasible), "refused_right": of(refused, infeasible), "families": by_family},
+            "model": Value::Null,
+            "grounding": {"exact": share(grounding.exact), "wrong_object": share(grounding.wrong_object), "sentences": grounding.sentences},
+            "check_ms": {"p50": p50, "p95": p95},
+        });
+        let text = serde_json::to_string_pretty(&document).hint("This is a fault in Rhea.")?;
+        std::fs::write(path, text).hint(format!("Choose another file than {}.", path.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn families(args: &EvalPlansArgs) -> Result<Vec<(Family, u64)>> {
+    let known = || Family::ALL.iter().map(|(f, _)| format!("{f:?}")).collect::<Vec<_>>().join(", ");
+    for name in &args.families {
+        if !Family::ALL.iter().any(|(f, _)| format!("{f:?}") == *name) {
+            return Err(Fault::new(format!("there is no family {name}"), format!("Families are {}.", known())).into());
+        }
+    }
+    let wanted = |f: &Family| args.families.is_empty() || args.families.contains(&format!("{f:?}"));
+    Ok(Family::ALL.into_iter().filter(|(f, _)| wanted(f)).map(|(f, count)| (f, args.tasks.unwrap_or(count))).collect())
+}
+
+/// Grounds the sentences of a file.
+fn own_sentences(path: &std::path::Path, robots: &std::path::Path, shelf: &mut RobotShelf) -> Result<GroundingFigures> {
+    let hint = "One JSON object a line: {\"seed\":7,\"family\":\"F1\",\"text\":\"...\",\"expected\":{\"Pick\":{\"thing\":\"red_block\"}}}.";
+    let size = std::fs::metadata(path).hint(hint)?.len();
+    if size > MAX_INSTRUCTIONS_BYTES {
+        let what = format!("{} has {size} bytes; allowed are at most {MAX_INSTRUCTIONS_BYTES}", path.display());
+        return Err(Fault::new(what, "Split the file.").into());
+    }
+    let text = std::fs::read_to_string(path).hint(hint)?;
+    let mut figures = GroundingFigures::default();
+    for (line, json) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
+        let item: Instruction = serde_json::from_str(json)
+            .map_err(|e| Fault::new(format!("{}:{}: {e}", path.display(), line + 1), hint))?;
+        let world = eval::world_of(&task(item.family, item.seed), robots, shelf).hint(hint)?;
+        figures.count(&item.text, &item.expected, &ground(&world, &item.text, &Memory::default()));
+    }
+    Ok(figures)
+}

@@ -1,0 +1,212 @@
+//! Plan scripts: a scene, what is asked, and what is expected, as a RON file that a command can run.
+//!
+//! ```ron
+//! (
+//!     scene: File("one_block.ron"),           // or Generated(family: F2, seed: 7)
+//!     say: ["put the red block on the shelf"], // sentences in order; without them the planner works on `goals`
+//!     goals: [On(thing: "red_block", target: "shelf")],
+//!     seed: 1,
+//!     expect: [Reached, StepsAtMost(3)],       // or Refuse(code: REACH)
+//! )
+//! ```
+//!
+//! Invariant: a script that loads names existing files and known codes, so running it can fail in the plan only.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::checks::{Code, StepReport};
+use crate::error::PhysicsError;
+use crate::limits::{MAX_GOALS, MAX_SENTENCE_BYTES, MAX_STEPS};
+use crate::motion::ProposeOptions;
+use crate::run::{Outcome, run_goals, run_text};
+use crate::scene::file::{load_scene, parse_ron, read_text};
+use crate::tasks::{Family, task};
+use crate::world::World;
+use crate::world::facts::Goal;
+use crate::world::stage::{RobotShelf, Stage};
+
+/// Where the scene comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum SceneSource {
+    /// A scene file, relative to the script.
+    File(String),
+    /// A generated task; its goals count if the script has none.
+    Generated {
+        /// The family.
+        family: Family,
+        /// The seed.
+        seed: u64,
+    },
+}
+
+/// What has to come true.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Expect {
+    /// Every step was accepted and every goal holds.
+    Reached,
+    /// The task is refused, with this code first.
+    Refuse {
+        /// The code.
+        code: Code,
+    },
+    /// At most so many steps are executed.
+    StepsAtMost(usize),
+    /// No step was rejected on the way.
+    NoRejects,
+}
+
+/// A script.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanScript {
+    /// The scene.
+    pub scene: SceneSource,
+    /// Sentences, in order.
+    #[serde(default)]
+    pub say: Vec<String>,
+    /// What has to hold at the end.
+    #[serde(default)]
+    pub goals: Vec<Goal>,
+    /// Seed of path search.
+    #[serde(default = "one")]
+    pub seed: u64,
+    /// What has to come true.
+    pub expect: Vec<Expect>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// What a run wrote down: the report file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanReport {
+    /// The planner that made the steps.
+    pub planner: String,
+    /// The scene's name.
+    pub scene: String,
+    /// Every judged step.
+    pub steps: Vec<StepReport>,
+    /// Hash of the world after every executed step.
+    pub hashes: Vec<String>,
+    /// The goals, each with its verdict.
+    pub goals: Vec<crate::checks::Check>,
+    /// Why it was refused.
+    pub refused: Option<(Option<Code>, String)>,
+    /// Expectations that did not come true; empty is good.
+    pub failed: Vec<String>,
+}
+
+impl PlanScript {
+    /// Reads a script.
+    ///
+    /// # Errors
+    /// File, line and what is allowed.
+    pub fn load(path: &Path) -> Result<Self, PhysicsError> {
+        let text = read_text("the plan script", path)?;
+        let script: Self = parse_ron(&text, path)?;
+        let most = |what, got, max| {
+            if got <= max {
+                Ok(())
+            } else {
+                Err(PhysicsError::TooMany { place: path.display().to_string(), what, got, max })
+            }
+        };
+        most("sentences", script.say.len(), MAX_STEPS)?;
+        most("goals", script.goals.len(), MAX_GOALS)?;
+        most("bytes of a sentence", script.say.iter().map(String::len).max().unwrap_or(0), MAX_SENTENCE_BYTES)?;
+        Ok(script)
+    }
+
+    /// Loads the world and the goals; scenes and their robots lie relative to the script, robots of generated ones in `robots`.
+    ///
+    /// # Errors
+    /// A scene or robot that cannot be read.
+    pub fn world(
+        &self,
+        script: &Path,
+        robots: &Path,
+        shelf: &mut RobotShelf,
+    ) -> Result<(World, Vec<Goal>), PhysicsError> {
+        let (scene, folder, mut goals) = match &self.scene {
+            SceneSource::File(name) => {
+                let path: PathBuf = script.parent().unwrap_or(Path::new(".")).join(name);
+                let scene = load_scene(&path)?;
+                (scene, path.parent().unwrap_or(Path::new(".")).to_owned(), Vec::new())
+            }
+            SceneSource::Generated { family, seed } => {
+                let task = task(*family, *seed);
+                (task.scene, robots.to_owned(), task.goals)
+            }
+        };
+        if !self.goals.is_empty() {
+            goals.clone_from(&self.goals);
+        }
+        let mut world = World::new(Arc::new(Stage::new(scene, &folder, shelf)?))?;
+        world.run(0.5);
+        Ok((world, goals))
+    }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    /// A scene or robot that cannot be read.
+    pub fn run(&self, script: &Path, robots: &Path, shelf: &mut RobotShelf) -> Result<PlanReport, PhysicsError> {
+        let (mut world, goals) = self.world(script, robots, shelf)?;
+        let options = ProposeOptions { seed: self.seed, ..ProposeOptions::default() };
+        let (planner, outcome) = if self.say.is_empty() {
+            ("symbolic search", run_goals(&mut world, &goals, &options)?)
+        } else {
+            // Goals of a generated task are for its planner; sentences are measured by the script's own goals.
+            (
+                "the sentences of the script, with missing steps put in",
+                run_text(&mut world, &self.say, &self.goals, &options)?,
+            )
+        };
+        let failed = self.expect.iter().filter_map(|e| unmet(e, &outcome)).collect();
+        Ok(PlanReport {
+            planner: planner.to_owned(),
+            scene: world.stage.scene.name.clone(),
+            steps: outcome.steps,
+            hashes: outcome.hashes,
+            goals: outcome.goals,
+            refused: outcome.refused.map(|r| (r.code, r.says)),
+            failed,
+        })
+    }
+}
+
+/// Says how an expectation did not come true.
+fn unmet(expect: &Expect, outcome: &Outcome) -> Option<String> {
+    let rejects = outcome.steps.iter().filter(|s| s.verdict == crate::checks::Verdict::Reject).count();
+    let refused = outcome.refused.as_ref();
+    match expect {
+        Expect::Reached if outcome.reached() => None,
+        Expect::Reached => {
+            let goal =
+                outcome.goals.iter().find(|c| c.verdict == crate::checks::Verdict::Reject).map(|c| c.note.clone());
+            Some(format!("expected Reached, but {}", refused.map(|r| r.says.clone()).or(goal).unwrap_or_default()))
+        }
+        Expect::Refuse { code } => match refused {
+            Some(r) if r.code == Some(*code) => None,
+            Some(r) => Some(format!(
+                "expected Refuse({}), but it was refused with {}: {}",
+                code.name(),
+                r.code.map_or("no code", Code::name),
+                r.says
+            )),
+            None => Some(format!("expected Refuse({}), but nothing was refused", code.name())),
+        },
+        Expect::StepsAtMost(most) if outcome.executed.len() <= *most => None,
+        Expect::StepsAtMost(most) => {
+            Some(format!("expected at most {most} steps, but {} were executed", outcome.executed.len()))
+        }
+        Expect::NoRejects if rejects == 0 => None,
+        Expect::NoRejects => Some(format!("expected no rejected step, but {rejects} were")),
+    }
+}

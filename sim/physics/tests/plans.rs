@@ -1,0 +1,64 @@
+//! Whole tasks, planted faults and scripts.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use rhea_physics::eval::{EVALUATION_SEEDS, run_task};
+use rhea_physics::faults::{Kind, table};
+use rhea_physics::script::{Expect, PlanScript};
+use rhea_physics::tasks::{Family, task};
+use rhea_physics::world::stage::RobotShelf;
+
+#[test]
+fn the_search_planner_solves_tasks_of_every_family_and_refuses_what_cannot_be_done() {
+    let mut shelf = RobotShelf::default();
+    for (family, _) in Family::ALL {
+        for seed in EVALUATION_SEEDS..=EVALUATION_SEEDS {
+            let result = run_task(family, seed, &common::robots(), &mut shelf).unwrap();
+            assert!(result.right, "{result:?}");
+        }
+    }
+}
+
+#[test]
+fn one_seed_gives_one_task_and_another_seed_another() {
+    for (family, _) in Family::ALL {
+        assert_eq!(task(family, 9), task(family, 9));
+        assert_ne!(task(family, 9).scene, task(family, 10).scene);
+        task(family, 9).scene.check().unwrap();
+    }
+}
+
+#[test]
+fn planted_faults_are_found_with_the_right_code_and_clean_twins_pass() {
+    let rows = table(0..1, &common::robots()).unwrap();
+    assert_eq!(rows.len(), Kind::ALL.len());
+    for (kind, figures) in rows {
+        assert_eq!((figures.found, figures.right_code), (figures.planted, figures.planted), "{kind:?} {figures:?}");
+        assert_eq!(
+            (figures.below_passed, figures.clean_passed),
+            (figures.below, figures.clean),
+            "{kind:?} {figures:?}"
+        );
+    }
+}
+
+#[test]
+fn the_scripts_of_the_repository_keep_what_they_promise() {
+    let mut shelf = RobotShelf::default();
+    for name in ["put_on_shelf.ron", "stack.ron", "too_far.ron", "which_block.ron", "drawer.ron"] {
+        let path = common::scenes().join("tasks").join(name);
+        let report = PlanScript::load(&path).unwrap().run(&path, &common::robots(), &mut shelf).unwrap();
+        assert!(report.failed.is_empty(), "{name}: {:?} {:?}", report.failed, report.steps.last().map(|s| &s.says));
+    }
+}
+
+#[test]
+fn an_expectation_that_does_not_come_true_is_reported() {
+    let path = common::scenes().join("tasks/too_far.ron");
+    let mut script = PlanScript::load(&path).unwrap();
+    script.expect = vec![Expect::Reached];
+    let report = script.run(&path, &common::robots(), &mut RobotShelf::default()).unwrap();
+    assert!(report.failed.len() == 1 && report.failed[0].contains("REACH"), "{:?}", report.failed);
+}
