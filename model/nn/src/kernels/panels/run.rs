@@ -218,11 +218,15 @@ unsafe fn ints<L: Lanes>(
         let (panel_items, panel_scales) = (blocks * BLOCK * COLUMNS, blocks * COLUMNS);
         let chunk = &values[start * wide..][..wide / COLUMNS * panel_items];
         let chunk_scales = &scales[start / BLOCK * wide..][..wide / COLUMNS * panel_scales];
-        // Sums of a tile wait for each other less when there are two panels of them.
-        let together = if L::MANY_REGISTERS && rows > 1 { 2 } else { 1 };
+        // Sums of a tile wait for each other less when there are several panels of them.
+        let together = match (L::MANY_REGISTERS, rows) {
+            (true, 1) => 4,
+            (true, _) => 2,
+            (false, _) => 1,
+        };
         let mut panel = task.panels.start;
         while panel < task.panels.end {
-            let count = together.min(task.panels.end - panel);
+            let count = if panel + together <= task.panels.end { together } else { 1 };
             let w = &chunk[panel * panel_items..][..count * panel_items];
             let w_scales = &chunk_scales[panel * panel_scales..][..count * panel_scales];
             let column = (panel - task.panels.start) * COLUMNS;
@@ -238,7 +242,7 @@ unsafe fn ints<L: Lanes>(
                 // SAFETY: `x` holds the tile's rows, `w` and `w_scales` `count` panels of `blocks` blocks.
                 unsafe {
                     match (out.len(), count) {
-                        (1, 2) => int_step::<L, 1, 2>(x, w, w_scales, blocks, column, start > 0, out),
+                        (1, 4) => int_step::<L, 1, 4>(x, w, w_scales, blocks, column, start > 0, out),
                         (1, _) => int_step::<L, 1, 1>(x, w, w_scales, blocks, column, start > 0, out),
                         (2, 2) => int_step::<L, 2, 2>(x, w, w_scales, blocks, column, start > 0, out),
                         (2, _) => int_step::<L, 2, 1>(x, w, w_scales, blocks, column, start > 0, out),
