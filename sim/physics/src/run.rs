@@ -114,7 +114,7 @@ pub fn run_skills(
     Ok(outcome)
 }
 
-/// Runs sentences in order. A step whose precondition fails gets the missing step put before it, up to [`REMEDIES`] deep;
+/// Runs sentences in order. A step whose precondition fails gets the missing step put before it, up to `REMEDIES` deep;
 /// words that are not understood, or can mean several things, refuse the task.
 ///
 /// # Errors

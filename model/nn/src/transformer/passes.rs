@@ -23,7 +23,7 @@ const FEW_STACKED_ROWS: usize = 8;
 pub struct CanvasToken {
     /// Vocabulary id: a visual code, or the id of a hole.
     pub id: u32,
-    /// Marks whose embeddings are added; [`NO_ID`] adds nothing.
+    /// Marks whose embeddings are added; [`NO_ID`](super::NO_ID) adds nothing.
     pub marks: [u32; 2],
 }
 
