@@ -24,8 +24,11 @@ fn resident() -> (u64, u64) {
 
 fn main() {
     let mut args = std::env::args().skip(1);
-    let dir = std::path::PathBuf::from(args.next().unwrap());
-    let gib: f64 = args.next().unwrap().parse().unwrap();
+    let gib = |text: String| text.parse::<f64>().ok().filter(|gib| (0.01..=64.0).contains(gib));
+    let (Some(dir), Some(gib)) = (args.next().map(std::path::PathBuf::from), args.next().and_then(gib)) else {
+        eprintln!("usage: checkpoint DIR GIB; DIR is made where it is missing, GIB is 0.01 to 64");
+        std::process::exit(2);
+    };
     if !dir.join("config.json").exists() {
         let begun = Instant::now();
         let written = Synthetic::new((gib * f64::from(1 << 30)) as u64, 4).unwrap().write(&dir).unwrap();
