@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::counted::Counted;
 use super::figures::Mean;
-use super::walks::{LEAST_SHARE, Place, one_step, score, somewhere, walk};
+use super::walks::{LEAST_SHARE, Place, score, stops, walk};
 use crate::LessonError;
 
 /// One way of decoding.
@@ -61,9 +61,7 @@ pub fn compare_decodings(
         let scene = generate_any(seed);
         let Some(place) = Place::new(&scene, model.side_px()) else { continue };
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        for i in 0..3 {
-            let from = if i == 0 { place.start } else { somewhere(&place, &mut rng) };
-            let Some(step) = one_step(&place, &from, i, &mut rng) else { continue };
+        for (from, step) in stops(&place, 3, &mut rng) {
             for (way, decoding) in ways.into_iter().enumerate() {
                 let mut counted = Counted::new(model);
                 let options = Options { decoding, narrate: false, ..Options::default() };

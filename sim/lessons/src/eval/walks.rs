@@ -29,6 +29,10 @@ pub struct EvalOptions {
 
 /// Steps of a revisit walk.
 const STEPS: usize = 40;
+/// Places in a scene from which a next view is judged.
+pub(super) const PLACES: usize = 6;
+/// Places in a scene where narration is judged; more than for pictures, because it names something in one view of seven.
+const NARRATED_PLACES: usize = 24;
 /// Regions smaller than this share of a view are not scored.
 pub(super) const LEAST_SHARE: f32 = 0.02;
 
@@ -115,6 +119,7 @@ pub fn evaluate_walks(
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         round_trips(model, &place, &mut scores, &mut rng)?;
         next_views(model, &place, &usual, &mut scores, &mut rng)?;
+        narrations(model, &place, &usual, &mut scores, &mut rng)?;
         let out_and_back = out_and_back(&place);
         revisit(model, &place, (&usual, &out_and_back), &mut scores.out_and_back, None)?;
         let spin = vec![Move::turn_deg(720.0 / STEPS as f32); STEPS];
@@ -154,7 +159,7 @@ fn sharpen(sums: &mut [f64; 2], drawn: &Rgbd, truth: &Rgbd, mask: &[bool]) {
 }
 
 /// Ground that can be walked on, away from the start.
-pub(super) fn somewhere(place: &Place<'_>, rng: &mut ChaCha8Rng) -> Pose {
+fn somewhere(place: &Place<'_>, rng: &mut ChaCha8Rng) -> Pose {
     let mut pose = place.start;
     for _ in 0..6 {
         let step = Move { forward_m: rng.random_range(0.0..1.0), ..Move::turn_deg(rng.random_range(-60.0..60.0)) };
@@ -226,8 +231,17 @@ fn silent(usual: &Options) -> Options {
     Options { narrate: false, ..usual.clone() }
 }
 
+/// Poses with a step from each, the scene's start first; fewer than `count` where steps are blocked.
+pub(super) fn stops(place: &Place<'_>, count: usize, rng: &mut ChaCha8Rng) -> Vec<(Pose, Move)> {
+    let stop = |i| {
+        let from = if i == 0 { place.start } else { somewhere(place, rng) };
+        one_step(place, &from, i, rng).map(|step| (from, step))
+    };
+    (0..count).filter_map(stop).collect()
+}
+
 /// A turn, a walk around a corner or a step back, where the ground is free.
-pub(super) fn one_step(place: &Place<'_>, from: &Pose, which: usize, rng: &mut ChaCha8Rng) -> Option<Move> {
+fn one_step(place: &Place<'_>, from: &Pose, which: usize, rng: &mut ChaCha8Rng) -> Option<Move> {
     let side = if rng.random_bool(0.5) { 1.0 } else { -1.0 };
     let step = match which % 3 {
         0 => Move::turn_deg(side * 30.0),
@@ -244,15 +258,8 @@ fn next_views(
     scores: &mut Scores,
     rng: &mut ChaCha8Rng,
 ) -> Result<(), LessonError> {
-    for i in 0..6 {
-        let from = if i == 0 { place.start } else { somewhere(place, rng) };
-        let Some(step) = one_step(place, &from, i, rng) else { continue };
-        let told = walk(model, place, &from, &[step], usual.clone())?;
-        for one in &told {
-            let truth = in_view(&one.narration, &place.truth(&one.pose), place.scene);
-            scores.named += truth.named;
-            scores.in_view += truth.in_view;
-        }
+    for (from, step) in stops(place, PLACES, rng) {
+        let told = walk(model, place, &from, &[step], silent(usual))?;
         let Some(next) = told.get(1) else { continue };
         let truth = place.truth(&next.pose).rgbd;
         let unseen: Vec<bool> = next.seen.iter().map(|s| !s).collect();
@@ -268,6 +275,24 @@ fn next_views(
         let own = walk(model, place, &from, &[step], Options { own_start: true, ..silent(usual) })?;
         if let Some(next) = own.get(1).filter(|n| share(&n.seen) > LEAST_SHARE) {
             scores.seen_own.add(score(psnr(&next.view, &truth, Some(&next.seen))));
+        }
+    }
+    Ok(())
+}
+
+/// What is said about true views and about one step from them.
+fn narrations(
+    model: &mut dyn Imagine,
+    place: &Place<'_>,
+    usual: &Options,
+    scores: &mut Scores,
+    rng: &mut ChaCha8Rng,
+) -> Result<(), LessonError> {
+    for (from, step) in stops(place, NARRATED_PLACES, rng) {
+        for told in walk(model, place, &from, &[step], usual.clone())? {
+            let truth = in_view(&told.narration, &place.truth(&told.pose), place.scene);
+            scores.named += truth.named;
+            scores.in_view += truth.in_view;
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use rhea_scene::generate_any;
 use rhea_session::Options;
 use serde::Serialize;
 
-use super::walks::{Place, one_step, somewhere, walk};
+use super::walks::{PLACES, Place, stops, walk};
 use crate::LessonError;
 use crate::frames::HELD_OUT_SEEDS;
 use crate::text::{Truth, in_view};
@@ -49,9 +49,7 @@ pub fn evaluate_words(
         let scene = generate_any(seed);
         let Some(place) = Place::new(&scene, model.side_px()) else { continue };
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        for i in 0..6 {
-            let from = if i == 0 { place.start } else { somewhere(&place, &mut rng) };
-            let Some(step) = one_step(&place, &from, i, &mut rng) else { continue };
+        for (from, step) in stops(&place, PLACES, &mut rng) {
             for (least_sure, (views, sum)) in LEVELS.into_iter().zip(&mut sums) {
                 for told in
                     walk(model, &place, &from, &[step], Options { least_sure, recount: false, ..Options::default() })?
