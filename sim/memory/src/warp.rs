@@ -14,6 +14,7 @@ use crate::placement::{Lens, Motion, Placement};
 use crate::raster::{Layer, MAX_SOURCE_SIDE_PX, Splatter};
 use crate::sample::{Taps, sample};
 use crate::surface::Surface;
+use crate::through::looked_through;
 
 /// Most sources in one warp.
 pub const MAX_SOURCES: usize = 64;
@@ -104,7 +105,7 @@ impl Warper {
                     *source = if *inverse > 0.0 { index as u16 } else { u16::MAX };
                 }
             } else {
-                self.merge(index);
+                self.merge(index, sources);
             }
             drawn += 1;
         }
@@ -112,9 +113,9 @@ impl Warper {
     }
 
     /// Adds the layer of source `index` to the best so far.
-    fn merge(&mut self, index: usize) {
+    fn merge(&mut self, index: usize, sources: &[Source<'_>]) {
         let here = self.placements[index].motion != Motion::Move;
-        let pixels = self.best_source.len();
+        let (pixels, width) = (self.best_source.len(), self.placements[index].target.width.max(1));
         let (layer, best) = (&self.layer, &mut self.best);
         let (new_inverse, new_stretch2) = (&layer.inverse[..pixels], &layer.stretch2[..pixels]);
         let (best_inverse, best_stretch2) = (&mut best.inverse[..pixels], &mut best.stretch2[..pixels]);
@@ -136,6 +137,13 @@ impl Warper {
                 // For the same reason it corrects whatever disagrees with it.
                 nearer | if here { farther | finer } else { finer & !farther }
             };
+            // Something new before what was known: not where the older view has looked through it.
+            let owner = usize::from(best_source[i]);
+            let take = take
+                && (old == 0.0 || here || new * OCCLUDER < old || {
+                    let Source { view, hole, .. } = &sources[owner];
+                    !looked_through(&self.placements[owner], view, *hole, (i % width, i / width), new)
+                });
             if take {
                 best_inverse[i] = new;
                 best_stretch2[i] = new_stretch2[i];

@@ -30,7 +30,7 @@ pub struct WalkRow {
     pub horizon: usize,
     /// Did the pictures move as they were told?
     pub gate: bool,
-    /// Change from view to view where the start has shown it, along the first cycle, as a share of the truth's; not a number for a
+    /// Change from view to view where the start has shown it, along the first steps, as a share of the truth's; not a number for a
     /// walk that stands still.
     pub change: f64,
     /// What the start has shown, at first sight, dB.

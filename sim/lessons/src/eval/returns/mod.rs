@@ -4,7 +4,7 @@
 //! known, so it can be scored at any time, at first sight and on every return. The rest is **novel**. Scores are taken at
 //! probes beside the walk (see [`tour`]), which no method has stored. Every method walks the same ways with the same model.
 //!
-//! A walk whose pictures do not move as they were told scores 0, for standing still is no memory: along the first cycle, what the
+//! A walk whose pictures do not move as they were told scores 0, for standing still is no memory: along the first steps, what the
 //! start has shown must change from view to view by 0.8 of the truth's change, and headings at first sight must be less than 5
 //! degrees off.
 
@@ -50,6 +50,8 @@ use crate::frames::TRAINING_SEEDS;
 pub const HORIZONS: [usize; 3] = [40, 100, 400];
 /// Least change from view to view, as a share of the truth's.
 const LEAST_CHANGE: f64 = 0.8;
+/// Steps at the beginning over which change is measured: as long as most walks still see what the start has shown.
+const FIRST_STEPS: usize = 6;
 /// Headings may be off by less than this at first sight, degrees.
 const MOST_ROT_ERR_DEG: f64 = 5.0;
 /// Other places that a picture is compared with.
@@ -362,11 +364,11 @@ impl<'a> Ground<'a> {
         self.horizons.iter().enumerate().map(row).collect()
     }
 
-    /// Change from view to view along the first cycle, where the start has shown what is there, as a share of the truth's; not a
+    /// Change from view to view along the first steps, where the start has shown what is there, as a share of the truth's; not a
     /// number when nothing should change. What nobody knows is left out: it may be plainer or richer than the truth.
     fn change(&self, walked: &Walked) -> f64 {
         let (mut drawn, mut truth) = (0, 0);
-        for (step, pair) in walked.frames.windows(2).take(self.frames.len()).enumerate() {
+        for (step, pair) in walked.frames.windows(2).take(FIRST_STEPS).enumerate() {
             let (before, after) = (step % self.frames.len(), (step + 1) % self.frames.len());
             drawn += change(&pair[0], &pair[1], &self.shown[after]);
             truth += change(&self.frames[before], &self.frames[after], &self.shown[after]);
