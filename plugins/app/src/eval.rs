@@ -105,6 +105,15 @@ pub struct EvalWalksArgs {
     /// Tiers quick and full: walk no farther than this, 40, 100 or 400 steps.
     #[arg(long, value_name = "N", default_value_t = 400, value_parser = steps)]
     pub steps: usize,
+    /// With --methods: measure verifier, edits, turns, narration and recall too, as without it.
+    #[arg(long, requires = "methods")]
+    pub extras: bool,
+    /// Tiers quick and full: write the poses and first views for another system to draw, and stop.
+    #[arg(long, value_name = "DIR", conflicts_with = "frames")]
+    pub plan: Option<PathBuf>,
+    /// Tiers quick and full: score another system's pictures, in a folder that --plan has begun.
+    #[arg(long, value_name = "DIR")]
+    pub frames: Option<PathBuf>,
     /// Tiers quick and full: write the figures of every walk as JSON.
     #[arg(long, value_name = "FILE")]
     pub details: Option<PathBuf>,

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::Result;
 use rhea_engine::{Imagination, Imagine};
 use rhea_lessons::eval::returns::{
-    HORIZONS, HorizonFigures, Method, Outing, RETURN_SEEDS, ReturnFigures, ReturnOptions, Returns, WalkKind, WalkRow,
-    by_scene, evaluate_returns, gather, horizon_figures, is_held_out, mean_of, views_of,
+    ExtraOptions, Extras, HORIZONS, HorizonFigures, Method, Outing, RETURN_SEEDS, ReturnFigures, ReturnOptions,
+    Returns, WalkKind, WalkRow, by_scene, evaluate_extras, evaluate_returns, gather, horizon_figures, is_held_out,
+    mean_of, score_frames, views_of, write_plan,
 };
 use rhea_picture::{Sheet, save_picture};
 
@@ -23,6 +24,8 @@ const QUICK_SCENES: u64 = 6;
 /// Its walks, one a scene in turns: all kinds of returning.
 const QUICK_WALKS: [WalkKind; 6] =
     [WalkKind::Spin, WalkKind::OutAndBack, WalkKind::FigureEight, WalkKind::Loop, WalkKind::OffLattice, WalkKind::Abca];
+/// Side of the pictures of a plan, pixels: the shipped model's.
+const PLAN_SIDE_PX: usize = 128;
 /// Most models that walk side by side: each takes a quarter of a gigabyte.
 const MOST_WALKERS: usize = 8;
 
@@ -48,6 +51,19 @@ pub fn run(args: &EvalWalksArgs) -> Result<ExitCode> {
         Tier::Full => RETURN_SEEDS,
         Tier::Quick | Tier::Smoke => RETURN_SEEDS.start..RETURN_SEEDS.start + QUICK_SCENES,
     });
+    if let Some(dir) = &args.plan {
+        let plan = outings(args.tier, &seeds, args.steps);
+        write_plan(dir, &plan, PLAN_SIDE_PX).hint("Choose another --plan DIR.")?;
+        say!("{} walks to draw are in {}", plan.len(), dir.join("poses.json").display());
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(dir) = &args.frames {
+        let told = score_frames(dir).hint("Begin with a folder that --plan DIR has written.")?;
+        table(&told).lines().for_each(|line| say!("{line}"));
+        write_json(args.json.as_ref(), &ReturnFigures::of(&told, None))?;
+        write_json(args.details.as_ref(), &told)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let methods = if args.methods.is_empty() { Method::ALL.to_vec() } else { args.methods.clone() };
     let outings = outings(args.tier, &seeds, args.steps);
     let mut models = open(args, outings.len())?;
@@ -63,16 +79,65 @@ pub fn run(args: &EvalWalksArgs) -> Result<ExitCode> {
     };
     let told = evaluate_returns(&mut models, &mut options, &on_view).hint("Choose other scenes with --seeds A..B.")?;
     progress.finish();
-    for line in table(&told).lines() {
-        say!("{line}");
+    table(&told).lines().for_each(|line| say!("{line}"));
+    let extras =
+        if args.methods.is_empty() || args.extras { Some(extras(&mut models, &seeds, args.tier)?) } else { None };
+    if let Some(extras) = &extras {
+        table_of_extras(extras).lines().for_each(|line| say!("{line}"));
     }
-    let figures = ReturnFigures::of(&told);
+    let figures = ReturnFigures::of(&told, extras.as_ref());
     write_json(args.json.as_ref(), &figures)?;
     write_json(args.details.as_ref(), &told)?;
     if let (Some(path), Some(sheet)) = (&args.sheet, options.sheet) {
         sheet.draw().and_then(|page| save_picture(path, &page)).hint("Choose another --sheet FILE.png.")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Verifier, edits, turns, words and recall.
+fn extras(models: &mut [Box<dyn Imagine>], seeds: &Range<u64>, tier: Tier) -> Result<Extras> {
+    let all: Vec<u64> = seeds.clone().collect();
+    // The threshold wants many pairs, so the usual scenes give them in any tier.
+    let pair_seeds = if tier == Tier::Full { all.clone() } else { RETURN_SEEDS.collect() };
+    let options = ExtraOptions { seeds: all, pair_seeds };
+    let progress = Progress::new((options.seeds.len() + options.pair_seeds.len()) as u64);
+    let on_scene = |done: u64| progress.step(done, "scenes: verifier, edits, turns, words", "");
+    let extras = evaluate_extras(models, &options, &on_scene).hint("Look at the model with `rhea doctor`.")?;
+    progress.finish();
+    Ok(extras)
+}
+
+fn table_of_extras(e: &Extras) -> String {
+    let v = &e.verifier;
+    let percent = |share: f64| share * 100.0;
+    let mut out = format!(
+        "\nverifier, threshold {:.1} from scenes not held out ({:.1} % false accept, {:.1} % false reject there)\n",
+        v.threshold,
+        percent(v.dev.false_accept),
+        percent(v.dev.false_reject)
+    );
+    let (accept, reject) = (percent(v.held_out.false_accept), percent(v.held_out.false_reject));
+    out += &format!("  held out: false accept {accept:.1} %, false reject {reject:.1} %\n");
+    for (kind, accepted, pairs) in &v.by_kind {
+        out += &format!("  accepted, {}: {:.1} % of {pairs}\n", kind.name(), percent(*accepted));
+    }
+    out += &format!("  curve over all scenes, {} right pairs: threshold, false reject, false accept\n", v.right);
+    for point in &v.roc {
+        let (reject, accept) = (percent(point.false_reject), percent(point.false_accept));
+        out += &format!("  {:>6.1} {reject:>6.1} % {accept:>6.1} %\n", point.threshold);
+    }
+    out += &format!("edits: the old view came back in {} of {}\n", e.edit.restored, e.edit.edits);
+    let p = &e.pinning;
+    out += &format!(
+        "turns of 10 to 15 degrees: {:.2} times fewer tokens decoded; back again {:.2} dB, {:.2} dB with all decoded\n",
+        p.token_ratio(),
+        p.pinned_psnr,
+        p.decoded_psnr
+    );
+    let words = &e.narration;
+    let share = percent(words.in_view as f64 / words.named as f64);
+    out += &format!("narration: {share:.1} % of {} named objects in view\n", words.named);
+    out + &format!("recall from 10,000 views: {:.2} ms\n", e.recall_ms_10k)
 }
 
 /// One model for each core, as far as there is work.
@@ -99,13 +164,13 @@ fn table(told: &Returns) -> String {
     for horizon in HORIZONS {
         let key = horizon.to_string();
         let of = |method: &Method| figures.get(method.name()).and_then(|f| f.get(&key)).copied();
-        if !Method::ALL.iter().any(|method| of(method).is_some()) {
+        if !rows.iter().any(|row| row.horizon == horizon) {
             continue;
         }
         out += &format!(
             "\n{horizon:>3} steps         loss   seen [95 % interval]   novel  marks   gate    ssim   gmsd  L1  same  turn  shift  alias\n"
         );
-        for method in Method::ALL {
+        for method in Method::ALL.into_iter().chain([Method::Frames]) {
             let Some(f) = of(&method) else { continue };
             let mine = rows.iter().filter(|r| r.method == method && r.horizon == horizon);
             out += &line(method.name(), &f, mine);
@@ -114,6 +179,17 @@ fn table(told: &Returns) -> String {
         if unseen.clone().next().is_some() {
             out += &line("ours, held out", &horizon_figures(unseen.clone()), unseen);
         }
+    }
+    for c in &told.costs {
+        out += &format!(
+            "{}: {:.1} ms a step at 20, {:.1} at 400, one in twenty over {:.1}; {:.2} passes a view; {:.0} bytes a view on disk\n",
+            c.walk.name(),
+            c.step_ms_20,
+            c.step_ms_400,
+            c.step_ms_p95,
+            c.mean_passes,
+            c.bytes_per_step
+        );
     }
     out += &slopes(rows);
     out

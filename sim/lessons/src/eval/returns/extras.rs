@@ -1,27 +1,36 @@
 //! What else memory must do: let an edit stand, save decoding on turns, answer quickly from ten thousand views.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use rhea_engine::{CellState, Decoding, Imagine, known_cells};
 use rhea_memory::{Insight, Memory, Policy, Region, View, Warper};
 use rhea_picture::{Rgbd, psnr};
-use rhea_scene::{Move, Pose};
+use rhea_scene::{Move, Pose, generate_any};
 use rhea_session::{Command, ExploreSession, Options, SessionError, Setup, Start, StepControl};
 use serde::Serialize;
 
 use super::figures::mean_of;
 use super::method::usual;
 use super::score::is_found;
-use super::stage::Stage;
+use super::spread;
+use super::stage::{RETURN_SEEDS, Stage};
 use super::tour::{Tour, WalkKind, way};
 use super::truth::{Patch, ProbeTruth, patch_of};
+use super::verifier::{Pair, PairViews, VerifierReport, judge, pairs_of};
 use crate::LessonError;
+use crate::eval::walks::{Place, one_step, somewhere, walk};
+use crate::text::in_view;
 
 /// An edit reaches this far beyond the thing, metres.
 const EDIT_MARGIN_M: f32 = 0.15;
 /// Turns of the pinning walk, degrees: to one side, then back.
 const TURNS_DEG: [f32; 4] = [10.0, 15.0, 12.0, 15.0];
+/// Places of a scene where something is said, and one step on.
+const TOLD: usize = 3;
 /// Views of the large memory.
 const MANY_VIEWS: usize = 10_000;
 /// Its recalls that are timed.
@@ -57,6 +66,99 @@ impl PinningFigures {
     }
 }
 
+/// Words against truth.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct NarrationShare {
+    /// Objects named.
+    pub named: usize,
+    /// Those that are in view.
+    pub in_view: usize,
+}
+
+/// What is measured besides returns.
+pub struct ExtraOptions {
+    /// Scenes of the edit walks, of the turns and of the narrations.
+    pub seeds: Vec<u64>,
+    /// Scenes of the pairs.
+    pub pair_seeds: Vec<u64>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Extras {
+    /// How well a wrong view is told from a right one.
+    pub verifier: VerifierReport,
+    /// Edits.
+    pub edit: EditFigures,
+    /// Turns; scores are means over scenes.
+    pub pinning: PinningFigures,
+    /// Words.
+    pub narration: NarrationShare,
+    /// Recall from ten thousand views, milliseconds.
+    pub recall_ms_10k: f64,
+}
+
+/// Measures all of it; `on_scene` hears of every scene that is done, first those of the pairs, then the others.
+///
+/// # Errors
+/// When the model fails.
+pub fn evaluate_extras(
+    models: &mut [Box<dyn Imagine>],
+    options: &ExtraOptions,
+    on_scene: &(dyn Fn(u64) + Sync),
+) -> Result<Extras, LessonError> {
+    let done = AtomicU64::new(0);
+    let count = || on_scene(done.fetch_add(1, Ordering::Relaxed) + 1);
+    let pairs = spread(models, options.pair_seeds.len(), &|model, index| {
+        let pairs: Vec<Pair> = pairs_of(model, options.pair_seeds[index])?.iter().map(PairViews::compare).collect();
+        count();
+        Ok(pairs)
+    })?;
+    let scenes = spread(models, options.seeds.len(), &|model, index| {
+        let seed = options.seeds[index];
+        let told = (edit_walk(model, seed)?, pinning(model, seed)?, narration(model, seed)?);
+        count();
+        Ok(told)
+    })?;
+    let mut extras = Extras {
+        verifier: judge(&pairs.concat()),
+        edit: EditFigures::default(),
+        pinning: PinningFigures::default(),
+        narration: NarrationShare::default(),
+        recall_ms_10k: models.first().map_or(f64::NAN, |model| recall_ms(RETURN_SEEDS.start, model.side_px())),
+    };
+    for (edit, pinning, words) in &scenes {
+        extras.edit.restored += edit.restored;
+        extras.edit.edits += edit.edits;
+        extras.pinning.cells += pinning.cells;
+        extras.pinning.decoded += pinning.decoded;
+        extras.narration.named += words.named;
+        extras.narration.in_view += words.in_view;
+    }
+    let mean = |of: fn(&PinningFigures) -> f64| mean_of(&scenes.iter().map(|(_, p, _)| of(p)).collect::<Vec<_>>());
+    extras.pinning.pinned_psnr = mean(|p| p.pinned_psnr);
+    extras.pinning.decoded_psnr = mean(|p| p.decoded_psnr);
+    Ok(extras)
+}
+
+/// What is said about true views and one step on, against the objects in view.
+fn narration(model: &mut dyn Imagine, seed: u64) -> Result<NarrationShare, LessonError> {
+    let mut share = NarrationShare::default();
+    let scene = generate_any(seed);
+    let Some(place) = Place::new(&scene, model.side_px()) else { return Ok(share) };
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    for i in 0..TOLD {
+        let from = if i == 0 { place.start } else { somewhere(&place, &mut rng) };
+        let Some(step) = one_step(&place, &from, i, &mut rng) else { continue };
+        for told in walk(model, &place, &from, &[step], Options { recount: false, ..Options::default() })? {
+            let truth = in_view(&told.narration, &place.truth(&told.pose), &scene);
+            share.named += truth.named;
+            share.in_view += truth.in_view;
+        }
+    }
+    Ok(share)
+}
+
 fn failed(error: SessionError) -> LessonError {
     LessonError::Text(error.to_string())
 }
@@ -86,7 +188,7 @@ fn look(session: &mut ExploreSession, pose: &Pose, model: &mut dyn Imagine) -> R
 ///
 /// # Errors
 /// When the model fails.
-pub fn edit_walk(model: &mut dyn Imagine, seed: u64) -> Result<EditFigures, LessonError> {
+fn edit_walk(model: &mut dyn Imagine, seed: u64) -> Result<EditFigures, LessonError> {
     let mut figures = EditFigures::default();
     let Some(stage) = Stage::new(seed, model.side_px()) else { return Ok(figures) };
     let tour = Tour::new(WalkKind::Spin, &stage);
@@ -120,7 +222,7 @@ pub fn edit_walk(model: &mut dyn Imagine, seed: u64) -> Result<EditFigures, Less
 ///
 /// # Errors
 /// When the model fails.
-pub fn pinning(model: &mut dyn Imagine, seed: u64) -> Result<PinningFigures, LessonError> {
+fn pinning(model: &mut dyn Imagine, seed: u64) -> Result<PinningFigures, LessonError> {
     let mut figures = PinningFigures::default();
     let Some(stage) = Stage::new(seed, model.side_px()) else { return Ok(figures) };
     let tour = Tour::new(WalkKind::Spin, &stage);
@@ -162,8 +264,7 @@ pub fn pinning(model: &mut dyn Imagine, seed: u64) -> Result<PinningFigures, Les
 }
 
 /// Median time of recalling and warping from a memory of ten thousand views around one scene's starts, milliseconds.
-#[must_use]
-pub fn recall_ms(seed: u64, side_px: usize) -> f64 {
+fn recall_ms(seed: u64, side_px: usize) -> f64 {
     let Some(stage) = Stage::new(seed, side_px) else { return f64::NAN };
     let starts = stage.scene.starts();
     let pose = |n: usize| -> Pose {

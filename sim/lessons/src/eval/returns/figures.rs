@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::method::Method;
 use super::tour::WalkKind;
+use super::{Extras, Returns, WalkCost};
 use crate::eval::figures::Mean;
 
 /// Resamplings of an interval.
@@ -88,6 +89,16 @@ pub struct ReturnFigures {
     pub ceiling: Ceiling,
     /// Every method at every horizon.
     pub methods: MethodFigures,
+    /// How well wrong views are told from right ones.
+    pub verifier: Option<VerifierFigures>,
+    /// What pinning saves on turns.
+    pub pinning: Option<TokenRatio>,
+    /// What memory takes.
+    pub cost: CostFigures,
+    /// Words.
+    pub narration: Option<NarrationRates>,
+    /// Edits.
+    pub edit: Option<Restored>,
 }
 
 /// The tokenizer round trip.
@@ -97,12 +108,77 @@ pub struct Ceiling {
     pub psnr: f64,
 }
 
+/// Rates of the verifier on held-out scenes, at the threshold of the others.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct VerifierFigures {
+    /// Share of wrong views that are accepted, each kind weighing the same.
+    pub false_accept: f64,
+    /// Share of right views that are rejected.
+    pub false_reject: f64,
+}
+
+/// Tokens decoded without pinning for each one with it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct TokenRatio {
+    /// 2.5 is two and a half times fewer.
+    pub token_ratio: f64,
+}
+
+/// What memory takes.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct CostFigures {
+    /// Recall from ten thousand views, milliseconds.
+    pub recall_ms_10k: f64,
+    /// A step after 20, milliseconds.
+    pub step_ms_20: f64,
+    /// A step after 400, milliseconds.
+    pub step_ms_400: f64,
+    /// Size of a world's file.
+    pub bytes_per_step: f64,
+}
+
+/// Words against truth.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct NarrationRates {
+    /// Share of named objects that are in view.
+    pub named: f64,
+    /// Share of directions that are right.
+    pub direction: Option<f64>,
+}
+
+/// What became of edits.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Restored {
+    /// Edits after which the old view came back.
+    pub restored: usize,
+}
+
 impl ReturnFigures {
-    /// The figures of some walks.
+    /// The figures of some walks, and of what was measured besides them.
     #[must_use]
-    pub fn of(told: &super::Returns) -> Self {
+    pub fn of(told: &Returns, extras: Option<&Extras>) -> Self {
         let ceiling: Vec<f64> = told.ceiling.iter().map(|(_, db)| *db).collect();
-        Self { ceiling: Ceiling { psnr: mean_of(&ceiling) }, methods: gather(&told.rows) }
+        let cost = |of: fn(&WalkCost) -> f64| mean_of(&told.costs.iter().map(of).collect::<Vec<_>>());
+        Self {
+            ceiling: Ceiling { psnr: mean_of(&ceiling) },
+            methods: gather(&told.rows),
+            verifier: extras.map(|e| VerifierFigures {
+                false_accept: e.verifier.held_out.false_accept,
+                false_reject: e.verifier.held_out.false_reject,
+            }),
+            pinning: extras.map(|e| TokenRatio { token_ratio: e.pinning.token_ratio() }),
+            cost: CostFigures {
+                recall_ms_10k: extras.map_or(f64::NAN, |e| e.recall_ms_10k),
+                step_ms_20: cost(|c| c.step_ms_20),
+                step_ms_400: cost(|c| c.step_ms_400),
+                bytes_per_step: cost(|c| c.bytes_per_step),
+            },
+            narration: extras.map(|e| NarrationRates {
+                named: e.narration.in_view as f64 / e.narration.named as f64,
+                direction: None,
+            }),
+            edit: extras.map(|e| Restored { restored: e.edit.restored }),
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use rhea_engine::Imagine;
 use rhea_picture::{Rgbd, Sheet, psnr};
 use serde::Serialize;
 
-pub use extras::{EditFigures, PinningFigures, edit_walk, pinning, recall_ms};
+pub use extras::{EditFigures, ExtraOptions, Extras, NarrationShare, PinningFigures, evaluate_extras};
 pub use figures::{
     Ceiling, HorizonFigures, MethodFigures, ReturnFigures, WalkRow, by_scene, gather, horizon_figures, interval,
     mean_of,
@@ -135,38 +135,13 @@ pub fn evaluate_returns(
         return Err(LessonError::Seeds { first: *seed, last: *seed, allowed: TRAINING_SEEDS.end..u64::MAX });
     }
     let (outings, methods) = (&options.outings, &options.methods);
-    let (next, views) = (AtomicUsize::new(0), AtomicU64::new(0));
-    let done: Mutex<Vec<(usize, Result<Told, LessonError>)>> = Mutex::default();
-    let threads = (rayon::current_num_threads() / models.len().max(1)).max(1);
-    let work = |model: &mut dyn Imagine| {
-        while let Some((index, outing)) =
-            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, outings.get(i)?)))
-        {
-            let mut on_one = |label: &str| on_view(views.fetch_add(1, Ordering::Relaxed) + 1, label);
-            let told = go_out(model, outing, methods, &mut on_one);
-            let failed = told.is_err();
-            if let Ok(mut done) = done.lock() {
-                done.push((index, told));
-            }
-            if failed {
-                next.store(outings.len(), Ordering::Relaxed);
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for model in models {
-            let work = &work;
-            scope.spawn(move || match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
-                Ok(pool) => pool.install(|| work(model.as_mut())),
-                Err(_) => work(model.as_mut()),
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    done.sort_by_key(|(index, _)| *index);
+    let views = AtomicU64::new(0);
+    let told = spread(models, outings.len(), &|model, index| {
+        let mut on_one = |label: &str| on_view(views.fetch_add(1, Ordering::Relaxed) + 1, label);
+        go_out(model, &outings[index], methods, &mut on_one)
+    })?;
     let mut all = Returns::default();
-    for (_, told) in done {
-        let Told { returns: Returns { ceiling, rows, costs, redrawn, mended }, pictures } = told?;
+    for Told { returns: Returns { ceiling, rows, costs, redrawn, mended }, pictures } in told {
         all.ceiling.extend(ceiling);
         all.rows.extend(rows);
         all.costs.extend(costs);
@@ -177,6 +152,44 @@ pub fn evaluate_returns(
         }
     }
     Ok(all)
+}
+
+/// Does `count` pieces of work with models side by side; what comes out is in the order of the pieces, whatever their number.
+fn spread<T: Send>(
+    models: &mut [Box<dyn Imagine>],
+    count: usize,
+    work: &(dyn Fn(&mut dyn Imagine, usize) -> Result<T, LessonError> + Sync),
+) -> Result<Vec<T>, LessonError> {
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, Result<T, LessonError>)>> = Mutex::default();
+    let threads = (rayon::current_num_threads() / models.len().max(1)).max(1);
+    let take = |model: &mut dyn Imagine| {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                break;
+            }
+            let outcome = work(model, index);
+            if outcome.is_err() {
+                next.store(count, Ordering::Relaxed);
+            }
+            if let Ok(mut done) = done.lock() {
+                done.push((index, outcome));
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for model in models {
+            let take = &take;
+            scope.spawn(move || match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
+                Ok(pool) => pool.install(|| take(model.as_mut())),
+                Err(_) => take(model.as_mut()),
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
 /// What one outing told.
