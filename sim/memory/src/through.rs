@@ -7,17 +7,17 @@ use rhea_picture::Rgbd;
 
 use crate::placement::{MIN_FORWARD, Placement, inverse_depth};
 
-/// A view looked through a point when everything around it there is farther by this factor (12 %).
+/// A view looked through a point when what it sees there is farther by this factor (12 %).
 const FARTHER: f32 = 0.88;
 
-/// Did the source of `placement` look through what the target sees at pixel `(x, y)` at an inverse depth, 1/m? `hole` are
-/// pixels of the source that are not believed.
+/// Did the source of `placement` look through what the target sees at pixel `(x, y)` at an inverse depth, 1/m? Everything that the
+/// source sees within `reach` pixels must be farther. `hole` are pixels of the source that are not believed.
 pub(crate) fn looked_through(
     placement: &Placement,
-    view: &Rgbd,
-    hole: Option<&[bool]>,
+    (view, hole): (&Rgbd, Option<&[bool]>),
     (x, y): (usize, usize),
     inverse: f32,
+    reach: usize,
 ) -> bool {
     let ray = placement.target.ray(x as f32 + 0.5, y as f32 + 0.5);
     let direction = placement.towards_source(ray, inverse);
@@ -31,8 +31,8 @@ pub(crate) fn looked_through(
     }
     let (px, py) = (u as usize, v as usize);
     let mut nearest = 0.0_f32;
-    for y in py.max(1) - 1..=(py + 1).min(h - 1) {
-        for i in y * w + px.max(1) - 1..=y * w + (px + 1).min(w - 1) {
+    for y in py.saturating_sub(reach)..=(py + reach).min(h - 1) {
+        for i in y * w + px.saturating_sub(reach)..=y * w + (px + reach).min(w - 1) {
             if hole.is_some_and(|hole| hole.get(i).copied().unwrap_or(false)) {
                 return false;
             }
@@ -59,7 +59,7 @@ mod tests {
         let mut wall = Rgbd::filled(32, 32, [9; 3]);
         wall.depth_m.fill(4.0);
         let through = |at: (usize, usize), depth_m: f32, hole: Option<&[bool]>| {
-            looked_through(&placement, &wall, hole, at, 1.0 / depth_m)
+            looked_through(&placement, (&wall, hole), at, 1.0 / depth_m, 1)
         };
         assert!(through((16, 16), 2.0, None), "in the air");
         assert!(!through((16, 16), 3.8, None), "on the wall, as far as a drawn depth tells");

@@ -137,14 +137,20 @@ impl Warper {
                 // For the same reason it corrects whatever disagrees with it.
                 nearer | if here { farther | finer } else { finer & !farther }
             };
-            // Something new before what was known: not where the older view has looked through it.
-            let owner = usize::from(best_source[i]);
-            let take = take
-                && (old == 0.0 || here || new * OCCLUDER < old || {
-                    let Source { view, hole, .. } = &sources[owner];
-                    !looked_through(&self.placements[owner], view, *hole, (i % width, i / width), new)
-                });
-            if take {
+            if !take {
+                continue;
+            }
+            // Something new is not where older views have looked through it: not at all before what they show, nor, as
+            // far as their soft edges tell, anywhere else.
+            let through = |of: usize, reach: usize| {
+                let Source { view, hole, .. } = &sources[of];
+                looked_through(&self.placements[of], (view, *hole), (i % width, i / width), new, reach)
+            };
+            let empty = match old == 0.0 {
+                true => (0..index).any(|of| through(of, 1)),
+                false => !here && nearer && through(usize::from(best_source[i]), 0),
+            };
+            if !empty {
                 best_inverse[i] = new;
                 best_stretch2[i] = new_stretch2[i];
                 best_cell[i] = layer.cell[i];
