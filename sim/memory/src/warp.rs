@@ -1,7 +1,8 @@
 //! Warps earlier views to a new pose: the part of Rhea that keeps a place the same when you come back.
 //!
-//! Each source is drawn into the target as depth only; colour is then fetched backwards, from the pixels of one surface. Sources are composited **oldest first**: an older view keeps its pixels, because every later
-//! view was drawn from it and is a copy of a copy there.
+//! Each source is drawn into the target as depth only; colour is then fetched backwards, from the pixels of one surface. Sources are
+//! composited **oldest first**: an older view keeps its pixels, because every later view was drawn from it and is a copy of a copy
+//! there. What an older view has looked through is not there, whatever a newer one shows.
 //!
 //! Invariant: the result depends on the arguments alone. A source at the target's own pose returns its pixels unchanged.
 
@@ -19,7 +20,7 @@ use crate::through::looked_through;
 /// Most sources in one warp.
 pub const MAX_SOURCES: usize = 64;
 
-/// A newer view hides an older one where it is nearer by this factor of depth (12 %).
+/// A newer view hides an older one where it is nearer by this factor of depth (12 %) and the older one could not look there.
 const OCCLUDER: f32 = 0.88;
 /// A newer view replaces an older one where it is this much finer, linear.
 pub(crate) const FINER: f32 = 1.8;
