@@ -36,9 +36,9 @@ pub struct Rules {
 }
 
 impl Default for Rules {
-    /// Checking is off: its thresholds have not been chosen from true pairs yet.
+    /// Every view is checked, and repaired where it disagrees.
     fn default() -> Self {
-        Self { verify: false, repair: true, thresholds: Thresholds::SHIPPED }
+        Self { verify: true, repair: true, thresholds: Thresholds::SHIPPED }
     }
 }
 

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::figures::mean_of;
 use super::method::usual;
-use super::score::is_found;
+use super::score::{change, is_found};
 use super::spread;
 use super::stage::{RETURN_SEEDS, Stage};
 use super::tour::{Tour, WalkKind, way};
@@ -30,7 +30,7 @@ const EDIT_MARGIN_M: f32 = 0.15;
 /// Turns of the pinning walk, degrees: to one side, then back.
 const TURNS_DEG: [f32; 4] = [10.0, 15.0, 12.0, 15.0];
 /// Places of a scene where something is said, and one step on.
-const TOLD: usize = 3;
+const TOLD: usize = 6;
 /// Views of the large memory.
 const MANY_VIEWS: usize = 10_000;
 /// Its recalls that are timed.
@@ -203,7 +203,12 @@ fn edit_walk(model: &mut dyn Imagine, seed: u64) -> Result<EditFigures, LessonEr
         (1..=2).try_for_each(|step| go(&mut session, tour.step(step), model))?;
         let back = way(&session.pose(), &stage.anchor);
         go(&mut session, back, model)?;
-        let there = |view: &Option<Arc<Rgbd>>| view.as_ref().is_some_and(|v| is_found(v, &truth.rgbd, &patch));
+        let Some(gone) = stage.without(id).map(|stage| stage.view(&probe.pose)) else { continue };
+        let thing: Vec<bool> = truth.ids.iter().map(|of| *of == id).collect();
+        // Found by its shape, and its pixels are more like it than like what is behind it.
+        let is_there =
+            |v: &Rgbd| is_found(v, &truth.rgbd, &patch) && change(v, &truth.rgbd, &thing) < change(v, &gone, &thing);
+        let there = |view: &Option<Arc<Rgbd>>| view.as_ref().is_some_and(|v| is_there(v));
         if !there(&look(&mut session, &probe.pose, model)?) {
             continue;
         }

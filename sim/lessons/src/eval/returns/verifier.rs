@@ -229,6 +229,10 @@ fn poses(stage: &Stage) -> (Vec<Pose>, Vec<Pose>) {
         at(-0.25, 0.0, -5.0),
         at(0.25, 0.25, 22.5),
         at(0.6, 0.2, 0.0),
+        at(-0.25, 0.25, 15.0),
+        at(0.25, -0.25, -12.0),
+        at(0.4, 0.0, -22.5),
+        at(0.75, -0.25, 10.0),
     ];
     let free = |pose: &&Pose| stage.scene.is_walkable(pose.position_m[0], pose.position_m[2]);
     (around.iter().filter(free).copied().collect(), targets.iter().filter(free).copied().collect())
