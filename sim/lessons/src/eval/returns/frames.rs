@@ -258,7 +258,7 @@ mod tests {
         refuse("\"steps\": 40", "\"steps\": 41", "41 steps");
         refuse("\"seed\": 1000107", "\"seed\": 7", "seed 7");
         refuse("\"step\": 2", "\"step\": 3", "not those of the plan");
-        refuse("stand-still-001.png", "../evil.png", "no plain file name");
+        refuse("1000107-stand-still-000-probe-0.png", "../evil.png", "no plain file name");
         refuse("{", "{\"more\": 1,", "more");
         std::fs::write(&path, &text).unwrap();
         assert!(score_frames(dir.path()).is_err(), "the pictures are missing");
