@@ -15,6 +15,7 @@ use rhea_picture::{Sheet, save_picture};
 
 use crate::eval::{EvalWalksArgs, Tier, write_json};
 use crate::fault::WithHint as _;
+use crate::machine;
 use crate::place;
 use crate::progress::Progress;
 use crate::say::say;
@@ -85,6 +86,9 @@ pub fn run(args: &EvalWalksArgs) -> Result<ExitCode> {
     let told = evaluate_returns(&mut models, &mut options, &on_view).hint("Choose other scenes with --seeds A..B.")?;
     progress.finish();
     table(&told).lines().for_each(|line| say!("{line}"));
+    if let Some(peak_mb) = machine::peak_mb() {
+        say!("{} models side by side, {peak_mb:.0} MB resident at most", models.len());
+    }
     let extras =
         if args.methods.is_empty() || args.extras { Some(extras(&mut models, &seeds, args.tier)?) } else { None };
     if let Some(extras) = &extras {

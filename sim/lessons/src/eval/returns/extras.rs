@@ -27,6 +27,8 @@ use crate::text::in_view;
 
 /// An edit reaches this far beyond the thing, metres.
 const EDIT_MARGIN_M: f32 = 0.15;
+/// A thing is the old one when its pixels differ from it by less than this share of what it differs from what is behind it.
+const SAME_THING: f64 = 0.4;
 /// Turns of the pinning walk, degrees: to one side, then back.
 const TURNS_DEG: [f32; 4] = [10.0, 15.0, 12.0, 15.0];
 /// Places of a scene where something is said, and one step on.
@@ -205,9 +207,10 @@ fn edit_walk(model: &mut dyn Imagine, seed: u64) -> Result<EditFigures, LessonEr
         go(&mut session, back, model)?;
         let Some(gone) = stage.without(id).map(|stage| stage.view(&probe.pose)) else { continue };
         let thing: Vec<bool> = truth.ids.iter().map(|of| *of == id).collect();
-        // Found by its shape, and its pixels are more like it than like what is behind it.
+        // Found by its shape, and its pixels are its own: a blot that was imagined in its place is not it.
+        let apart = change(&truth.rgbd, &gone, &thing) as f64;
         let is_there =
-            |v: &Rgbd| is_found(v, &truth.rgbd, &patch) && change(v, &truth.rgbd, &thing) < change(v, &gone, &thing);
+            |v: &Rgbd| is_found(v, &truth.rgbd, &patch) && (change(v, &truth.rgbd, &thing) as f64) < SAME_THING * apart;
         let there = |view: &Option<Arc<Rgbd>>| view.as_ref().is_some_and(|v| is_there(v));
         if !there(&look(&mut session, &probe.pose, model)?) {
             continue;
