@@ -19,7 +19,7 @@ mod rgbd;
 mod sheet;
 
 pub use bicubic::{CELL_PX, encoding_size};
-pub use metrics::{depth_rel_err, gradient_sharpness, gradient_strength, psnr, ssim};
+pub use metrics::{depth_rel_err, gmsd, gradient_sharpness, gradient_strength, psnr, ssim};
 pub use picture::Picture;
 pub use plot::plot;
 pub use png::{load_depth, load_picture, picture_from_bytes, picture_to_png, save_depth, save_picture};

@@ -8,6 +8,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use rhea_engine::canvas_samplers::{EntropySettings, Flow};
 use rhea_engine::{CanvasMethod, Decoding, Imagination};
+use rhea_lessons::eval::returns::{HORIZONS, Method};
 use rhea_lessons::eval::{EvalOptions, Figures, WORD_SEEDS, evaluate_walks, evaluate_words};
 use rhea_lessons::frames::TRAINING_SEEDS;
 use rhea_lessons::stages;
@@ -35,8 +36,12 @@ pub enum EvalWhat {
 /// How much to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Tier {
-    /// Eight scenes.
+    /// Eight scenes, a start again after 40 steps, and single next views.
     Smoke,
+    /// Returns after 40, 100 and 400 steps by every method: six scenes, one walk in each.
+    Quick,
+    /// The same on 24 scenes with all walks: hours.
+    Full,
 }
 
 /// How views are decoded.
@@ -76,7 +81,7 @@ impl DecodingName {
 /// `rhea eval walks`.
 #[derive(Clone, Debug, Args)]
 pub struct EvalWalksArgs {
-    /// How many scenes, unless --seeds says so.
+    /// How much to measure.
     #[arg(long, value_enum, default_value_t = Tier::Smoke)]
     pub tier: Tier,
     /// Scene seeds, the last one included; at least 1,000,000, for smaller ones are training seeds.
@@ -94,9 +99,40 @@ pub struct EvalWalksArgs {
     /// Write a contact sheet: truth and drawing along one walk of each scene.
     #[arg(long, value_name = "FILE.png")]
     pub sheet: Option<PathBuf>,
+    /// Tiers quick and full: only these methods, such as ours,none.
+    #[arg(long, value_name = "NAME,..", value_delimiter = ',', value_parser = method)]
+    pub methods: Vec<Method>,
+    /// Tiers quick and full: walk no farther than this, 40, 100 or 400 steps.
+    #[arg(long, value_name = "N", default_value_t = 400, value_parser = steps)]
+    pub steps: usize,
+    /// With --methods: measure verifier, edits, turns, narration and recall too, as without it.
+    #[arg(long, requires = "methods")]
+    pub extras: bool,
+    /// Tiers quick and full: write the poses and first views for another system to draw, and stop.
+    #[arg(long, value_name = "DIR", conflicts_with = "frames")]
+    pub plan: Option<PathBuf>,
+    /// Tiers quick and full: score another system's pictures, in a folder that --plan has begun.
+    #[arg(long, value_name = "DIR")]
+    pub frames: Option<PathBuf>,
+    /// Tiers quick and full: write the figures of every walk as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub details: Option<PathBuf>,
     /// The model.
     #[command(flatten)]
     pub model: ModelArgs,
+}
+
+fn method(text: &str) -> Result<Method, String> {
+    let names = || Method::ALL.map(Method::name).join(", ");
+    Method::ALL
+        .into_iter()
+        .find(|m| m.name() == text)
+        .ok_or_else(|| format!("no method {text:?}; allowed are {}", names()))
+}
+
+fn steps(text: &str) -> Result<usize, String> {
+    let known = text.parse().ok().filter(|steps| HORIZONS.contains(steps));
+    known.ok_or_else(|| format!("{text:?}: allowed are 40, 100 and 400"))
 }
 
 /// `rhea eval words`.
@@ -131,7 +167,8 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
 /// When the model or the output files cannot be used.
 pub fn run(what: &EvalWhat) -> Result<ExitCode> {
     match what {
-        EvalWhat::Walks(args) => walks(args),
+        EvalWhat::Walks(args) if args.tier == Tier::Smoke => walks(args),
+        EvalWhat::Walks(args) => crate::eval_returns::run(args),
         EvalWhat::Words(args) => words(args),
         EvalWhat::Plans(args) => crate::eval_plans::run(args),
     }
@@ -143,7 +180,7 @@ fn open(model: &ModelArgs) -> Result<(Imagination, PathBuf)> {
     Ok((model, folder))
 }
 
-fn write_json(path: Option<&PathBuf>, figures: &impl serde::Serialize) -> Result<()> {
+pub(crate) fn write_json(path: Option<&PathBuf>, figures: &impl serde::Serialize) -> Result<()> {
     let Some(path) = path else { return Ok(()) };
     let text = serde_json::to_string_pretty(figures)? + "\n";
     std::fs::write(path, text)
@@ -155,7 +192,6 @@ fn walks(args: &EvalWalksArgs) -> Result<ExitCode> {
     let decoding = args.decoding.map(|name| name.decoding(args.passes)).transpose()?;
     let (mut model, folder) = open(&args.model)?;
     let stamp = stages::stamp(&folder.join("model.safetensors")).hint("Look at the model folder.")?;
-    let Tier::Smoke = args.tier;
     let seeds = args.seeds.clone().unwrap_or(TRAINING_SEEDS.end..TRAINING_SEEDS.end + 8);
     let progress = Progress::new(seeds.end - seeds.start);
     let sheet = args.sheet.is_some().then(|| Sheet::new(9, 1));

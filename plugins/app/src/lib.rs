@@ -11,6 +11,7 @@ mod cli;
 mod doctor;
 mod eval;
 mod eval_plans;
+mod eval_returns;
 mod explore;
 mod export;
 mod fault;

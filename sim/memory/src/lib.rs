@@ -26,6 +26,7 @@ mod raster;
 mod recall;
 mod sample;
 mod surface;
+mod through;
 mod turn;
 mod verify;
 mod view;

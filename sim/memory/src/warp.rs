@@ -1,7 +1,8 @@
 //! Warps earlier views to a new pose: the part of Rhea that keeps a place the same when you come back.
 //!
-//! Each source is drawn into the target as depth only; colour is then fetched backwards, from the pixels of one surface. Sources are composited **oldest first**: an older view keeps its pixels, because every later
-//! view was drawn from it and is a copy of a copy there.
+//! Each source is drawn into the target as depth only; colour is then fetched backwards, from the pixels of one surface. Sources are
+//! composited **oldest first**: an older view keeps its pixels, because every later view was drawn from it and is a copy of a copy
+//! there. What an older view has looked through is not there, whatever a newer one shows.
 //!
 //! Invariant: the result depends on the arguments alone. A source at the target's own pose returns its pixels unchanged.
 
@@ -14,11 +15,12 @@ use crate::placement::{Lens, Motion, Placement};
 use crate::raster::{Layer, MAX_SOURCE_SIDE_PX, Splatter};
 use crate::sample::{Taps, sample};
 use crate::surface::Surface;
+use crate::through::looked_through;
 
 /// Most sources in one warp.
 pub const MAX_SOURCES: usize = 64;
 
-/// A newer view hides an older one where it is nearer by this factor of depth (12 %).
+/// A newer view hides an older one where it is nearer by this factor of depth (12 %) and the older one could not look there.
 const OCCLUDER: f32 = 0.88;
 /// A newer view replaces an older one where it is this much finer, linear.
 pub(crate) const FINER: f32 = 1.8;
@@ -104,7 +106,7 @@ impl Warper {
                     *source = if *inverse > 0.0 { index as u16 } else { u16::MAX };
                 }
             } else {
-                self.merge(index);
+                self.merge(index, sources);
             }
             drawn += 1;
         }
@@ -112,9 +114,9 @@ impl Warper {
     }
 
     /// Adds the layer of source `index` to the best so far.
-    fn merge(&mut self, index: usize) {
+    fn merge(&mut self, index: usize, sources: &[Source<'_>]) {
         let here = self.placements[index].motion != Motion::Move;
-        let pixels = self.best_source.len();
+        let (pixels, width) = (self.best_source.len(), self.placements[index].target.width.max(1));
         let (layer, best) = (&self.layer, &mut self.best);
         let (new_inverse, new_stretch2) = (&layer.inverse[..pixels], &layer.stretch2[..pixels]);
         let (best_inverse, best_stretch2) = (&mut best.inverse[..pixels], &mut best.stretch2[..pixels]);
@@ -136,7 +138,20 @@ impl Warper {
                 // For the same reason it corrects whatever disagrees with it.
                 nearer | if here { farther | finer } else { finer & !farther }
             };
-            if take {
+            if !take {
+                continue;
+            }
+            // Something new is not where older views have looked through it: not at all before what they show, nor, as
+            // far as their soft edges tell, anywhere else.
+            let through = |of: usize, reach: usize| {
+                let Source { view, hole, .. } = &sources[of];
+                looked_through(&self.placements[of], (view, *hole), (i % width, i / width), new, reach)
+            };
+            let empty = match old == 0.0 {
+                true => (0..index).any(|of| through(of, 1)),
+                false => !here && nearer && through(usize::from(best_source[i]), 0),
+            };
+            if !empty {
                 best_inverse[i] = new;
                 best_stretch2[i] = new_stretch2[i];
                 best_cell[i] = layer.cell[i];

@@ -210,9 +210,12 @@ fn the_oldest_view_keeps_its_pixels_until_a_newer_one_is_nearer_or_finer() {
     // Seen from 8 m, it is too coarse: the newer one replaces it.
     let far = wall(8.0, [255, 0, 0]);
     assert_eq!(pick((&far, &at(4.0)), (&new, &at(-1.0))), 1);
-    // Something stands 3 m before the target's eye.
+    // Something stands 3 m before the target's eye, and the older view, 0.6 m before the wall, could not know.
     let occluder = wall(2.0, [0, 0, 255]);
-    assert_eq!(pick((&old, &at(0.4)), (&occluder, &at(-1.0))), 1);
+    let close = wall(0.6, [255, 0, 0]);
+    assert_eq!(pick((&close, &at(-3.4)), (&occluder, &at(-1.0))), 1);
+    // Where it has looked through that spot to the wall, nothing stands there.
+    assert_eq!(pick((&old, &at(0.4)), (&occluder, &at(-1.0))), 0);
     // A farther surface in the newer view does not come through.
     let behind = wall(9.0, [0, 0, 255]);
     assert_eq!(pick((&old, &at(0.4)), (&behind, &at(-1.0))), 0);

@@ -30,6 +30,8 @@ pub struct Options {
     pub policy: Option<Policy>,
     /// How strictly views are held to what memory knows.
     pub rules: Rules,
+    /// Does what memory knows stand in the way? A benchmark whose ways are free in truth walks them as they are given.
+    pub clip_moves: bool,
     /// Does the narration remind of things that are out of view?
     pub recount: bool,
     /// Begin a scene with the model's own drawing of its first view instead of the exact one.
@@ -51,6 +53,7 @@ impl Default for Options {
             recall_views: 8,
             policy: None,
             rules: Rules::default(),
+            clip_moves: true,
             recount: true,
             own_start: false,
             model_hash: None,

@@ -8,6 +8,7 @@
 mod counted;
 mod decodings;
 mod figures;
+pub mod returns;
 mod walks;
 mod words;
 

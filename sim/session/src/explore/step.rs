@@ -8,7 +8,7 @@ use rhea_scene::{Move, Pose};
 
 use super::ExploreSession;
 use crate::check::draw_checked;
-use crate::clip::clip;
+use crate::clip::{Clipped, clip};
 use crate::command::Command;
 use crate::error::SessionError;
 use crate::event::{SessionEvent, StepControl, StepReport, ViewReady};
@@ -58,7 +58,10 @@ impl ExploreSession {
     ) -> Result<StepReport, SessionError> {
         let began_secs = self.clock.now_secs();
         let from = self.pose();
-        let clipped = clip(&self.memory, &mut self.warper, &self.camera, &from, asked);
+        let clipped = match self.options.clip_moves {
+            true => clip(&self.memory, &mut self.warper, &self.camera, &from, asked),
+            false => Clipped { step: *asked, clip: None },
+        };
         let command = clipped.step.command();
         on_event(SessionEvent::StepStarted { step: self.step_number() + 1, command: command.clone() });
         let note = clipped.clip.map(|clip| {
