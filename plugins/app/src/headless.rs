@@ -101,7 +101,7 @@ impl Telling {
             // The start is saved before any step is done; it has a line of its own.
             SessionEvent::Saved { records: 1, .. } => progress.say(&format!("start: {}: {}", self.command, self.words)),
             SessionEvent::Saved { .. } => progress.step(at.done as u64 + 1, &self.command, &self.words),
-            SessionEvent::ViewReady(_) | SessionEvent::NarrationText(_) => {}
+            SessionEvent::ViewReady(_) | SessionEvent::NarrationText(_) | SessionEvent::Mapped(_) => {}
         }
     }
 }

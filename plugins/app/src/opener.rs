@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 
 use rhea_engine::{Imagination, Imagine};
 use rhea_explore::{Ended, Failure, Opener, WalkEvent, Walker};
-use rhea_memory::Ground;
 use rhea_session::replay::FileStorage;
 use rhea_session::{
     Beginning, Command, ExploreSession, Options, ScriptStart, SessionError, SessionEvent, Setup, StepControl, StepReport,
@@ -85,11 +84,9 @@ impl Opener for SessionOpener {
         let started = beginning.begin(setup, locked.as_mut(), control, on_event);
         drop(locked);
         match started {
-            Ok((session, _)) => {
-                let also = self.saving.also.clone();
-                let mut walker = SessionWalker { session, model, replay, also, ground: Ground::default() };
-                walker.tell_map(tell);
-                Ok(Box::new(walker))
+            Ok((mut session, _)) => {
+                session.tell_maps(&mut |event| tell(WalkEvent::Session(event)));
+                Ok(Box::new(SessionWalker { session, model, replay, also: self.saving.also.clone() }))
             }
             Err(error) => {
                 // A recording of a walk that never began is of no use to anybody.
@@ -107,14 +104,9 @@ struct SessionWalker {
     model: SharedModel,
     replay: Option<PathBuf>,
     also: Option<PathBuf>,
-    ground: Ground,
 }
 
 impl SessionWalker {
-    fn tell_map(&mut self, tell: &mut dyn FnMut(WalkEvent)) {
-        tell(WalkEvent::Map(Arc::new(self.session.map(&mut self.ground))));
-    }
-
     /// Writes the world beside its recording, and where else it was asked for.
     fn save(&self) -> Result<(), Failure> {
         let world = self.session.to_world();
@@ -137,15 +129,7 @@ impl Walker for SessionWalker {
     ) -> Result<StepReport, Ended> {
         let mut model = lock(&self.model)?;
         let command = Command::Text(command.to_owned());
-        let drawn = self.session.memory().len();
-        let on_event = &mut |event| tell(WalkEvent::Session(event));
-        let outcome = self.session.step(command, model.as_mut(), control, on_event).map_err(ended);
-        drop(model);
-        // A command of several steps may have gone some way before it ended in an error.
-        if outcome.is_ok() || self.session.memory().len() != drawn {
-            self.tell_map(tell);
-        }
-        outcome
+        self.session.step(command, model.as_mut(), control, &mut |event| tell(WalkEvent::Session(event))).map_err(ended)
     }
 
     fn finish(mut self: Box<Self>) -> Result<Option<PathBuf>, Failure> {

@@ -3,9 +3,7 @@
 //! Plain values: no threads, no Bevy, no egui.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use rhea_memory::MapFacts;
 use rhea_session::{ScriptStart, SessionEvent, StepControl, StepReport};
 
 /// Something that happened in a walk.
@@ -22,8 +20,6 @@ pub enum WalkEvent {
         /// The recording.
         replay: Option<PathBuf>,
     },
-    /// The map, as it is after the latest step.
-    Map(Arc<MapFacts>),
     /// An event of the session.
     Session(SessionEvent),
 }

@@ -190,10 +190,6 @@ impl Walk {
                     ..Self::default()
                 };
             }
-            WalkEvent::Map(map) => {
-                self.map = map;
-                self.map_serial += 1;
-            }
             WalkEvent::Session(event) => self.stepped(event, after_secs),
         }
     }
@@ -201,6 +197,10 @@ impl Walk {
     fn stepped(&mut self, event: SessionEvent, after_secs: f32) {
         match event {
             SessionEvent::StepStarted { .. } | SessionEvent::Saved { .. } => {}
+            SessionEvent::Mapped(map) => {
+                self.map = map;
+                self.map_serial += 1;
+            }
             SessionEvent::Clipped(clip) => {
                 self.remark = format!("Something is in the way: walked {:.2} of {:.2} m.", clip.walked_m, clip.asked_m);
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rhea_engine::Cancel;
-use rhea_memory::{Recall, Verdict};
+use rhea_memory::{MapFacts, Recall, Verdict};
 use rhea_picture::Rgbd;
 use rhea_scene::Pose;
 
@@ -27,6 +27,8 @@ pub enum SessionEvent {
     NarrationText(String),
     /// The narration ended.
     NarrationDone(NarrationNote),
+    /// The map has changed; only where maps are told.
+    Mapped(Arc<MapFacts>),
     /// The last view was taken back; this is the one before.
     Undone {
         /// Number of the view the walker is back at.

@@ -46,6 +46,8 @@ pub struct ExploreSession {
     drawn: u64,
     recorder: Recorder,
     clock: Box<dyn Clock>,
+    /// Kept from map to map, where maps are told.
+    mapping: Option<Ground>,
 }
 
 impl ExploreSession {
@@ -97,6 +99,7 @@ impl ExploreSession {
             drawn: 0,
             recorder,
             clock,
+            mapping: None,
         };
         let note = first.round_trip_db.map(|score| format!("round trip {score:.1} dB"));
         let recall = RecallNote::default();
@@ -172,6 +175,7 @@ impl ExploreSession {
             drawn: about.drawn,
             recorder,
             clock,
+            mapping: None,
         };
         let report = session.taken_up(&latest, on_event);
         Ok((session, report))
@@ -190,6 +194,19 @@ impl ExploreSession {
     pub fn map(&self, ground: &mut Ground) -> MapFacts {
         ground.update(&self.memory);
         MapFacts::of(&self.memory, ground, self.landmarks.on_the_map())
+    }
+
+    /// Tells the map now, and from now on after everything that changes it.
+    pub fn tell_maps(&mut self, on_event: &mut dyn FnMut(SessionEvent)) {
+        self.mapping = Some(Ground::default());
+        self.tell_map(on_event);
+    }
+
+    fn tell_map(&mut self, on_event: &mut dyn FnMut(SessionEvent)) {
+        if let Some(mut ground) = self.mapping.take() {
+            on_event(SessionEvent::Mapped(Arc::new(self.map(&mut ground))));
+            self.mapping = Some(ground);
+        }
     }
 
     /// The things with names that are remembered, and where they stand.
@@ -302,7 +319,9 @@ impl ExploreSession {
             narration: None,
             timings: Timings::default(),
         };
-        self.recorder.append(&record, self.clock.now_secs(), on_event)
+        let recorded = self.recorder.append(&record, self.clock.now_secs(), on_event);
+        self.tell_map(on_event);
+        recorded
     }
 
     /// The report of a step that drew no view.

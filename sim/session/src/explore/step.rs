@@ -241,6 +241,7 @@ impl ExploreSession {
             self.close_loop(closing);
         }
         self.drawn += 1;
+        self.tell_map(on_event);
         StepReport { step, command: told.command, pose, clip: None, recall: Some(recall), narration, timings, recorded }
     }
 
