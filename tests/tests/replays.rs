@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use rhea_memory::{World, diff};
-use rhea_session::replay::{ReplayReader, RecordKind, world_of};
+use rhea_session::replay::{RecordKind, ReplayReader, world_of};
 
 #[test]
 fn the_first_format_opens_whole() {

@@ -22,8 +22,8 @@ use crate::generation::CanvasSettings;
 use crate::guidance::Guidance;
 use crate::reader::{Prompts, Reader, Streams};
 use crate::request::{
-    Cancel, Candidate, Filter, Imagine, Imagined, NarrationRequest, ShownTurn, TextPiece, ViewRequest, ViewRoom, ViewTask,
-    ViewTimings,
+    Cancel, Candidate, Filter, Imagine, Imagined, NarrationRequest, ShownTurn, TextPiece, ViewRequest, ViewRoom,
+    ViewTask, ViewTimings,
 };
 use crate::sampler::Sampler;
 use crate::{limits, next_token};

@@ -32,10 +32,10 @@ impl Picture {
         let along = [to[0] - from[0], to[1] - from[1]];
         let length2 = along[0] * along[0] + along[1] * along[1];
         let reach = 0.5 * width_px + 0.5;
-        let corners = [[from[0].min(to[0]) - reach, from[1].min(to[1]) - reach], [
-            from[0].max(to[0]) + reach,
-            from[1].max(to[1]) + reach,
-        ]];
+        let corners = [
+            [from[0].min(to[0]) - reach, from[1].min(to[1]) - reach],
+            [from[0].max(to[0]) + reach, from[1].max(to[1]) + reach],
+        ];
         self.shade(corners, ink, |x, y| {
             let (dx, dy) = (x - from[0], y - from[1]);
             let at = if length2 > 0.0 { ((dx * along[0] + dy * along[1]) / length2).clamp(0.0, 1.0) } else { 0.0 };
@@ -79,9 +79,7 @@ impl Picture {
     /// A filled rectangle from its upper left corner.
     pub fn rectangle(&mut self, corner: [f32; 2], size: [f32; 2], ink: Ink) {
         let far = [corner[0] + size[0], corner[1] + size[1]];
-        self.shade([corner, far], ink, |x, y| {
-            (x - corner[0]).min(far[0] - x).min(y - corner[1]).min(far[1] - y) + 0.5
-        });
+        self.shade([corner, far], ink, |x, y| (x - corner[0]).min(far[0] - x).min(y - corner[1]).min(far[1] - y) + 0.5);
     }
 
     /// Words in letters of 5 x 7 px times `scale`, from their upper left corner; ASCII.
@@ -108,7 +106,9 @@ impl Picture {
     /// Inks the pixels between two corners, each as much as `cover` says of its middle: 0 and less is not at all, 1 is wholly.
     fn shade(&mut self, [low, high]: [[f32; 2]; 2], ink: Ink, cover: impl Fn(f32, f32) -> f32) {
         // The casts saturate, and take NaN for 0.
-        let span = |k: usize, side: usize| (low[k].floor().max(0.0) as usize).min(side)..(high[k].ceil().max(0.0) as usize).min(side);
+        let span = |k: usize, side: usize| {
+            (low[k].floor().max(0.0) as usize).min(side)..(high[k].ceil().max(0.0) as usize).min(side)
+        };
         for y in span(1, self.height) {
             for x in span(0, self.width) {
                 let share = cover(x as f32 + 0.5, y as f32 + 0.5).clamp(0.0, 1.0) * ink.opacity;

@@ -42,7 +42,8 @@ pub fn run(args: &ExploreArgs) -> Result<ExitCode> {
     };
     check_save(args)?;
     let out = place::output_folder(args.out.as_deref())?;
-    let (seed, saving) = (args.seed.unwrap_or(DEFAULT_SEED), Saving { also: args.save_world.clone(), adopt: args.adopt });
+    let (seed, saving) =
+        (args.seed.unwrap_or(DEFAULT_SEED), Saving { also: args.save_world.clone(), adopt: args.adopt });
     let opener = SessionOpener::new(folder, out.clone(), seed, saving);
     // The model loads while the window opens.
     let (thread, link) = SessionThread::start(Box::new(opener), start).hint("Close other programs and try again.")?;

@@ -67,7 +67,9 @@ fn hint_for(error: &SessionError) -> &'static str {
         | SessionError::Text { .. } => {
             "Begin with something else: --world FILE.ron, --caption TEXT or --picture FILE.png."
         }
-        SessionError::OtherModel { .. } => "Name the model that drew it with --model DIR, or keep its pictures with --adopt.",
+        SessionError::OtherModel { .. } => {
+            "Name the model that drew it with --model DIR, or keep its pictures with --adopt."
+        }
         SessionError::World(_) => {
             "Name another with --world FILE; `rhea world rebuild` makes one from the recording of a walk."
         }
@@ -121,7 +123,10 @@ fn print_summary(summary: &Summary) {
         say!("warning: {} steps could not be recorded", summary.unrecorded);
     }
     if let Some((times, mean_db, least_db)) = summary.revisits {
-        say!("{times} revisits agreed with memory: {mean_db:.1} dB on average, {least_db:.1} dB at least; {} loops closed", summary.loops);
+        say!(
+            "{times} revisits agreed with memory: {mean_db:.1} dB on average, {least_db:.1} dB at least; {} loops closed",
+            summary.loops
+        );
     }
     let kib = |bytes: u64, views: usize| bytes as f64 / 1024.0 / views.max(1) as f64;
     let (world, replay) = (kib(summary.world_bytes, summary.world_views), kib(summary.replay_bytes, summary.views));

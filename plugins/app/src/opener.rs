@@ -9,7 +9,8 @@ use rhea_engine::{Imagination, Imagine};
 use rhea_explore::{Ended, Failure, Opener, WalkEvent, Walker};
 use rhea_session::replay::FileStorage;
 use rhea_session::{
-    Beginning, Command, ExploreSession, Options, ScriptStart, SessionError, SessionEvent, Setup, StepControl, StepReport,
+    Beginning, Command, ExploreSession, Options, ScriptStart, SessionError, SessionEvent, Setup, StepControl,
+    StepReport,
 };
 
 /// Recordings in one output folder.

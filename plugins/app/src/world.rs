@@ -101,11 +101,13 @@ pub fn run(what: &WorldWhat) -> Result<ExitCode> {
         WorldWhat::Rebuild { replay, onto, out } => {
             free(out)?;
             let base = onto.as_deref().map(open).transpose()?;
-            let recorded = ReplayReader::open(replay).hint("Recordings end in .mcap and lie in the output folder of the walk.")?;
+            let recorded =
+                ReplayReader::open(replay).hint("Recordings end in .mcap and lie in the output folder of the walk.")?;
             if let Some(torn) = &recorded.torn {
                 complain!("warning: the recording breaks off at byte {}: {}", torn.offset, torn.reason);
             }
-            let world = world_of(&recorded, base).hint("Name the world that the walk went on from with --onto FILE.")?;
+            let world =
+                world_of(&recorded, base).hint("Name the world that the walk went on from with --onto FILE.")?;
             save(&world, out)?;
         }
     }
@@ -156,7 +158,12 @@ fn merge(first: &Path, second: &Path, out: &Path) -> Result<()> {
     free(out)?;
     let (mut world, other) = (open(first)?, open(second)?);
     let merged = world.merge(&other).hint("Merge forks of one world: `rhea world fork` makes them.")?;
-    say!("{} views in common, {} came in, {} of them of places drawn otherwise", merged.common, merged.added, merged.outvoted);
+    say!(
+        "{} views in common, {} came in, {} of them of places drawn otherwise",
+        merged.common,
+        merged.added,
+        merged.outvoted
+    );
     save(&world, out)
 }
 
@@ -192,7 +199,10 @@ fn info(file: &Path) -> Result<()> {
     let lineage = memory.views().iter().map(|view| view.lineage).max().unwrap_or(0);
     let kept = |of: fn(&rhea_memory::Node) -> bool| memory.nodes().iter().filter(|node| of(node)).count();
     let (pinned, forgotten) = (kept(|node| node.pinned), kept(|node| node.forgotten));
-    line("memory", format!("{} edits, {pinned} pinned, {forgotten} forgotten, longest lineage {lineage}", memory.edits().len()));
+    line(
+        "memory",
+        format!("{} edits, {pinned} pinned, {forgotten} forgotten, longest lineage {lineage}", memory.edits().len()),
+    );
     let things: Vec<String> = Landmarks::of(memory).all().iter().take(12).map(Landmark::phrase).collect();
     line("things", if things.is_empty() { "none with a name yet".to_owned() } else { things.join(", ") });
     if damage.is_empty() {

@@ -197,7 +197,8 @@ fn send_controls(mut fired: MessageReader<Fired>, link: Option<Res<SessionLink>>
             }
             ActionId::Roam => {
                 walk.roaming = !walk.roaming;
-                let told = if walk.roaming { "Walking by itself; any move, Esc or G ends it." } else { "You walk again." };
+                let told =
+                    if walk.roaming { "Walking by itself; any move, Esc or G ends it." } else { "You walk again." };
                 walk.inform(told);
                 Ok(())
             }

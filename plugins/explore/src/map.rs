@@ -109,23 +109,23 @@ fn scale_bar(painter: &Painter, rect: Rect, points_per_m: f32) {
 
 /// What the colours mean, with how many views have each verdict.
 fn legend(ui: &mut egui::Ui, facts: &MapFacts) {
-    let entry = |ui: &mut egui::Ui, rgb: [u8; 3], words: String| {
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 5.0;
-            let (rect, _) = ui.allocate_exact_size(vec2(9.0, 9.0), egui::Sense::hover());
-            ui.painter().circle_filled(rect.center(), 4.0, colour(Ink::solid(rgb)));
-            ui.label(egui::RichText::new(words).small().color(theme::DIM));
-        });
-    };
-    ui.horizontal_wrapped(|ui| {
-        for verdict in VERDICTS {
-            let count = facts.views.iter().filter(|view| view.verdict == verdict).count();
-            if count > 0 {
-                entry(ui, verdict_rgb(verdict), format!("{} {count}", verdict.word()));
+    let counted = VERDICTS.into_iter().filter_map(|verdict| {
+        let count = facts.views.iter().filter(|view| view.verdict == verdict).count();
+        (count > 0).then(|| (verdict_rgb(verdict), format!("{} {count}", verdict.word())))
+    });
+    let marks = LEGEND.iter().take(3).map(|(words, rgb)| (*rgb, (*words).to_owned()));
+    let entries: Vec<([u8; 3], String)> = counted.chain(marks).collect();
+    egui::Grid::new("map legend").num_columns(2).spacing(vec2(10.0, 1.0)).show(ui, |ui| {
+        for pair in entries.chunks(2) {
+            for (rgb, words) in pair {
+                let [r, g, b] = *rgb;
+                let mut job = egui::text::LayoutJob::default();
+                let format = |colour| egui::TextFormat::simple(egui::FontId::proportional(12.5), colour);
+                job.append("●", 0.0, format(Color32::from_rgb(r, g, b)));
+                job.append(words, 5.0, format(theme::DIM));
+                ui.label(job);
             }
-        }
-        for (words, rgb) in LEGEND.iter().take(3) {
-            entry(ui, *rgb, (*words).to_owned());
+            ui.end_row();
         }
     });
     let (views, places, loops) = (facts.views.len(), facts.places.len(), facts.loops());

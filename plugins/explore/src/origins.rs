@@ -11,7 +11,7 @@ use crate::theme;
 use crate::view::Picture;
 
 /// How much of the tint is seen, of 255.
-const TINT: u8 = 105;
+const TINT: u8 = 110;
 /// Tints, told apart by colour-blind people too; a step has the tint of its position in the list.
 const TINTS: [[u8; 3]; 8] = [
     [0x56, 0xb4, 0xe9],
@@ -25,6 +25,8 @@ const TINTS: [[u8; 3]; 8] = [
 ];
 /// Parts smaller than this share of the view get no number on them; they are in the list all the same.
 const LEAST_LABELLED: f32 = 0.015;
+/// A number stands where this many pixels a side are mostly of its part.
+const AROUND: usize = 7;
 /// Width of the stripes over what is new, picture pixels.
 const STRIPE_PX: usize = 3;
 
@@ -32,6 +34,7 @@ const STRIPE_PX: usize = 3;
 #[derive(Default)]
 pub struct OriginsOnScreen {
     picture: Picture,
+    parts: Vec<Part>,
     shown: u64,
 }
 
@@ -57,6 +60,7 @@ impl OriginsOnScreen {
     ) {
         if self.shown != serial {
             self.shown = serial;
+            self.parts = parts(origins);
             self.picture.set(
                 (origins.width, origins.height),
                 tinted(origins),
@@ -70,7 +74,7 @@ impl OriginsOnScreen {
     /// Draws the overlay over the view, which fills `rect`.
     pub fn show(&self, painter: &Painter, rect: Rect, origins: &Origins) {
         self.picture.draw(painter, rect, Color32::WHITE);
-        let parts = parts(origins);
+        let parts = &self.parts;
         let scale = vec2(rect.width() / origins.width.max(1) as f32, rect.height() / origins.height.max(1) as f32);
         for part in parts.iter().filter(|part| part.share >= LEAST_LABELLED) {
             let at = rect.min + vec2(part.at[0] as f32 + 0.5, part.at[1] as f32 + 0.5) * scale;
@@ -78,7 +82,7 @@ impl OriginsOnScreen {
             badge(painter, at, Align2::CENTER_CENTER, &words, tint(origins, part.step));
         }
         let mut at = pos2(rect.left() + 10.0, rect.top() + 10.0);
-        for part in &parts {
+        for part in parts {
             let from = part.step.map_or_else(|| "new, imagined".to_owned(), |step| format!("from step {step}"));
             let words = format!("{from}: {:.0} %", part.share * 100.0);
             at.y += badge(painter, at, Align2::LEFT_TOP, &words, tint(origins, part.step)) + 4.0;
@@ -111,7 +115,8 @@ fn tinted(origins: &Origins) -> Vec<u8> {
             let dark = (x + y) / STRIPE_PX % 2 == 0;
             return [0, 0, 0, if dark { 120 } else { 0 }];
         }
-        let [r, g, b] = TINTS[usize::from(*source) % TINTS.len()];
+        // Colours come multiplied by their opacity.
+        let [r, g, b] = TINTS[usize::from(*source) % TINTS.len()].map(|v| (u16::from(v) * u16::from(TINT) / 255) as u8);
         [r, g, b, TINT]
     };
     origins.source.iter().enumerate().flat_map(pixel).collect()
@@ -128,15 +133,22 @@ pub fn parts(origins: &Origins) -> Vec<Part> {
             Some(at) => usize::from(source) == at,
             None => usize::from(source) >= origins.steps.len(),
         };
-        let pixels: Vec<[usize; 2]> = (0..origins.source.len())
-            .filter(|i| belongs(origins.source[*i]))
-            .map(|i| [i % width, i / width])
-            .collect();
+        let pixels: Vec<[usize; 2]> =
+            (0..origins.source.len()).filter(|i| belongs(origins.source[*i])).map(|i| [i % width, i / width]).collect();
         let count = pixels.len() as f32;
         let middle = [0, 1].map(|k| pixels.iter().map(|at| at[k] as f32).sum::<f32>() / count);
         let apart = |at: &[usize; 2]| (at[0] as f32 - middle[0]).hypot(at[1] as f32 - middle[1]);
-        // Its own pixel nearest to the middle: a part may lie in pieces, or around another.
-        let Some(at) = pixels.iter().copied().min_by(|a, b| apart(a).total_cmp(&apart(b))) else { continue };
+        // Its own pixel nearest to the middle, where most around is its own too: a part may lie in pieces, or around another.
+        let own = |x: usize, y: usize| x < width && origins.source.get(y * width + x).is_some_and(|s| belongs(*s));
+        let solid = |at: &&[usize; 2]| {
+            let around = (0..AROUND * AROUND).map(|n| [at[0] + n % AROUND, at[1] + n / AROUND]);
+            let inside =
+                around.filter(|[x, y]| *x >= AROUND / 2 && *y >= AROUND / 2 && own(x - AROUND / 2, y - AROUND / 2));
+            inside.count() * 4 >= AROUND * AROUND * 3
+        };
+        let nearest = |a: &[usize; 2], b: &[usize; 2]| apart(a).total_cmp(&apart(b));
+        let best = pixels.iter().filter(solid).copied().min_by(nearest);
+        let Some(at) = best.or_else(|| pixels.iter().copied().min_by(nearest)) else { continue };
         let step = which.and_then(|at| origins.steps.get(at).copied());
         parts.push(Part { step, share: count / origins.source.len().max(1) as f32, at });
     }
@@ -163,7 +175,8 @@ mod tests {
             assert_eq!(origins.step_at(part.at[0], part.at[1]), part.step);
         }
         let rgba = tinted(&origins);
-        assert_eq!((rgba.len(), &rgba[..4]), (400, &[0x56, 0xb4, 0xe9, TINT][..]));
+        let tint = [0x56_u16, 0xb4, 0xe9].map(|v| (v * u16::from(TINT) / 255) as u8);
+        assert_eq!((rgba.len(), &rgba[..3], rgba[3]), (400, &tint[..], TINT));
         assert_eq!(rgba[9 * 4..9 * 4 + 3], [0, 0, 0], "what is new is not tinted");
     }
 }

@@ -105,9 +105,7 @@ fn relaxation() {
         }
     }
     let apart = |poses: &[Pose]| {
-        let far = |(a, b): (&Pose, &Pose)| {
-            (a.position_m[0] - b.position_m[0]).hypot(a.position_m[2] - b.position_m[2])
-        };
+        let far = |(a, b): (&Pose, &Pose)| (a.position_m[0] - b.position_m[0]).hypot(a.position_m[2] - b.position_m[2]);
         poses.iter().zip(&truth).map(far).fold(0.0, f32::max)
     };
     let mut relaxed = drifted.clone();

@@ -335,7 +335,7 @@ mod tests {
                 assert!(ball.may_be_seen(&target) || view.cells(&target) == 0);
             }
         }
-        assert!(ruled_out > 400, "{ruled_out}");
+        assert!(ruled_out > 200, "{ruled_out}");
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub fn measured_move(before: &Rgbd, after: &Rgbd, camera: &Camera, commanded: &M
     }
     let mean = tried.iter().map(|(error, ..)| error).sum::<f64>() / tried.len().max(1) as f64;
     let (least, turn_rad, growth) = tried.into_iter().min_by(|a, b| a.0.total_cmp(&b.0))?;
-    if least > SHARPNESS * mean {
+    if least >= SHARPNESS * mean {
         return None;
     }
     let grown = growth.ln();

@@ -43,8 +43,8 @@ pub use graph::{
     relax,
 };
 pub use map::{
-    GROUND_CELLS, GROUND_SIDE_M, Ground, LEGEND, MapFacts, MapPlace, MapThing, MapView, Mark, Radius, map_picture, shown_span,
-    verdict_rgb,
+    GROUND_CELLS, GROUND_SIDE_M, Ground, LEGEND, MapFacts, MapPlace, MapThing, MapView, Mark, Radius, map_picture,
+    shown_span, verdict_rgb,
 };
 pub use memory::{COPY_BELOW, Memory};
 pub use pinning::{TurnedView, known_after_turn, measured_turn};

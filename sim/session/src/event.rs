@@ -87,7 +87,8 @@ impl Origins {
 
     pub(crate) fn of(recall: &Recall) -> Self {
         let warp = &recall.warp;
-        let source = warp.source.iter().zip(&warp.valid).map(|(source, valid)| if *valid { *source } else { Self::NEW });
+        let source =
+            warp.source.iter().zip(&warp.valid).map(|(source, valid)| if *valid { *source } else { Self::NEW });
         Self {
             width: warp.view.width,
             height: warp.view.height,

@@ -29,7 +29,8 @@ impl Turner {
 
     fn coded(mut view: Rgbd) -> Imagined {
         view.depth_m.fill(FARTHEST_M);
-        let codes = (0..CELLS * CELLS).map(|cell| u32::from(view.rgb[cell * 3 * SIDE * SIDE / (CELLS * CELLS)])).collect();
+        let codes =
+            (0..CELLS * CELLS).map(|cell| u32::from(view.rgb[cell * 3 * SIDE * SIDE / (CELLS * CELLS)])).collect();
         Imagined { view, codes, rows: CELLS, cols: CELLS, passes: 1, timings: ViewTimings::default() }
     }
 }
@@ -135,6 +136,10 @@ fn the_motion_that_was_drawn_is_measured_and_a_closed_loop_corrects_the_rest() {
     };
     assert!(off(&session.pose()) < 1.0, "{} degrees off", off(&session.pose()));
     let edges = session.memory().edges();
-    assert!(edges.iter().all(|edge| edge.spread.turn_rad2 > 0.0 && edge.commanded.is_some() == (edge.kind != EdgeKind::Loop)));
+    assert!(
+        edges
+            .iter()
+            .all(|edge| edge.spread.turn_rad2 > 0.0 && edge.commanded.is_some() == (edge.kind != EdgeKind::Loop))
+    );
     assert!(edges.iter().any(|edge| edge.kind == EdgeKind::Loop), "a full round closes a loop");
 }

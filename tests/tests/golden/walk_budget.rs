@@ -34,7 +34,9 @@ fn golden_vocabulary_walk_budget() {
             let prompt = WalkPrompt {
                 world: WORLD.into(),
                 anchor: share.anchor.then(|| picture.clone()),
-                recalled: (0..share.recalled).map(|n| ShownView { words: words(n), picture: picture.clone() }).collect(),
+                recalled: (0..share.recalled)
+                    .map(|n| ShownView { words: words(n), picture: picture.clone() })
+                    .collect(),
                 turns: vec![turn; share.turns],
                 command: "turn right 15 degrees and look up 10 degrees".into(),
             };

@@ -10,10 +10,10 @@ use rhea_scene::{Camera, Move, Pose, Rendered, Renderer, Scene, Threads, generat
 use rhea_session::{Command, ExploreSession, Options, SessionEvent, Setup, Start, StepControl, StepReport};
 
 use super::counted::Counted;
-use super::recounted::recounted_walk;
 use super::figures::{
     DecodingFigures, Figures, Mean, NarrationFigures, NextViewFigures, RevisitFigures, RoundTripFigures, WalkFigures,
 };
+use super::recounted::recounted_walk;
 use crate::LessonError;
 use crate::frames::TRAINING_SEEDS;
 use crate::text::{Told, in_view};

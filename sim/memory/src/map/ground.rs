@@ -48,7 +48,8 @@ impl Ground {
         let same = self.painted.iter().zip(now).take_while(|(old, new)| **old == *new).count();
         if same == 0 {
             self.cells = vec![None; GROUND_CELLS * GROUND_CELLS];
-            self.middle_m = memory.views().first().map_or([0.0; 2], |view| [view.pose.position_m[0], view.pose.position_m[2]]);
+            self.middle_m =
+                memory.views().first().map_or([0.0; 2], |view| [view.pose.position_m[0], view.pose.position_m[2]]);
         } else if same < self.painted.len() {
             for cell in &mut self.cells {
                 *cell = cell.filter(|cell| (cell.view as usize) < same);
@@ -126,7 +127,8 @@ mod tests {
         let (mut memory, mut ground) = (Memory::new(), Ground::default());
         memory.insert(wall_ahead(0.0, [200, 0, 0]));
         ground.update(&memory);
-        let at = |ground: &Ground, x: f32, z: f32| ground.cell_index([x, z]).and_then(|i| ground.cells[i]).map(|c| c.rgb);
+        let at =
+            |ground: &Ground, x: f32, z: f32| ground.cell_index([x, z]).and_then(|i| ground.cells[i]).map(|c| c.rgb);
         assert_eq!(at(&ground, 0.0, -2.0), Some([200, 0, 0]));
         assert_eq!(at(&ground, 0.0, 2.0), None);
         assert!(ground.cells.iter().flatten().all(|cell| cell.height_m < ROOF_M), "no ceilings");

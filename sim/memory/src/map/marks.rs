@@ -15,6 +15,9 @@ const MAX_DOTS: usize = 2000;
 /// How far a recalled view's cone reaches, metres.
 const CONE_M: f32 = 1.1;
 
+/// Length of the line that shows a view's heading, metres.
+const HEADING_M: f32 = 0.18;
+
 const PATH: [u8; 3] = [0x7c, 0xb7, 0xff];
 const LOOP: [u8; 3] = [0xe0, 0x7a, 0xe8];
 const RECALLED: [u8; 3] = [0xff, 0xd7, 0x5e];
@@ -159,6 +162,8 @@ impl MapFacts {
             let opacity = if view.forgotten { 0.35 } else { 1.0 };
             let ink = Ink::faint(verdict_rgb(view.verdict), opacity);
             marks.push(Mark::Disc { at_m: plan(view), radius_px: 2.6, ink });
+            let (from_m, to_m) = (plan(view), ahead(view, HEADING_M));
+            marks.push(Mark::Line { from_m, to_m, width_px: 1.0, ink });
             if view.pinned {
                 marks.push(Mark::Ring { at_m: plan(view), radius: Radius::Px(5.0), ink: Ink::solid(RECALLED) });
             }
@@ -193,6 +198,12 @@ impl MapFacts {
 
 fn plan(view: &MapView) -> [f32; 2] {
     [view.pose.position_m[0], view.pose.position_m[2]]
+}
+
+/// The point straight ahead of a view.
+fn ahead(view: &MapView, reach_m: f32) -> [f32; 2] {
+    let ([x, z], (s, c)) = (plan(view), view.pose.yaw_rad.sin_cos());
+    [x - s * reach_m, z - c * reach_m]
 }
 
 /// The eye and the two ends of what it sees, `reach_m` away.
@@ -244,8 +255,8 @@ mod tests {
         };
         let marks = facts.marks();
         let lines = marks.iter().filter(|mark| matches!(mark, Mark::Line { .. })).count();
-        // A step, a loop, and from the recalled view; a turn has no length, and what points nowhere is left out.
-        assert_eq!((lines, facts.loops()), (3, 2));
+        // A step, a loop, from the recalled view, and three headings; a turn has no length, and what points nowhere is left out.
+        assert_eq!((lines, facts.loops()), (3 + 3, 2));
         let extended = Ink::solid(verdict_rgb(Verdict::Extended));
         let dots = marks.iter().filter(|mark| matches!(mark, Mark::Disc { ink, .. } if *ink == extended)).count();
         assert_eq!(dots, 3 + 1, "every view, and the walker's own");

@@ -62,7 +62,8 @@ fn ground(picture: &mut Picture, facts: &MapFacts, middle: [f32; 2], span: f32) 
             };
             let (Some(column), Some(row)) = (cell(x, 0), cell(y, 1)) else { continue };
             let from = (row * GROUND_CELLS + column) * 4;
-            let (Some([r, g, b, 255]), to) = (facts.ground_rgba.get(from..from + 4), (y * picture.width + x) * 3) else {
+            let (Some([r, g, b, 255]), to) = (facts.ground_rgba.get(from..from + 4), (y * picture.width + x) * 3)
+            else {
                 continue;
             };
             for (to, from) in picture.rgb.iter_mut().skip(to).zip([r, g, b]) {

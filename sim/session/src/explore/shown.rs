@@ -201,6 +201,9 @@ mod tests {
         assert_eq!(seen_at(12, &at(0.0, 0.0, 120.0), &here), "Seen at step 12, 30 degrees to the left");
         // At 90 degrees one looks west: east of him is behind.
         assert_eq!(seen_at(3, &at(1.5, 0.0, 90.0), &here), "Seen at step 3, 1.5 m behind, looking the same way");
-        assert_eq!(seen_at(4, &at(0.0, -2.0, 45.0), &here), "Seen at step 4, 2.0 m to the right, 45 degrees to the right");
+        assert_eq!(
+            seen_at(4, &at(0.0, -2.0, 45.0), &here),
+            "Seen at step 4, 2.0 m to the right, 45 degrees to the right"
+        );
     }
 }

@@ -53,7 +53,8 @@ fn remembered_onto(base: Option<World>, replay: &Replay) -> Result<Memory, Repla
         memory = base.forked(views).memory;
         let same = memory.latest().is_some_and(|view| view.pose == first.pose);
         if memory.len() != views || !same || *memory.latest().map_or(&[][..], |v| &v.rgbd.rgb) != *replay.view(0)?.rgb {
-            let what = format!("view in common with this world: the walk goes on from step {} of another one", first.step);
+            let what =
+                format!("view in common with this world: the walk goes on from step {} of another one", first.step);
             return Err(missing(what));
         }
         steps.next();
