@@ -101,7 +101,8 @@ pub struct ExploreArgs {
     /// The model.
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Seed of everything random; the same seed, start and moves give the same walk [default: 1, or the script's].
+    /// Seed of everything random; the same seed, start and moves give the same walk [default: 1, or the script's]. A saved world
+    /// keeps its own.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// Walk without a window, along a script.

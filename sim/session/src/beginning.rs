@@ -113,8 +113,5 @@ pub fn damage_in_words(name: &str, damage: &[Damage], views: usize) -> String {
     let more = damage.len().saturating_sub(told.len());
     let more = if more > 0 { format!(", and {more} more") } else { String::new() };
     let parts = if damage.len() == 1 { "1 part" } else { &format!("{} parts", damage.len()) };
-    format!(
-        "{parts} of {name} could not be read ({}{more}); {views} views could, and the walk goes on with them",
-        told.join("; ")
-    )
+    format!("{parts} of {name} could not be read ({}{more}); {views} views could, and are used", told.join("; "))
 }

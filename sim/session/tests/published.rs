@@ -99,7 +99,10 @@ fn earlier_views_are_shown_far_to_near_in_words_and_within_the_budget() {
         }
     }
     let last = model.requests.last().unwrap().shown.as_ref().unwrap();
-    assert!(last.anchor.is_some() && last.recalled.len() >= 2, "{}", last.recalled.len());
+    assert!(last.anchor.is_some() && !last.recalled.is_empty());
+    let most =
+        model.requests.iter().filter_map(|request| request.shown.as_ref()).map(|shown| shown.recalled.len()).max();
+    assert!(most >= Some(2), "{most:?}");
     // All views are from one spot, so each clause has a step and a heading.
     for (words, codes) in &last.recalled {
         assert!(words.starts_with("Seen at step ") && codes.len() == CELLS * CELLS, "{words}");
@@ -117,8 +120,8 @@ fn a_turn_pins_what_an_earlier_view_knows() {
         assert_eq!(pinned.len(), CELLS * CELLS);
         pinned.iter().filter(|pinned| **pinned).count()
     };
-    // Of 8 columns a turn of 15 degrees leaves 5 or 6 with one free ring beside the new part; after a whole round all.
-    assert!((32..=48).contains(&pinned(&model.requests[0])), "{}", pinned(&model.requests[0]));
+    // A turn of 15 of 80 degrees leaves about two thirds in sight, less one free ring; after a whole round all is known.
+    assert!((24..=48).contains(&pinned(&model.requests[0])), "{}", pinned(&model.requests[0]));
     assert_eq!(pinned(&model.requests[27]), CELLS * CELLS, "the same view was drawn a round before");
 }
 
@@ -129,7 +132,7 @@ fn the_motion_that_was_drawn_is_measured_and_a_closed_loop_corrects_the_rest() {
     let session = spin(&mut model, &scene, 24);
     // The model turned 24 degrees more than it was told.
     let really_deg = (model.pose.yaw_rad - scene.starts()[0].yaw_rad).to_degrees();
-    assert!((really_deg - 24.0 * 16.0).abs() < 0.01);
+    assert!((really_deg.rem_euclid(360.0) - 24.0).abs() < 0.01, "{really_deg}");
     let off = |pose: &Pose| {
         let off = (pose.yaw_rad - model.pose.yaw_rad).to_degrees().rem_euclid(360.0);
         off.min(360.0 - off)
