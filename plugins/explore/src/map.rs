@@ -115,15 +115,12 @@ fn legend(ui: &mut egui::Ui, facts: &MapFacts) {
     });
     let marks = LEGEND.iter().take(3).map(|(words, rgb)| (*rgb, (*words).to_owned()));
     let entries: Vec<([u8; 3], String)> = counted.chain(marks).collect();
-    egui::Grid::new("map legend").num_columns(2).spacing(vec2(10.0, 1.0)).show(ui, |ui| {
+    egui::Grid::new("map legend").num_columns(4).spacing(vec2(6.0, 1.0)).show(ui, |ui| {
         for pair in entries.chunks(2) {
             for (rgb, words) in pair {
-                let [r, g, b] = *rgb;
-                let mut job = egui::text::LayoutJob::default();
-                let format = |colour| egui::TextFormat::simple(egui::FontId::proportional(12.5), colour);
-                job.append("●", 0.0, format(Color32::from_rgb(r, g, b)));
-                job.append(words, 5.0, format(theme::DIM));
-                ui.label(job);
+                let (rect, _) = ui.allocate_exact_size(vec2(9.0, 9.0), egui::Sense::hover());
+                ui.painter().circle_filled(rect.center(), 4.0, colour(Ink::solid(*rgb)));
+                ui.label(egui::RichText::new(words).small().color(theme::DIM));
             }
             ui.end_row();
         }

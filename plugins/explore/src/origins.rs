@@ -81,11 +81,12 @@ impl OriginsOnScreen {
             let words = part.step.map_or_else(|| "new".to_owned(), |step| format!("step {step}"));
             badge(painter, at, Align2::CENTER_CENTER, &words, tint(origins, part.step));
         }
-        let mut at = pos2(rect.left() + 10.0, rect.top() + 10.0);
-        for part in parts {
+        // From below, because messages come over the top.
+        let mut at = pos2(rect.left() + 10.0, rect.bottom() - 10.0);
+        for part in parts.iter().rev() {
             let from = part.step.map_or_else(|| "new, imagined".to_owned(), |step| format!("from step {step}"));
             let words = format!("{from}: {:.0} %", part.share * 100.0);
-            at.y += badge(painter, at, Align2::LEFT_TOP, &words, tint(origins, part.step)) + 4.0;
+            at.y -= badge(painter, at, Align2::LEFT_BOTTOM, &words, tint(origins, part.step)) + 4.0;
         }
     }
 }
