@@ -237,7 +237,7 @@ mod tests {
         let grid = grid(512);
         let share = |context| Budget::new(context, grid).share(50, 2, true);
         assert_eq!(share(9000).map(|s| (s.recalled, s.turns, s.anchor)), Some((3, 2, true)));
-        assert_eq!(share(6000).map(|s| (s.recalled, s.turns, s.anchor)), Some((2, 1, true)));
+        assert_eq!(share(6000).map(|s| (s.recalled, s.turns, s.anchor)), Some((1, 1, true)));
         assert_eq!(share(3000).map(|s| (s.recalled, s.turns, s.anchor)), Some((0, 0, true)));
         assert_eq!(share(1600).map(|s| (s.recalled, s.turns, s.anchor)), Some((0, 0, false)));
         assert_eq!(share(1000), None);

@@ -113,7 +113,7 @@ fn tinted(origins: &Origins) -> Vec<u8> {
     let pixel = |(i, source): (usize, &u16)| {
         let (x, y) = (i % origins.width.max(1), i / origins.width.max(1));
         if origins.steps.get(usize::from(*source)).is_none() {
-            let dark = (x + y) / STRIPE_PX % 2 == 0;
+            let dark = ((x + y) / STRIPE_PX).is_multiple_of(2);
             return [0, 0, 0, if dark { 120 } else { 0 }];
         }
         // Colours come multiplied by their opacity.

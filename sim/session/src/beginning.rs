@@ -19,7 +19,7 @@ const DAMAGE_TOLD: usize = 3;
 #[derive(Clone, Debug)]
 pub enum Beginning {
     /// A new walk.
-    New(Start),
+    New(Box<Start>),
     /// A walk that goes on.
     Saved(Box<SavedWorld>),
 }
@@ -45,7 +45,7 @@ impl Beginning {
     pub fn of_script(start: &ScriptStart, adopt: bool) -> Result<Self, SessionError> {
         match start {
             ScriptStart::World(path) => Self::world_file(path, adopt),
-            other => Start::of_script(other).map(Self::New),
+            other => Ok(Self::New(Box::new(Start::of_script(other)?))),
         }
     }
 
