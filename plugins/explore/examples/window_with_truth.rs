@@ -45,6 +45,7 @@ impl Truth {
             view: Arc::new(self.view(&pose)),
             verdict: Verdict::of(recall.coverage, recall.agreement_db),
             recall,
+            origins: None,
             timings: Timings::default(),
         })))
     }
