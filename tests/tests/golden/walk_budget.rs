@@ -41,7 +41,7 @@ fn golden_vocabulary_walk_budget() {
                 command: "turn right 15 degrees and look up 10 degrees".into(),
             };
             let ids = prompt.ids(&t, CONTEXT - grid.tokens()).unwrap();
-            let narration = t.encode_ordinary(NARRATION).unwrap().len();
+            let narration = t.encode_text(NARRATION).unwrap().len();
             let whole = ids.conditional.len() + grid.tokens() + narration;
             assert!(whole <= share.tokens && share.tokens <= CONTEXT, "{whole} of {} at step {step}", share.tokens);
             assert_eq!((ids.share.recalled, ids.share.turns), (share.recalled, share.turns), "nothing is given up");
