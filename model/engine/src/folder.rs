@@ -52,11 +52,14 @@ pub struct OpenOptions {
     pub text: Option<PathBuf>,
     /// Opens what does not seem to fit in memory, too.
     pub force: bool,
+    /// For walking: without a `context`, a model that draws pictures of any size takes as many tokens as its settings name, at
+    /// most [`limits::WALK_CONTEXT`], because it reads earlier views as pictures.
+    pub walk: bool,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { form: None, context: None, branches: 2, vision: None, text: None, force: false }
+        Self { form: None, context: None, branches: 2, vision: None, text: None, force: false, walk: false }
     }
 }
 
@@ -206,7 +209,8 @@ fn describe(dir: &Path, options: &OpenOptions) -> Result<Described, EngineError>
     let arithmetic = Arithmetic { format: asked.unwrap_or(own), ..arithmetic() };
     let small = weights.bytes() <= limits::PACKED_BYTES || asked.is_some();
     let form = options.form.unwrap_or(if small { WeightForm::Packed(arithmetic) } else { WeightForm::Stored });
-    let context = options.context.unwrap_or(config.max_position_embeddings.min(limits::USUAL_CONTEXT));
+    let most = if options.walk && vision.in_channels == 3 { limits::WALK_CONTEXT } else { limits::USUAL_CONTEXT };
+    let context = options.context.unwrap_or(config.max_position_embeddings.min(most));
     if !(1..=limits::BRANCHES).contains(&options.branches) || !(1..=limits::CONTEXT).contains(&context) {
         let (branches, most) = (options.branches, (limits::BRANCHES, limits::CONTEXT));
         let what = format!("{branches} branches of {context} tokens; allowed are 1 to {} of 1 to {}", most.0, most.1);

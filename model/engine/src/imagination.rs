@@ -8,7 +8,7 @@ use rhea_picture::{Rgbd, Warp};
 use rhea_tokens::prompts::{
     Task, caption_prefix, explore_prefix, explore_text, narration_prefix, prompt, unconditional,
 };
-use rhea_tokens::{encode_partial_picture, encode_picture};
+use rhea_tokens::{PastTurn, ShownView, TokensError, WalkPrompt, encode_partial_picture, encode_picture};
 
 use crate::canvas::{CellState, known_cells};
 use crate::canvas_samplers::{
@@ -17,12 +17,13 @@ use crate::canvas_samplers::{
 use crate::decoding::{CanvasForm, CanvasMethod, Decoding};
 use crate::denoise::ModelDenoiser;
 use crate::error::EngineError;
-use crate::folder::ModelFolder;
+use crate::folder::{ModelFolder, OpenOptions};
 use crate::generation::CanvasSettings;
 use crate::guidance::Guidance;
 use crate::reader::{Prompts, Reader, Streams};
 use crate::request::{
-    Cancel, Candidate, Filter, Imagine, Imagined, NarrationRequest, TextPiece, ViewRequest, ViewTask, ViewTimings,
+    Cancel, Candidate, Filter, Imagine, Imagined, NarrationRequest, ShownTurn, TextPiece, ViewRequest, ViewRoom,
+    ViewTask, ViewTimings,
 };
 use crate::sampler::Sampler;
 use crate::{limits, next_token};
@@ -45,7 +46,7 @@ impl Imagination {
     /// # Errors
     /// As [`ModelFolder::open`].
     pub fn open(dir: &Path) -> Result<Self, EngineError> {
-        Self::new(ModelFolder::open(dir)?)
+        Self::new(ModelFolder::open_with(dir, &OpenOptions { walk: true, ..OpenOptions::default() })?)
     }
 
     /// Serves an opened folder.
@@ -53,8 +54,13 @@ impl Imagination {
     /// # Errors
     /// When the KV memory cannot be reserved.
     pub fn new(folder: ModelFolder) -> Result<Self, EngineError> {
-        let rows = folder.transformer.config().max_position_embeddings.min(limits::KV_ROWS);
-        let store = folder.transformer.new_store(limits::KV_STREAMS * rows)?;
+        // A model that reads earlier views as pictures has the room that it was opened for.
+        let (rows, streams) = if folder.only_grid().is_none() {
+            (folder.context(), folder.branches())
+        } else {
+            (folder.transformer.config().max_position_embeddings.min(limits::KV_ROWS), limits::KV_STREAMS)
+        };
+        let store = folder.transformer.new_store(streams * rows)?;
         let streams = Streams::new(&store, rows);
         Ok(Self { folder, store, streams, metric: None })
     }
@@ -113,25 +119,50 @@ impl Imagination {
             }
             Decoding::Parallel { .. } | Decoding::Canvas { .. } => self.prompts(request, None)?,
         };
-        Ok(Prepared { codes, states, prompts })
+        Ok(Prepared { codes, states, pins: Vec::new(), prompts })
     }
 
-    /// As [`Self::prepare`] for models whose views have no depth, as the published ones. A warp of such views is right for a
-    /// turn on the spot and a guess for anything else, so it pins no cell: it stands in the prompt as a reference picture.
+    /// As [`Self::prepare`] for models whose views have no depth, as the published ones: earlier views stand in the prompt as
+    /// pictures. A warp of such views is right for a turn on the spot alone; its pinned cells are taken as they are.
     fn prepare_without_depth(&self, request: &ViewRequest) -> Result<Prepared, EngineError> {
         let (text, grid) = (&self.folder.text, self.folder.grid);
+        let vocabulary = text.vocabulary();
         let (codes, known) = self.remember(request.memory.as_ref())?;
-        let seen = request.task == ViewTask::Explore && known.iter().any(|state| *state != CellState::Hole);
-        let pictures = if seen { vec![encode_picture(text.vocabulary(), grid, &codes)?] } else { Vec::new() };
-        let (task, words) = match request.task {
-            ViewTask::Explore => (Task::Explore, explore_text(&request.world, &request.prompt)),
-            ViewTask::TextToImage => (Task::T2i, request.prompt.clone()),
-        };
-        let conditional = prompt(text, task, &words, &pictures)?;
         let guided = request.guidance.is_some_and(Guidance::acts);
-        let unconditional = if guided { Some(unconditional(text, &pictures)?) } else { None };
+        let shown = request.shown.as_ref().filter(|_| request.task == ViewTask::Explore);
+        let mut pins = Vec::new();
+        let (conditional, blind) = if let Some(shown) = shown {
+            let whole = |codes: &[u32]| encode_picture(vocabulary, grid, codes);
+            let recalled = shown
+                .recalled
+                .iter()
+                .map(|(words, codes)| Ok(ShownView { words: words.clone(), picture: whole(codes)? }));
+            let turns = shown.turns.iter().map(|ShownTurn { command, codes, narration }| {
+                Ok(PastTurn { command: command.clone(), picture: whole(codes)?, narration: narration.clone() })
+            });
+            let parts = WalkPrompt {
+                world: request.world.clone(),
+                anchor: shown.anchor.as_deref().map(whole).transpose()?,
+                recalled: recalled.collect::<Result<_, TokensError>>()?,
+                turns: turns.collect::<Result<_, TokensError>>()?,
+                command: request.prompt.clone(),
+            };
+            pins = shown.pinned.iter().zip(&codes).map(|(pinned, code)| pinned.then_some(*code)).collect();
+            let room = self.folder.context().saturating_sub(grid.tokens());
+            let ids = parts.ids(text, room)?;
+            (ids.conditional, ids.unconditional)
+        } else {
+            let seen = request.task == ViewTask::Explore && known.iter().any(|state| *state != CellState::Hole);
+            let pictures = if seen { vec![encode_picture(vocabulary, grid, &codes)?] } else { Vec::new() };
+            let (task, words) = match request.task {
+                ViewTask::Explore => (Task::Explore, explore_text(&request.world, &request.prompt)),
+                ViewTask::TextToImage => (Task::T2i, request.prompt.clone()),
+            };
+            (prompt(text, task, &words, &pictures)?, unconditional(text, &pictures)?)
+        };
         let states = vec![CellState::Hole; grid.cells()];
-        Ok(Prepared { codes, states, prompts: OwnPrompts { conditional, unconditional } })
+        let prompts = OwnPrompts { conditional, unconditional: guided.then_some(blind) };
+        Ok(Prepared { codes, states, pins, prompts })
     }
 
     /// Draws the codes of a prepared request, with `seed`, in the streams of the engine or in a fork of them.
@@ -143,7 +174,7 @@ impl Imagination {
         cancel: &Cancel,
     ) -> Result<Candidate, EngineError> {
         let mut draws = Draws::new(seed, request.picture)?;
-        let Prepared { codes, states, prompts } = prepared;
+        let Prepared { codes, states, pins, prompts } = prepared;
         if states.iter().all(|state| *state == CellState::Known) {
             return Ok(Candidate { codes: codes.clone(), mean_log_probability: 0.0, seed, passes: 0 });
         }
@@ -156,7 +187,7 @@ impl Imagination {
                 let ModelFolder { transformer: model, text, grid, .. } = &self.folder;
                 let mut reader = Reader::new(&mut self.store, streams, prompts.borrowed(), request.guidance, 0);
                 let (codes, passes) =
-                    next_token::picture(model, &mut reader, text.vocabulary(), *grid, &mut draws.codes, cancel)?;
+                    next_token::picture(model, &mut reader, text.vocabulary(), *grid, pins, &mut draws.codes, cancel)?;
                 let mean_log_probability = draws.codes.mean_log_probability();
                 return Ok(Candidate { codes, mean_log_probability, seed, passes });
             }
@@ -211,7 +242,7 @@ impl Imagination {
         let mut sampler = Sampler::new(seed, filter)?;
         let ModelFolder { transformer, text, grid, .. } = &self.folder;
         let mut reader = Reader::plain(&mut self.store, &mut self.streams, prompt);
-        next_token::picture(transformer, &mut reader, text.vocabulary(), *grid, &mut sampler, cancel)
+        next_token::picture(transformer, &mut reader, text.vocabulary(), *grid, &[], &mut sampler, cancel)
     }
 
     /// Talks behind `prompt` (BOS to EOI of a finished picture), as [`Imagine::narrate`].
@@ -245,6 +276,8 @@ impl Imagination {
 struct Prepared {
     codes: Vec<u32>,
     states: Vec<CellState>,
+    /// Codes that next-token decoding takes as they are; empty when there are none.
+    pins: Vec<Option<u32>>,
     prompts: OwnPrompts,
 }
 
@@ -270,6 +303,11 @@ impl Imagine for Imagination {
 
     fn canvas_form(&self) -> Option<CanvasForm> {
         self.folder.canvas_form()
+    }
+
+    fn reads_views(&self) -> Option<ViewRoom> {
+        let room = ViewRoom { context: self.folder.context(), grid: self.folder.grid };
+        self.folder.only_grid().is_none().then_some(room)
     }
 
     fn imagine(&mut self, request: &ViewRequest, cancel: &Cancel) -> Result<Imagined, EngineError> {

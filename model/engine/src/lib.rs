@@ -43,8 +43,10 @@ pub use guidance::Guidance;
 pub use imagination::Imagination;
 pub use reader::{Prompts, Reader, Streams};
 pub use request::{
-    Cancel, Candidate, Filter, Imagine, Imagined, NarrationRequest, TextPiece, ViewRequest, ViewTask, ViewTimings,
+    Cancel, Candidate, Filter, Imagine, Imagined, NarrationRequest, ShownTurn, ShownViews, TextPiece, ViewRequest,
+    ViewRoom, ViewTask, ViewTimings,
 };
+pub use rhea_tokens::{Budget, Grid, Share};
 pub use sampler::{Drawn, Sampler};
 pub use stream::Stream;
 
@@ -65,6 +67,8 @@ pub mod limits {
     pub const PACKED_BYTES: u64 = 1 << 30;
     /// Tokens of a branch when nobody says otherwise.
     pub const USUAL_CONTEXT: usize = 8192;
+    /// Tokens of a walk that shows earlier views, where the model has as many positions: the published context.
+    pub const WALK_CONTEXT: usize = 32_768;
     /// Tokens of a branch at most.
     pub const CONTEXT: usize = 1 << 20;
     /// Branches of an answer.

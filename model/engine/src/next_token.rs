@@ -9,12 +9,14 @@ use crate::reader::Reader;
 use crate::request::{Cancel, TextPiece};
 use crate::sampler::Sampler;
 
-/// Draws a picture behind the reader's prompt, token by token. Returns its codes and the forward passes made.
+/// Draws a picture behind the reader's prompt, token by token; cells with a pin are not drawn, and each run of them is read in one
+/// pass with what follows. Returns its codes and the forward passes made.
 pub(crate) fn picture(
     model: &Transformer,
     reader: &mut Reader<'_>,
     vocabulary: &Vocabulary,
     grid: Grid,
+    pins: &[Option<u32>],
     sampler: &mut Sampler,
     cancel: &Cancel,
 ) -> Result<(Vec<u32>, u32), EngineError> {
@@ -28,12 +30,18 @@ pub(crate) fn picture(
             PictureStep::Forced(ids) => waiting.extend(ids),
             PictureStep::Done => return Ok((cursor.codes().to_vec(), passes)),
             PictureStep::Sample { cell } => {
+                if let Some(code) = pins.get(cell).copied().flatten() {
+                    cursor.accept(code, vocabulary)?;
+                    waiting.push(vocabulary.visual(code)?);
+                    continue;
+                }
                 if cancel.cancelled() {
                     return Err(EngineError::Cancelled);
                 }
                 passes += 1;
                 let logits = if passes == 1 {
-                    reader.read_for(model, &waiting, Half::Visual, rows)?
+                    // Pinned cells before it are among those waiting.
+                    reader.read_for(model, &waiting, Half::Visual, rows - cell)?
                 } else {
                     reader.append(model, &waiting, Half::Visual)?
                 };

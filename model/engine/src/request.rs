@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rhea_picture::{Rgbd, Warp};
+use rhea_tokens::Grid;
 use serde::{Deserialize, Serialize};
 
 use crate::decoding::{CanvasForm, Decoding};
@@ -53,8 +54,43 @@ pub struct ViewRequest {
     pub picture: Filter,
     /// How strongly the picture follows the prompt; `None` reads the prompt alone, which takes half the work.
     pub guidance: Option<Guidance>,
+    /// Earlier views, for models that read them as pictures ([`Imagine::reads_views`]).
+    pub shown: Option<ShownViews>,
     /// Seed of the counter-based generator; the same request gives the same view.
     pub seed: u64,
+}
+
+/// Earlier views as a model without depth is shown them: codes, row-major, and words.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ShownViews {
+    /// Codes of the first view, where it is not among the others.
+    pub anchor: Option<Vec<u32>>,
+    /// Recalled views, far to near: a clause such as "Seen at step 12, 30 degrees to the left", and codes.
+    pub recalled: Vec<(String, Vec<u32>)>,
+    /// The latest turns, oldest first.
+    pub turns: Vec<ShownTurn>,
+    /// Cells that the request's memory knows exactly, row-major: they are not drawn. Empty when there are none.
+    pub pinned: Vec<bool>,
+}
+
+/// A turn that the model is shown again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShownTurn {
+    /// What was asked.
+    pub command: String,
+    /// Codes of the view that answered it.
+    pub codes: Vec<u32>,
+    /// What was said about it.
+    pub narration: String,
+}
+
+/// What a model that reads earlier views as pictures has room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ViewRoom {
+    /// Tokens of prompt and answer together.
+    pub context: usize,
+    /// The size of its views.
+    pub grid: Grid,
 }
 
 /// A finished view.
@@ -150,6 +186,11 @@ pub trait Imagine: Send {
     /// What canvases its weights were trained for; `None` when it decodes token by token only.
     fn canvas_form(&self) -> Option<CanvasForm> {
         Some(CanvasForm::Hole)
+    }
+
+    /// For a model that knows no depth and reads earlier views as pictures in its prompt: what it has room for.
+    fn reads_views(&self) -> Option<ViewRoom> {
+        None
     }
 
     /// Draws one view.

@@ -148,6 +148,7 @@ fn request(memory: Option<Warp>, decoding: Decoding) -> ViewRequest {
         decoding,
         picture: Filter { temperature: 1.0, top_k: 0, top_p: 1.0 },
         guidance: None,
+        shown: None,
         seed: 4,
     }
 }

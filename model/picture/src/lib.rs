@@ -7,6 +7,7 @@
 //! and between [`NEAREST_M`] and [`FARTHEST_M`].
 
 mod bicubic;
+mod draw;
 mod fill;
 mod font;
 pub mod limits;
@@ -19,6 +20,7 @@ mod rgbd;
 mod sheet;
 
 pub use bicubic::{CELL_PX, encoding_size};
+pub use draw::Ink;
 pub use metrics::{depth_rel_err, gmsd, gradient_sharpness, gradient_strength, psnr, ssim};
 pub use picture::Picture;
 pub use plot::plot;

@@ -26,6 +26,7 @@ mod tiktoken;
 mod train;
 mod utf8;
 mod vocabulary;
+mod walk;
 
 pub use aspect::Aspect;
 pub use conversation::{Conversation, TurnPrompt};
@@ -37,3 +38,4 @@ pub use text::TextTokenizer;
 pub use train::{bpe_json, train_bpe};
 pub use utf8::Utf8Buffer;
 pub use vocabulary::{ControlIds, Vocabulary};
+pub use walk::{Budget, PastTurn, Share, ShownView, WalkIds, WalkPrompt};

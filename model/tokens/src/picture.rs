@@ -51,6 +51,14 @@ impl Grid {
         self.rows * self.cols
     }
 
+    /// Ids of a whole picture, BOI to EOI: header, cells, and an EOL between each two rows.
+    #[must_use]
+    pub fn tokens(self) -> usize {
+        let digits = |side: usize| side.checked_ilog10().map_or(1, |tens| tens as usize + 1);
+        let header = 3 + digits(self.rows) + digits(self.cols);
+        header + self.cells() + self.rows - 1 + 1
+    }
+
     /// The ids in front of the first code: BOI, the size, IMG.
     #[must_use]
     pub fn header(self, vocabulary: &Vocabulary) -> Vec<u32> {

@@ -121,6 +121,34 @@ pub fn styled_prompt(
     Ok(begun(tokenizer, body))
 }
 
+/// As [`prompt`] in the common style, with words before every picture: BOS to BSS, `{text} {words}{picture} {words}{picture} ...
+/// {command}`.
+///
+/// # Errors
+/// When a text is over its limit.
+pub(crate) fn prompt_around(
+    tokenizer: &TextTokenizer,
+    task: Task,
+    text: &str,
+    pictures: &[(String, &[u32])],
+    command: &str,
+) -> Result<Vec<u32>, TokensError> {
+    check_text(text)?;
+    check_text(command)?;
+    let mut body = Vec::new();
+    let mut before = PromptStyle::Common.opening(task) + text;
+    for (words, picture) in pictures {
+        check_text(words)?;
+        let gap = if before.is_empty() || before.ends_with(' ') { "" } else { " " };
+        body.extend(tokenizer.encode_ordinary(&format!("{before}{gap}{words}"))?);
+        body.extend_from_slice(picture);
+        before = " ".to_owned();
+    }
+    body.extend(tokenizer.encode_ordinary(&format!("{before}{command}{ASSISTANT}"))?);
+    body.push(tokenizer.vocabulary().control().bss);
+    Ok(begun(tokenizer, body))
+}
+
 /// What follows a finished answer when the user goes on: ` USER: {text}{pictures} ASSISTANT: ` BSS.
 ///
 /// # Errors

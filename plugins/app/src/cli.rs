@@ -9,6 +9,7 @@ use rhea_tokens::prompts::Task;
 use crate::eval::EvalWhat;
 use crate::plan::PlanArgs;
 use crate::train::TrainStage;
+use crate::world::WorldWhat;
 
 /// Exit codes, part of `--help`.
 const AFTER_HELP: &str = "Exit codes: 0 all went well, 1 something failed (one line says what and what to do), \
@@ -67,6 +68,12 @@ pub enum Job {
         #[command(subcommand)]
         what: ModelsWhat,
     },
+    /// Look into saved worlds, fork, merge and compare them, draw their maps.
+    World {
+        /// What to do.
+        #[command(subcommand)]
+        what: WorldWhat,
+    },
     /// Check what this machine offers: processor, display, gamepads, model, folders.
     Doctor(DoctorArgs),
 }
@@ -82,8 +89,8 @@ pub struct ModelArgs {
 /// `rhea explore`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ExploreArgs {
-    /// Begin with the first view of a scene.
-    #[arg(long, value_name = "FILE.ron", conflicts_with_all = ["caption", "picture"])]
+    /// Begin with the first view of a scene (FILE.ron), or go on where a saved world (FILE.world) stopped.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["caption", "picture"])]
     pub world: Option<PathBuf>,
     /// Begin with a view imagined from these words.
     #[arg(long, value_name = "TEXT", conflicts_with = "picture")]
@@ -94,7 +101,8 @@ pub struct ExploreArgs {
     /// The model.
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Seed of everything random; the same seed, start and moves give the same walk [default: 1, or the script's].
+    /// Seed of everything random; the same seed, start and moves give the same walk [default: 1, or the script's]. A saved world
+    /// keeps its own.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// Walk without a window, along a script.
@@ -103,9 +111,18 @@ pub struct ExploreArgs {
     /// The script to walk headless [default: scenes/walks/square.ron].
     #[arg(long, value_name = "FILE.ron", requires = "headless")]
     pub script: Option<PathBuf>,
+    /// Walk headless by itself for so many steps: to where most is unseen, and regularly back to an old place.
+    #[arg(long, value_name = "N", requires = "headless", conflicts_with = "script", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub free: Option<u32>,
     /// Output folder [default: the next free rhea-out/walk-NNN].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Save the world here too, besides walk.world in the output folder; the file of --world may be named again.
+    #[arg(long, value_name = "FILE")]
+    pub save_world: Option<PathBuf>,
+    /// Go on in a world that another model drew: its pictures are kept, its codes are not.
+    #[arg(long, requires = "world")]
+    pub adopt: bool,
 }
 
 /// `rhea imagine`.
@@ -296,6 +313,11 @@ mod tests {
         assert_eq!((short.job.is_none(), short.explore.caption.as_deref()), (true, Some("a red room")));
         assert!(Cli::try_parse_from(["rhea", "explore", "--caption", "a", "--picture", "b.png"]).is_err());
         assert!(Cli::try_parse_from(["rhea", "explore", "--script", "walk.ron"]).is_err(), "a script needs --headless");
+        assert!(Cli::try_parse_from(["rhea", "explore", "--free", "9"]).is_err(), "walking by itself needs --headless");
+        assert!(Cli::try_parse_from(["rhea", "explore", "--headless", "--free", "9", "--script", "walk.ron"]).is_err());
+        assert!(Cli::try_parse_from(["rhea", "explore", "--adopt"]).is_err(), "there is nothing to adopt");
+        assert!(Cli::try_parse_from(["rhea", "world", "fork", "a.world", "--step", "3", "--out", "b.world"]).is_ok());
+        assert!(Cli::try_parse_from(["rhea", "world", "fork", "a.world", "--out", "b.world"]).is_err());
         assert!(Cli::try_parse_from(["rhea", "review", "walk.mcap"]).is_err(), "review must be told what to show");
         assert!(Cli::try_parse_from(["rhea", "review", "walk.mcap", "--list", "--frames", "f"]).is_ok());
         let imagine = ["rhea", "imagine", "--task", "t2i", "--prompt", "a fox"];

@@ -249,6 +249,13 @@ fn table(f: &Figures) -> String {
             format!("{:.2} / {:.2} dB", walk.own, walk.own_start),
         );
     }
+    let n = &f.narration;
+    line(
+        "narration with memory, in view or seen",
+        format!("{} ({} told of out of memory)", percent(n.in_memory), n.recalled),
+    );
+    line("narration with memory, directions right", format!("{} of {}", percent(n.direction), n.directions));
+    line("narration with memory, steps right", format!("{} of {}", percent(n.step), n.recalled));
     line("narration, named objects in view", format!("{} of {}", percent(f.narration.in_view), f.narration.named));
     out
 }

@@ -1,17 +1,19 @@
 //! `rhea explore`: the walk in a window, and the decision to walk without one.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
 use rhea_explore::{SessionThread, Summary, WindowSettings, display, run_window};
+use rhea_memory::World;
 use rhea_session::ScriptStart;
 
 use crate::cli::ExploreArgs;
 use crate::fault::WithHint as _;
-use crate::opener::SessionOpener;
+use crate::opener::{Saving, SessionOpener};
 use crate::say::{complain, say};
-use crate::{headless, place};
+use crate::{headless, place, world};
 
 /// The walk that runs when no script is named.
 pub const SAMPLE_WALK: &str = "scenes/walks/square.ron";
@@ -38,8 +40,11 @@ pub fn run(args: &ExploreArgs) -> Result<ExitCode> {
         Some(start) => start,
         None => ScriptStart::Scene(place::shipped(SAMPLE_WORLD)?),
     };
+    check_save(args)?;
     let out = place::output_folder(args.out.as_deref())?;
-    let opener = SessionOpener::new(folder, out.clone(), args.seed.unwrap_or(DEFAULT_SEED));
+    let (seed, saving) =
+        (args.seed.unwrap_or(DEFAULT_SEED), Saving { also: args.save_world.clone(), adopt: args.adopt });
+    let opener = SessionOpener::new(folder, out.clone(), seed, saving);
     // The model loads while the window opens.
     let (thread, link) = SessionThread::start(Box::new(opener), start).hint("Close other programs and try again.")?;
     let shown = run_window(link, WindowSettings { out });
@@ -62,9 +67,40 @@ fn without_window(why: &display::NoWindow, args: &ExploreArgs) -> Result<ExitCod
 /// The start that the arguments name, if they name one.
 #[must_use]
 pub fn named_start(args: &ExploreArgs) -> Option<ScriptStart> {
-    let world = args.world.clone().map(ScriptStart::Scene);
+    let world = args.world.clone().map(|path| match is_saved_world(&path) {
+        true => ScriptStart::World(path),
+        false => ScriptStart::Scene(path),
+    });
     let caption = args.caption.clone().map(ScriptStart::Caption);
     world.or(caption).or_else(|| args.picture.clone().map(ScriptStart::Picture))
+}
+
+/// Is this a saved world rather than a scene? By its first bytes, or by its name where it has none.
+fn is_saved_world(path: &Path) -> bool {
+    World::is_file(path) || path.extension().is_some_and(|extension| extension == "world")
+}
+
+/// Refuses, before anything is walked, to write the world over a file that is not the one it came from. Of a damaged file that will
+/// be written over, a copy stays.
+///
+/// # Errors
+/// When there is such a file, or the copy cannot be made.
+pub fn check_save(args: &ExploreArgs) -> Result<()> {
+    let Some(out) = &args.save_world else { return Ok(()) };
+    let canonical = |path: &Path| std::fs::canonicalize(path).ok();
+    let same = args.world.as_deref().and_then(canonical).is_some_and(|world| canonical(out) == Some(world));
+    if !same {
+        return world::free(out);
+    }
+    if World::load(out).is_ok_and(|loaded| !loaded.damage.is_empty()) {
+        let mut copy = out.clone().into_os_string();
+        copy.push(".damaged");
+        let copy = PathBuf::from(copy);
+        world::free(&copy)?;
+        std::fs::copy(out, &copy).hint("Save the world elsewhere with --save-world FILE.")?;
+        complain!("warning: {} is damaged; a copy of it stays in {}", out.display(), copy.display());
+    }
+    Ok(())
 }
 
 /// Says where the walk is.
@@ -80,6 +116,10 @@ fn farewell(summary: Option<&Summary>) {
     say!("{steps} walked.");
     for file in &summary.replays {
         say!("Recorded: {}", file.display());
+        let saved = file.with_extension("world");
+        if saved.is_file() {
+            say!("Go on from there: rhea explore --world {}", saved.display());
+        }
     }
     if let Some(file) = summary.replays.last() {
         say!("Look at it again: rhea review {} --sheet sheet.png", file.display());

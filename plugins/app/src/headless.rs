@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use anyhow::Result;
 use rhea_engine::Imagination;
-use rhea_session::{HeadlessOptions, Script, SessionError, SessionEvent, Summary, SystemClock, run_script};
+use rhea_session::{Command, HeadlessOptions, Script, SessionError, SessionEvent, Summary, SystemClock, run_script};
 
 use crate::cli::ExploreArgs;
-use crate::explore::{SAMPLE_WALK, named_start};
+use crate::explore::{SAMPLE_WALK, check_save, named_start};
 use crate::fault::WithHint as _;
 use crate::place;
 use crate::progress::Progress;
@@ -19,12 +19,17 @@ use crate::say::say;
 /// # Errors
 /// When the script, the model or the output folder cannot be used, or the model fails on the way.
 pub fn run(args: &ExploreArgs) -> Result<ExitCode> {
+    check_save(args)?;
     let path = match &args.script {
         Some(path) => path.clone(),
         None => place::shipped(SAMPLE_WALK)?,
     };
     let mut script =
         Script::load(&path, &place::repository()).hint("Mend the script, or name another with --script.")?;
+    if let Some(steps) = args.free {
+        // One command a step, so that each is told and can be stopped by itself.
+        script.steps = vec![Command::Explore(1); steps as usize];
+    }
     if let Some(start) = named_start(args) {
         script.start = start;
     }
@@ -38,7 +43,8 @@ pub fn run(args: &ExploreArgs) -> Result<ExitCode> {
 
     let progress = Progress::new(script.steps.len() as u64);
     let mut step = Telling::default();
-    let options = HeadlessOptions::default();
+    let save_world = args.save_world.clone();
+    let options = HeadlessOptions { save_world, adopt: args.adopt, ..HeadlessOptions::default() };
     let clock = Box::new(SystemClock::new());
     let walked = run_script(&script, &mut model, &out, &options, clock, &mut |at| step.tell(&at, &progress));
     progress.finish();
@@ -60,6 +66,12 @@ fn hint_for(error: &SessionError) -> &'static str {
         | SessionError::Picture(_)
         | SessionError::Text { .. } => {
             "Begin with something else: --world FILE.ron, --caption TEXT or --picture FILE.png."
+        }
+        SessionError::OtherModel { .. } => {
+            "Name the model that drew it with --model DIR, or keep its pictures with --adopt."
+        }
+        SessionError::World(_) => {
+            "Name another with --world FILE; `rhea world rebuild` makes one from the recording of a walk."
         }
         SessionError::Engine(_) | SessionError::View { .. } => {
             "What was walked up to here is in the output folder; `rhea doctor` checks the model."
@@ -91,7 +103,7 @@ impl Telling {
             // The start is saved before any step is done; it has a line of its own.
             SessionEvent::Saved { records: 1, .. } => progress.say(&format!("start: {}: {}", self.command, self.words)),
             SessionEvent::Saved { .. } => progress.step(at.done as u64 + 1, &self.command, &self.words),
-            SessionEvent::ViewReady(_) | SessionEvent::NarrationText(_) => {}
+            SessionEvent::ViewReady(_) | SessionEvent::NarrationText(_) | SessionEvent::Mapped(_) => {}
         }
     }
 }
@@ -110,6 +122,17 @@ fn print_summary(summary: &Summary) {
     if summary.unrecorded > 0 {
         say!("warning: {} steps could not be recorded", summary.unrecorded);
     }
+    if let Some((times, mean_db, least_db)) = summary.revisits {
+        say!(
+            "{times} revisits agreed with memory: {mean_db:.1} dB on average, {least_db:.1} dB at least; {} loops closed",
+            summary.loops
+        );
+    }
+    let kib = |bytes: u64, views: usize| bytes as f64 / 1024.0 / views.max(1) as f64;
+    let (world, replay) = (kib(summary.world_bytes, summary.world_views), kib(summary.replay_bytes, summary.views));
+    say!("on disk: world {world:.1} KiB a view, replay {replay:.1} KiB a view");
+    say!("world          {}", summary.world.display());
+    say!("map            {}", summary.map.display());
     say!("contact sheet  {}", summary.sheet.display());
     say!("narration      {}", summary.narration.display());
     say!("replay         {}", summary.replay.display());

@@ -27,6 +27,7 @@ mod progress;
 mod review;
 mod say;
 mod train;
+mod world;
 
 use std::process::ExitCode;
 
@@ -59,6 +60,7 @@ pub fn run() -> ExitCode {
         Job::Eval { what } => eval::run(&what),
         Job::Train { stage } => train::run(&stage),
         Job::Models { what } => models::run(&what),
+        Job::World { what } => world::run(&what),
         Job::Doctor(args) => doctor::run(&args),
     });
     match done {

@@ -9,7 +9,8 @@ use rhea_engine::{Imagination, Imagine};
 use rhea_explore::{Ended, Failure, Opener, WalkEvent, Walker};
 use rhea_session::replay::FileStorage;
 use rhea_session::{
-    Command, ExploreSession, Options, ScriptStart, SessionError, SessionEvent, Setup, Start, StepControl, StepReport,
+    Beginning, Command, ExploreSession, Options, ScriptStart, SessionError, SessionEvent, Setup, StepControl,
+    StepReport,
 };
 
 /// Recordings in one output folder.
@@ -22,14 +23,24 @@ pub struct SessionOpener {
     folder: PathBuf,
     out: PathBuf,
     seed: u64,
+    saving: Saving,
     model: Option<SharedModel>,
+}
+
+/// What is done with worlds as files.
+#[derive(Clone, Debug, Default)]
+pub struct Saving {
+    /// Where a world goes besides the file beside its recording.
+    pub also: Option<PathBuf>,
+    /// Take worlds of other models up by their pictures alone?
+    pub adopt: bool,
 }
 
 impl SessionOpener {
     /// Nothing is loaded yet.
     #[must_use]
-    pub fn new(folder: PathBuf, out: PathBuf, seed: u64) -> Self {
-        Self { folder, out, seed, model: None }
+    pub fn new(folder: PathBuf, out: PathBuf, seed: u64, saving: Saving) -> Self {
+        Self { folder, out, seed, saving, model: None }
     }
 
     fn model(&mut self, tell: &mut dyn FnMut(WalkEvent)) -> Result<SharedModel, Failure> {
@@ -54,11 +65,11 @@ impl Opener for SessionOpener {
         tell: &mut dyn FnMut(WalkEvent),
     ) -> Result<Box<dyn Walker>, Ended> {
         // A wrong file is reported before the model is loaded for it.
-        let start = Start::of_script(start).map_err(ended)?;
+        let beginning = Beginning::of_script(start, self.saving.adopt).map_err(ended)?;
         let model = self.model(tell).map_err(Ended::Failed)?;
         let mut locked = lock(&model)?;
-        let world = match start.world() {
-            world if world.is_empty() => start.words(),
+        let world = match beginning.world() {
+            world if world.is_empty() => beginning.words(),
             world => world,
         };
         let recording = next_replay(&self.out);
@@ -71,10 +82,13 @@ impl Opener for SessionOpener {
         let options = Options { seed: self.seed, ..Options::default() };
         let setup = Setup::new(options, recording.ok().map(|(storage, _)| Box::new(storage) as _));
         let on_event = &mut |event| tell(WalkEvent::Session(event));
-        let started = ExploreSession::start(&start, setup, locked.as_mut(), control, on_event);
+        let started = beginning.begin(setup, locked.as_mut(), control, on_event);
         drop(locked);
         match started {
-            Ok((session, _)) => Ok(Box::new(SessionWalker { session, model, replay })),
+            Ok((mut session, _)) => {
+                session.tell_maps(&mut |event| tell(WalkEvent::Session(event)));
+                Ok(Box::new(SessionWalker { session, model, replay, also: self.saving.also.clone() }))
+            }
             Err(error) => {
                 // A recording of a walk that never began is of no use to anybody.
                 if let Some(path) = replay {
@@ -90,6 +104,21 @@ struct SessionWalker {
     session: ExploreSession,
     model: SharedModel,
     replay: Option<PathBuf>,
+    also: Option<PathBuf>,
+}
+
+impl SessionWalker {
+    /// Writes the world beside its recording, and where else it was asked for.
+    fn save(&self) -> Result<(), Failure> {
+        let world = self.session.to_world();
+        let beside = self.replay.as_ref().map(|replay| replay.with_extension("world"));
+        for path in beside.iter().chain(&self.also) {
+            world.save(path).map_err(|error| {
+                Failure::new(error.to_string(), "The recording is whole: `rhea world rebuild` makes the world from it.")
+            })?;
+        }
+        Ok(())
+    }
 }
 
 impl Walker for SessionWalker {
@@ -106,6 +135,7 @@ impl Walker for SessionWalker {
 
     fn finish(mut self: Box<Self>) -> Result<Option<PathBuf>, Failure> {
         self.session.finish().map_err(|error| Failure::new(error.to_string(), ""))?;
+        self.save()?;
         Ok(self.replay.take())
     }
 }
@@ -124,6 +154,7 @@ fn ended(error: SessionError) -> Ended {
     let hint = match &error {
         SessionError::Cancelled => return Ended::Cancelled,
         SessionError::Command(_) => "To begin a new world with these words, type them again and press Ctrl+Enter.",
+        SessionError::OtherModel { .. } => "Start Rhea with the model that drew it, or with --adopt.",
         SessionError::Engine(_) | SessionError::View { .. } => {
             "Nothing changed; try again, or check the model folder with: rhea doctor"
         }

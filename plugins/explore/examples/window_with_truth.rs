@@ -45,6 +45,7 @@ impl Truth {
             view: Arc::new(self.view(&pose)),
             verdict: Verdict::of(recall.coverage, recall.agreement_db),
             recall,
+            origins: None,
             timings: Timings::default(),
         })))
     }
@@ -64,7 +65,7 @@ impl Opener for TruthOpener {
                 .map_err(|error| error.to_string())
                 .and_then(|text| Scene::from_ron(&text).map_err(|error| error.to_string()))
                 .map_err(|why| Ended::Failed(Failure::new(why, "Choose another scene.")))?,
-            ScriptStart::Caption(_) | ScriptStart::Picture(_) => generate_any(self.seed),
+            ScriptStart::Caption(_) | ScriptStart::Picture(_) | ScriptStart::World(_) => generate_any(self.seed),
         };
         self.seed += 1;
         tell(WalkEvent::Opened { model: "no model (truth)".to_owned(), world: scene.name().to_owned(), replay: None });

@@ -27,6 +27,8 @@ pub enum ActionId {
     Text,
     Help,
     Map,
+    Origins,
+    Roam,
     Sampling,
     Screenshot,
     Quit,
@@ -106,7 +108,7 @@ const fn step(command: &'static str, opposite: ActionId) -> Effect {
 }
 
 /// The table, in the order of [`ActionId`] and of the help page.
-pub const ACTIONS: [Action; 18] = [
+pub const ACTIONS: [Action; 20] = [
     Action {
         id: ActionId::Forward,
         label: "Forward",
@@ -255,6 +257,26 @@ pub const ACTIONS: [Action; 18] = [
         repeats: false,
         keys: &[key(KeyCode::KeyM, "M")],
         buttons: &[(GamepadButton::North, "Y / triangle")],
+        sticks: &[],
+    },
+    Action {
+        id: ActionId::Origins,
+        label: "Origins",
+        help: "Show or hide from which step every part of the view comes.",
+        effect: Effect::Control,
+        repeats: false,
+        keys: &[key(KeyCode::KeyO, "O")],
+        buttons: &[(GamepadButton::LeftTrigger, "left shoulder")],
+        sticks: &[],
+    },
+    Action {
+        id: ActionId::Roam,
+        label: "Walk by itself",
+        help: "Let the walker explore: to where most is unseen, and back to old places; any move ends it.",
+        effect: Effect::Control,
+        repeats: false,
+        keys: &[key(KeyCode::KeyG, "G")],
+        buttons: &[(GamepadButton::RightTrigger, "right shoulder")],
         sticks: &[],
     },
     Action {

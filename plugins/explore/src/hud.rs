@@ -12,7 +12,7 @@ use crate::walk::{Banner, Walk, Weight};
 /// Height kept for the narration, points; more scrolls.
 const NARRATION_HEIGHT: f32 = 76.0;
 /// The actions that the side panel reminds of.
-const REMINDERS: [ActionId; 9] = [
+const REMINDERS: [ActionId; 11] = [
     ActionId::Forward,
     ActionId::Back,
     ActionId::StepLeft,
@@ -20,6 +20,8 @@ const REMINDERS: [ActionId; 9] = [
     ActionId::TurnLeft,
     ActionId::TurnRight,
     ActionId::Undo,
+    ActionId::Roam,
+    ActionId::Origins,
     ActionId::Text,
     ActionId::Help,
 ];
@@ -37,6 +39,17 @@ pub fn narration(ui: &mut egui::Ui, walk: &Walk) {
     );
 }
 
+/// Said over a view of which nothing was recalled.
+pub fn no_origins(painter: &egui::Painter, rect: egui::Rect) {
+    let words = "This view is the first, or was not drawn in this session: nothing was recalled for it.";
+    let font = egui::FontId::proportional(14.0);
+    let at = rect.left_top() + vec2(12.0, 12.0);
+    let galley = painter.layout(words.to_owned(), font, theme::TEXT, (rect.width() - 24.0).max(80.0));
+    let card = egui::Rect::from_min_size(at, galley.size()).expand(6.0);
+    painter.rect_filled(card, CornerRadius::same(5), theme::BACKGROUND.gamma_multiply(0.82));
+    painter.galley(at, galley, theme::TEXT);
+}
+
 /// What is being done, in one line.
 #[must_use]
 pub fn doing(walk: &Walk, waiting: usize) -> (String, Color32) {
@@ -51,6 +64,7 @@ pub fn doing(walk: &Walk, waiting: usize) -> (String, Color32) {
         }
         (None, true) if waiting > 0 => (format!("paused, {waiting} moves waiting"), theme::WARN),
         (None, true) => ("paused".to_owned(), theme::WARN),
+        (None, false) if walk.roaming => ("walking by itself".to_owned(), theme::ACCENT),
         (None, false) => ("ready".to_owned(), theme::NEWS),
     }
 }

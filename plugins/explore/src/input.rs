@@ -22,6 +22,9 @@ const STICK_RELEASE: f32 = 0.35;
 /// How long a key is held before it repeats: longer than a tap.
 const REPEAT_AFTER: Duration = Duration::from_millis(250);
 
+/// One step of a walker who explores by himself.
+const ROAM: &str = "explore 1 step";
+
 /// Order of the systems that turn devices into orders; all in `Update`.
 #[derive(SystemSet, Clone, Debug, PartialEq, Eq, Hash)]
 pub enum InputSystems {
@@ -143,6 +146,13 @@ fn send_steps(
     let is_step = |row: &Action| matches!(row.effect, Effect::Step { .. });
     let mut wanted: Vec<ActionId> = fired.read().map(|fired| fired.0).filter(|id| is_step(action(*id))).collect();
     let Some(link) = link else { return };
+    if !wanted.is_empty() {
+        walk.roaming = false;
+    } else if walk.roaming && !walk.paused && link.idle() {
+        // A step at a time, each told to its end, so that one can stop at any of them.
+        submit(&link, &mut walk, ROAM.to_owned());
+        return;
+    }
     if wanted.is_empty() {
         if walk.paused || !link.wants_more() {
             return;
@@ -175,10 +185,21 @@ fn send_controls(mut fired: MessageReader<Fired>, link: Option<Res<SessionLink>>
     let Some(link) = link else { return };
     for Fired(id) in fired.read() {
         let sent = match id {
-            ActionId::Undo => link.undo(),
+            ActionId::Undo => {
+                walk.roaming = false;
+                link.undo()
+            }
             ActionId::Stop => {
                 walk.banner = None;
+                walk.roaming = false;
                 link.stop();
+                Ok(())
+            }
+            ActionId::Roam => {
+                walk.roaming = !walk.roaming;
+                let told =
+                    if walk.roaming { "Walking by itself; any move, Esc or G ends it." } else { "You walk again." };
+                walk.inform(told);
                 Ok(())
             }
             ActionId::Pause => link.pause(!walk.paused).map(|()| walk.paused = !walk.paused),

@@ -13,6 +13,7 @@ mod input;
 mod link;
 mod map;
 mod model;
+mod origins;
 mod pacing;
 mod report;
 mod screenshot;

@@ -156,6 +156,12 @@ impl SessionLink {
         self.waiting.is_empty() && self.shared.running().phase != Phase::Drawing
     }
 
+    /// Is nothing done and nothing waiting?
+    #[must_use]
+    pub fn idle(&self) -> bool {
+        self.waiting.is_empty() && self.shared.running().phase == Phase::Idle
+    }
+
     /// Cancels the running command and clears the queue. Returns how many waiting moves were dropped.
     pub fn stop(&self) -> usize {
         let dropped = self.waiting.try_iter().count();

@@ -103,8 +103,8 @@ impl ViewOnScreen {
         self.made_for = Some(wanted);
     }
 
-    /// Draws the view in the middle of `space`.
-    pub fn show(&mut self, ui: &egui::Ui, space: egui::Rect, view: &Rgbd, sampling: Sampling) {
+    /// Draws the view in the middle of `space`; says where.
+    pub fn show(&mut self, ui: &egui::Ui, space: egui::Rect, view: &Rgbd, sampling: Sampling) -> egui::Rect {
         let scale = ui.ctx().pixels_per_point();
         self.space_px = [space.width(), space.height()].map(|side| (side * scale).max(1.0) as usize);
         let shown_px = shown_size_px([view.width, view.height], self.space_px, sampling);
@@ -114,6 +114,7 @@ impl ViewOnScreen {
         let corner = space.center() - size / 2.0;
         let rect = egui::Rect::from_min_size(pos2(snap(corner.x), snap(corner.y)), size);
         self.picture.draw(ui.painter(), rect, Color32::WHITE);
+        rect
     }
 }
 

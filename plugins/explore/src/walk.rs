@@ -10,15 +10,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bevy::prelude::Resource;
+use rhea_memory::MapFacts;
 use rhea_picture::Rgbd;
 use rhea_scene::Pose;
-use rhea_session::{SessionEvent, Verdict, ViewReady};
+use rhea_session::{Origins, SessionEvent, Verdict, ViewReady};
 
 use crate::report::{Failure, Report, WalkEvent};
 
 /// Steps over which the rate of views is averaged.
 const RATE_STEPS: usize = 8;
-/// Poses kept for the map; older ones fall off.
+/// Poses kept; older ones fall off.
 const MAX_TRAIL: usize = 100_000;
 
 /// How long an error stays at least: long enough to be read.
@@ -37,6 +38,8 @@ pub struct SeenView {
     pub known: Option<(f32, Verdict)>,
     /// A remark, such as that the way was blocked; empty when there is none.
     pub remark: String,
+    /// From which step each part comes; `None` where nothing was recalled.
+    pub origins: Option<Arc<Origins>>,
 }
 
 /// How much a message matters.
@@ -98,10 +101,14 @@ pub struct Walk {
     pub doing: String,
     /// Is the walk held?
     pub paused: bool,
-    /// Poses of the views of the walk, oldest first.
+    /// Does the walker explore by itself?
+    pub roaming: bool,
+    /// The map after the latest step.
+    pub map: Arc<MapFacts>,
+    /// Changes with the map.
+    pub map_serial: u64,
+    /// Poses of the views that this session showed and that are still part of the walk, oldest first.
     pub trail: Vec<Pose>,
-    /// Changes when the trail no longer only grows (a new world, an undo).
-    pub trail_cuts: u64,
     /// Moves that were refused because too many waited.
     pub refused: u64,
     /// Milliseconds from command to view, last step; 0 before the first.
@@ -150,7 +157,10 @@ impl Walk {
                 self.talking = false;
                 self.doing.clear();
             }
-            Report::Failed(failure) => self.fail(failure),
+            Report::Failed(failure) => {
+                self.roaming = false;
+                self.fail(failure);
+            }
             Report::Cancelled => self.inform("Stopped; nothing changed."),
             Report::Acknowledged(report) => {
                 if let Some(narration) = report.narration {
@@ -175,7 +185,7 @@ impl Walk {
                     world,
                     replay,
                     view_serial: self.view_serial + 1,
-                    trail_cuts: self.trail_cuts + 1,
+                    map_serial: self.map_serial + 1,
                     running: self.running.take(),
                     ..Self::default()
                 };
@@ -187,6 +197,10 @@ impl Walk {
     fn stepped(&mut self, event: SessionEvent, after_secs: f32) {
         match event {
             SessionEvent::StepStarted { .. } | SessionEvent::Saved { .. } => {}
+            SessionEvent::Mapped(map) => {
+                self.map = map;
+                self.map_serial += 1;
+            }
             SessionEvent::Clipped(clip) => {
                 self.remark = format!("Something is in the way: walked {:.2} of {:.2} m.", clip.walked_m, clip.asked_m);
             }
@@ -199,9 +213,8 @@ impl Walk {
                 self.told.pop();
                 self.narration = self.told.pop().unwrap_or_default();
                 let told = self.narration.clone();
-                self.trail_cuts += 1;
                 self.clear_banner();
-                self.show(SeenView { step, view, pose, known: None, remark: String::new() });
+                self.show(SeenView { step, view, pose, known: None, remark: String::new(), origins: None });
                 self.tell(told);
             }
             SessionEvent::Warning(what) => {
@@ -224,7 +237,8 @@ impl Walk {
         self.doing.clear();
         let known = (ready.step > 0).then_some((ready.recall.coverage, ready.verdict));
         let remark = std::mem::take(&mut self.remark);
-        self.show(SeenView { step: ready.step, view: ready.view, pose: ready.pose, known, remark });
+        let ViewReady { step, view, pose, origins, .. } = ready;
+        self.show(SeenView { step, view, pose, known, remark, origins });
     }
 
     /// The whole narration of the view on screen.
@@ -240,7 +254,6 @@ impl Walk {
         if self.trail.len() >= MAX_TRAIL {
             self.trail.remove(0);
             self.told.remove(0);
-            self.trail_cuts += 1;
         }
         self.trail.push(seen.pose);
         self.told.push(String::new());
@@ -278,6 +291,7 @@ mod tests {
             view: Arc::new(Rgbd::filled(1, 1, [0; 3])),
             verdict: Verdict::New,
             recall: Default::default(),
+            origins: None,
             timings: Default::default(),
         };
         event(SessionEvent::ViewReady(Box::new(ready)), 0.5)

@@ -24,6 +24,7 @@ use crate::input::{ActionPlugin, Fired, InputSystems, Typing, ctrl_touched, subm
 use crate::link::SessionLink;
 use crate::map::{self, MapCanvas};
 use crate::model::ModelPlugin;
+use crate::origins::OriginsOnScreen;
 use crate::pacing::PacingPlugin;
 use crate::screenshot::{ScreenshotFolder, ScreenshotPlugin};
 use crate::text_box::{self, Entered, TextBox};
@@ -56,6 +57,8 @@ struct Desk {
     text: TextBox,
     view: ViewOnScreen,
     canvas: MapCanvas,
+    origins: bool,
+    overlay: OriginsOnScreen,
     themed: bool,
 }
 
@@ -68,6 +71,8 @@ impl Default for Desk {
             text: TextBox::default(),
             view: ViewOnScreen::default(),
             canvas: MapCanvas::default(),
+            origins: false,
+            overlay: OriginsOnScreen::default(),
             themed: false,
         }
     }
@@ -171,6 +176,7 @@ fn desk_actions(mut fired: MessageReader<Fired>, mut desk: ResMut<Desk>, mut exi
         match id {
             ActionId::Help => desk.help = !desk.help,
             ActionId::Map => desk.map = !desk.map,
+            ActionId::Origins => desk.origins = !desk.origins,
             ActionId::Sampling => desk.sampling = desk.sampling.other(),
             ActionId::Text => desk.text.focus(),
             ActionId::Stop => desk.help = false,
@@ -190,10 +196,12 @@ fn refresh_pictures(
     mut textures: ResMut<EguiUserTextures>,
 ) {
     let Some(seen) = &walk.seen else { return };
-    let Desk { view, canvas, sampling, .. } = &mut *desk;
+    let Desk { view, canvas, sampling, overlay, origins, .. } = &mut *desk;
     view.refresh(&seen.view, walk.view_serial, *sampling, &mut images, &mut textures);
-    canvas.update(seen, walk.view_serial, walk.trail_cuts);
-    canvas.upload(&mut images, &mut textures);
+    canvas.update(&walk.map, walk.map_serial, &mut images, &mut textures);
+    if let Some(parts) = seen.origins.as_ref().filter(|_| *origins) {
+        overlay.refresh(parts, walk.view_serial, &mut images, &mut textures);
+    }
 }
 
 fn lay_out(
@@ -238,7 +246,10 @@ fn lay_out(
     }
     typing.0 = ctx.egui_wants_keyboard_input();
     match entered {
-        Some(Entered::Command(command)) => submit(&link, &mut walk, command),
+        Some(Entered::Command(command)) => {
+            walk.roaming = false;
+            submit(&link, &mut walk, command);
+        }
         Some(Entered::Caption(caption)) => {
             if let Err(refusal) = link.open(ScriptStart::Caption(caption)) {
                 walk.fail(crate::report::Failure::new(refusal.to_string(), "Try again in a moment."));
@@ -257,7 +268,7 @@ fn side_panel(root: &mut egui::Ui, walk: &Walk, desk: &Desk) {
             hud::side(ui, walk);
             ui.add_space(10.0);
             if desk.map {
-                map::show(ui, ui.available_width(), &walk.trail, &desk.canvas);
+                map::show(ui, ui.available_width(), &walk.map, &desk.canvas);
             }
             ui.add_space(12.0);
             hud::reminders(ui);
@@ -270,7 +281,13 @@ fn central(ui: &mut egui::Ui, walk: &Walk, desk: &mut Desk) -> bool {
     let space = ui.available_rect_before_wrap();
     match &walk.seen {
         Some(seen) => {
-            desk.view.show(ui, space, &seen.view, desk.sampling);
+            let rect = desk.view.show(ui, space, &seen.view, desk.sampling);
+            if desk.origins {
+                match &seen.origins {
+                    Some(origins) => desk.overlay.show(ui.painter(), rect, origins),
+                    None => hud::no_origins(ui.painter(), rect),
+                }
+            }
         }
         None => {
             let (text, colour) = hud::doing(walk, 0);

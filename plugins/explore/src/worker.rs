@@ -62,7 +62,9 @@ impl Worker<'_> {
     fn open(&mut self, start: &ScriptStart) {
         self.close();
         let what = match start {
-            ScriptStart::Scene(path) | ScriptStart::Picture(path) => format!("open {}", path.display()),
+            ScriptStart::Scene(path) | ScriptStart::Picture(path) | ScriptStart::World(path) => {
+                format!("open {}", path.display())
+            }
             ScriptStart::Caption(text) => format!("imagine \"{text}\""),
         };
         let control = self.begin(what, Phase::Drawing);

@@ -58,6 +58,7 @@ fn view_ready(step: u64) -> WalkEvent {
         view: Arc::new(Rgbd::filled(2, 2, [step as u8; 3])),
         verdict: Verdict::Extended,
         recall: RecallNote { coverage: 0.5, ..RecallNote::default() },
+        origins: None,
         timings: Timings::default(),
     })))
 }
@@ -349,6 +350,30 @@ fn undo_drops_the_view_being_drawn_or_takes_the_last_one_back() {
     assert_eq!(stage.next_command(), "undo");
     stage.until("the first step is undone", |walk| walk.step() == 0);
     assert_eq!((stage.walk().trail.len(), stage.walk().narration.as_str()), (1, "the beginning"));
+}
+
+#[test]
+fn a_walker_by_himself_goes_step_by_step_until_somebody_moves() {
+    let mut stage = Stage::new();
+    stage.tap(KeyCode::KeyG);
+    for step in 1..=2 {
+        stage.update();
+        assert_eq!(stage.next_command(), "explore 1 step");
+        stage.go.send(Go::Draw).unwrap();
+        stage.until("it is being told", |walk| walk.talking && walk.step() == step);
+        assert!(stage.silent(), "the next step waits until this one is told");
+        stage.go.send(Go::Tell).unwrap();
+        stage.until("the step is done", |walk| walk.running.is_none() && !walk.talking);
+    }
+    stage.update();
+    assert_eq!(stage.next_command(), "explore 1 step");
+    stage.tap(KeyCode::KeyA);
+    assert!(!stage.walk().roaming);
+    stage.go.send(Go::Draw).unwrap();
+    assert_eq!(stage.next_command(), "step left 0.25 m", "a move cuts the narration and ends the exploring");
+    stage.tap(KeyCode::Escape);
+    stage.until("all is quiet", |walk| walk.running.is_none());
+    assert!(stage.silent());
 }
 
 #[test]

@@ -8,11 +8,13 @@
 
 mod corpus;
 mod everyday;
+mod memory;
 mod read;
 mod see;
 mod speak;
 
 pub use corpus::corpus;
+pub use memory::{Judge, Told};
 pub use read::{Truth, in_view, named_objects};
 pub use rhea_session::{Bearing, Mention, mentions};
 pub use see::{Distance, IN_VIEW_SHARE, NAMED_SHARE, Seen, visible};

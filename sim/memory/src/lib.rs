@@ -3,7 +3,7 @@
 //!
 //! * [`Memory`] holds views, places, edges and edits; [`Memory::recall`] chooses and warps what a new view should agree with;
 //! * [`verify()`] compares a new view with that, cell by cell;
-//! * [`World`] is a memory as a file;
+//! * [`World`] is a memory as a file, [`MapFacts`] is it from above;
 //! * [`known_after_turn`] says which cells of a turned view are known exactly, without any depth.
 //!
 //! This crate knows pictures, poses and geometry. It draws nothing new and asks no model.
@@ -14,9 +14,11 @@ mod clearance;
 mod cloud;
 mod coarse;
 mod error;
+mod expansion;
 mod frustum;
 mod graph;
 pub mod limits;
+mod map;
 mod memory;
 pub mod pictures;
 mod pinning;
@@ -35,10 +37,15 @@ mod world;
 
 pub use clearance::{WALKER_HEIGHT_M, WALKER_RADIUS_M, ahead_clear_m};
 pub use error::MemoryError;
+pub use expansion::{DrawnMove, measured_move};
 pub use frustum::{Samples, chosen_by_frustum, sees, unseen_share};
 pub use graph::{
     CELL_M, Edge, EdgeKind, Edit, HEADINGS, Insight, Node, Place, PlanMotion, Region, Role, Spread, Travel, Verdict,
     relax,
+};
+pub use map::{
+    GROUND_CELLS, GROUND_SIDE_M, Ground, LEGEND, MapFacts, MapPlace, MapThing, MapView, Mark, Radius, map_picture,
+    shown_span, verdict_rgb,
 };
 pub use memory::{COPY_BELOW, Memory};
 pub use pinning::{TurnedView, known_after_turn, measured_turn};

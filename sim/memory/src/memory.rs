@@ -7,7 +7,7 @@ use rhea_picture::Rgbd;
 use rhea_scene::{Camera, Pose};
 
 use crate::cloud::Cloud;
-use crate::coarse::Coarse;
+use crate::coarse::{Coarse, Overview};
 use crate::error::MemoryError;
 use crate::graph::{
     Edge, EdgeKind, Edit, Insight, Node, Place, PlanMotion, Region, Role, Spread, Verdict, hole, relax,
@@ -36,7 +36,7 @@ pub struct Memory {
     nodes: Vec<Node>,
     /// One per view: a coarse copy of its depth, for [`Memory::recall`]. Boxed, so that the list has little to grow by.
     clouds: Vec<Box<Cloud>>,
-    coarse: Vec<Box<Coarse>>,
+    overview: Overview,
     edges: Vec<Edge>,
     edits: Vec<Edit>,
     /// The views of every place, oldest first.
@@ -77,7 +77,7 @@ impl Memory {
     pub(crate) fn push(&mut self, view: View, node: Node) {
         self.places.entry(node.place).or_default().push(self.views.len() as u32);
         self.clouds.push(Box::new(Cloud::of(&view.rgbd)));
-        self.coarse.push(Box::new(Coarse::of(&view.rgbd, &lens_of(&view.rgbd), &view.pose)));
+        self.overview.push(Coarse::of(&view.rgbd, &lens_of(&view.rgbd), &view.pose));
         self.nodes.push(node);
         self.views.push(view);
     }
@@ -114,7 +114,7 @@ impl Memory {
         let view = self.views.pop()?;
         let index = self.views.len();
         self.clouds.pop();
-        self.coarse.pop();
+        self.overview.pop();
         if let Some(node) = self.nodes.pop()
             && let Some(here) = self.places.get_mut(&node.place)
         {
@@ -168,7 +168,7 @@ impl Memory {
             if view.pose != pose {
                 view.pose = pose;
                 self.nodes[i].place = Place::of(&pose);
-                *self.coarse[i] = Coarse::of(&view.rgbd, &lens_of(&view.rgbd), &pose);
+                self.overview.replace(i, Coarse::of(&view.rgbd, &lens_of(&view.rgbd), &pose));
                 moved = true;
             }
         }
@@ -360,7 +360,7 @@ impl Memory {
     /// Memory taken by all views, bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let each = size_of::<Cloud>() + size_of::<Coarse>() + size_of::<Node>() + 2 * size_of::<Box<Cloud>>();
+        let each = size_of::<Cloud>() + size_of::<Box<Cloud>>() + Overview::BYTES + size_of::<Node>();
         self.views.iter().map(View::bytes).sum::<usize>()
             + self.nodes.iter().map(|node| node.sources.len() * size_of::<u32>() + each).sum::<usize>()
             + self.edges.len() * size_of::<Edge>()
@@ -371,8 +371,8 @@ impl Memory {
         &self.clouds
     }
 
-    pub(crate) fn coarse(&self) -> &[Box<Coarse>] {
-        &self.coarse
+    pub(crate) fn overview(&self) -> &Overview {
+        &self.overview
     }
 }
 

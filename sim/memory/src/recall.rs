@@ -147,15 +147,12 @@ impl Memory {
 
     /// Views that show anything and may be recalled, oldest first.
     fn candidates(&self, camera: &Camera, pose: &Pose, penalty: &dyn Fn(usize) -> f32) -> Vec<Candidate> {
-        let recalled =
-            || self.nodes().iter().enumerate().filter(|(_, node)| node.is_recalled()).map(|(index, _)| index);
-        let few = recalled().take(CLOSE_LOOKS + 1).count() <= CLOSE_LOOKS;
-        let indices: Vec<usize> = if few {
-            recalled().collect()
+        let recalled = self.nodes().iter().enumerate().filter(|(_, node)| node.is_recalled());
+        let recalled: Vec<usize> = recalled.map(|(index, _)| index).collect();
+        let indices = if recalled.len() <= CLOSE_LOOKS {
+            recalled
         } else {
-            let target = Target::new(camera, pose);
-            let looked = recalled().map(|index| (index, self.coarse()[index].cells(&target)));
-            let seen: Vec<(usize, u64)> = looked.filter(|(_, cells)| *cells != 0).collect();
+            let seen = self.overview().seen(&Target::new(camera, pose), &recalled);
             let scored: Vec<(u64, f32)> = seen.iter().map(|(index, cells)| (*cells, penalty(*index))).collect();
             thin_out(&scored, CLOSE_LOOKS).into_iter().map(|position| seen[position].0).collect()
         };

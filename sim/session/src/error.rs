@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use rhea_engine::EngineError;
-use rhea_memory::MemoryError;
+use rhea_memory::{MemoryError, WorldError};
 use rhea_picture::PictureError;
 use rhea_scene::SceneError;
 use thiserror::Error;
@@ -43,6 +43,15 @@ pub enum SessionError {
     /// A change to memory was refused.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    /// A saved world where only a new walk can begin.
+    #[error("a new walk begins with a scene, a caption or a picture, not with a saved world ({path})")]
+    NoStart {
+        /// The world.
+        path: PathBuf,
+    },
+    /// A world file cannot be read or written.
+    #[error(transparent)]
+    World(#[from] WorldError),
     /// A world that another model drew.
     #[error(
         "this world was drawn by {theirs}, and the model here is {ours}: its codes mean something else; choose the model that drew it, or adopt its pictures"

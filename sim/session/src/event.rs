@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rhea_engine::Cancel;
-use rhea_memory::Verdict;
+use rhea_memory::{MapFacts, Recall, Verdict};
 use rhea_picture::Rgbd;
 use rhea_scene::Pose;
 
@@ -27,6 +27,8 @@ pub enum SessionEvent {
     NarrationText(String),
     /// The narration ended.
     NarrationDone(NarrationNote),
+    /// The map has changed; only where maps are told.
+    Mapped(Arc<MapFacts>),
     /// The last view was taken back; this is the one before.
     Undone {
         /// Number of the view the walker is back at.
@@ -60,8 +62,47 @@ pub struct ViewReady {
     pub verdict: Verdict,
     /// What memory knew.
     pub recall: RecallNote,
+    /// From which earlier view each part was recalled; `None` for a first view and one that was taken up.
+    pub origins: Option<Arc<Origins>>,
     /// Where the time went so far.
     pub timings: Timings,
+}
+
+/// From which step each part of a view comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origins {
+    /// Width in pixels.
+    pub width: usize,
+    /// Height in pixels.
+    pub height: usize,
+    /// The steps that were recalled.
+    pub steps: Vec<u64>,
+    /// For each pixel, row-major, the position of its step in `steps`; [`Origins::NEW`] where nothing was recalled.
+    pub source: Vec<u16>,
+}
+
+impl Origins {
+    /// Stands for a pixel that no earlier view shows.
+    pub const NEW: u16 = u16::MAX;
+
+    pub(crate) fn of(recall: &Recall) -> Self {
+        let warp = &recall.warp;
+        let source =
+            warp.source.iter().zip(&warp.valid).map(|(source, valid)| if *valid { *source } else { Self::NEW });
+        Self {
+            width: warp.view.width,
+            height: warp.view.height,
+            steps: recall.used.iter().map(|index| *index as u64).collect(),
+            source: source.collect(),
+        }
+    }
+
+    /// The step that a pixel comes from; `None` where it is new.
+    #[must_use]
+    pub fn step_at(&self, x: usize, y: usize) -> Option<u64> {
+        let source = self.source.get(y * self.width + x).filter(|_| x < self.width)?;
+        self.steps.get(usize::from(*source)).copied()
+    }
 }
 
 /// A move that was shortened.

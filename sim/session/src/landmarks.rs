@@ -3,7 +3,7 @@
 //! A narration says "a red door on the left". The thing is looked for in that third of the view as a patch of that colour; the
 //! patch's depth gives its place in the world. A name without such a patch is not believed.
 
-use rhea_memory::{Memory, PlanMotion};
+use rhea_memory::{MapThing, Memory, PlanMotion};
 use rhea_picture::Rgbd;
 use rhea_scene::{Camera, Colour, Noun, Pose};
 
@@ -16,6 +16,8 @@ const LEAST_PATCH: f32 = 0.004;
 const MOST_PATCH: f32 = 0.4;
 /// Sightings this near to each other are of one thing, metres.
 const SAME_THING_M: f32 = 1.2;
+/// So many views must name a thing before it is told of where it is out of view.
+pub(crate) const FIRM_SIGHTINGS: usize = 2;
 /// Shades of a paint, as factors: lit, half lit, in the shade.
 const SHADES: [f32; 4] = [1.0, 0.8, 0.62, 0.46];
 /// A pixel farther than this from every shade of every colour has no name, squared levels.
@@ -149,6 +151,13 @@ impl Landmarks {
         }
         things.sort_by_key(|thing| std::cmp::Reverse(thing.views.len()));
         things
+    }
+
+    /// Things that several views named, for a map.
+    #[must_use]
+    pub fn on_the_map(&self) -> Vec<MapThing> {
+        let firm = self.all().into_iter().filter(|thing| thing.views.len() >= FIRM_SIGHTINGS);
+        firm.map(|thing| MapThing { name: thing.phrase(), at_m: [thing.position_m[0], thing.position_m[2]] }).collect()
     }
 
     /// The thing that a text names: by colour and noun, by its noun alone, or by its colour alone; the one named most often.

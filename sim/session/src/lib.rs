@@ -9,6 +9,7 @@
 //!
 //! Invariant: a step that was acknowledged is in the replay, and a step that failed or was cancelled changed nothing.
 
+mod beginning;
 mod check;
 mod clip;
 mod clock;
@@ -28,12 +29,13 @@ mod start;
 mod wander;
 mod words;
 
+pub use beginning::{Beginning, SavedWorld, damage_in_words};
 pub use check::Rules;
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use command::{Command, CommandError};
 pub use error::SessionError;
-pub use event::{Clip, SessionEvent, StepControl, StepReport, ViewReady};
-pub use explore::ExploreSession;
+pub use event::{Clip, Origins, SessionEvent, StepControl, StepReport, ViewReady};
+pub use explore::{ExploreSession, REMINDER};
 pub use headless::{HeadlessOptions, Progress, Summary, run_script};
 pub use landmarks::{Landmark, Landmarks, Whereabouts, is_grounded};
 pub use options::{Options, Setup};

@@ -2,7 +2,7 @@
 //!
 //! ```ron
 //! (
-//!     start: Scene("scenes/worlds/room.ron"), // or Caption("a red room with a window"), or Picture("photo.png")
+//!     start: Scene("scenes/worlds/room.ron"), // or Caption("a red room"), Picture("photo.png"), World("saved.world")
 //!     seed: 1,
 //!     steps: [
 //!         "go forward 0.5 m",
@@ -44,6 +44,8 @@ pub enum ScriptStart {
     Caption(String),
     /// A picture file.
     Picture(PathBuf),
+    /// Where the walk of a saved world stopped.
+    World(PathBuf),
 }
 
 /// What can be wrong with a walk script.
@@ -130,6 +132,7 @@ impl Script {
         let start = match raw.start {
             RawStart::Scene(Text(name)) => ScriptStart::Scene(find(&name, path, root)?),
             RawStart::Picture(Text(name)) => ScriptStart::Picture(find(&name, path, root)?),
+            RawStart::World(Text(name)) => ScriptStart::World(find(&name, path, root)?),
             RawStart::Caption(Text(caption)) => ScriptStart::Caption(caption),
         };
         Ok(Self { start, seed: raw.seed, steps })
@@ -151,6 +154,7 @@ enum RawStart {
     Scene(Text),
     Caption(Text),
     Picture(Text),
+    World(Text),
 }
 
 enum RawStep {

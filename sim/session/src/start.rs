@@ -60,12 +60,14 @@ impl Start {
     /// The start of a script, its file loaded.
     ///
     /// # Errors
-    /// As [`Start::scene_file`] and [`Start::picture_file`].
+    /// As [`Start::scene_file`] and [`Start::picture_file`], and for a saved world, which is no start: see
+    /// [`crate::Beginning::of_script`].
     pub fn of_script(start: &ScriptStart) -> Result<Self, SessionError> {
         match start {
             ScriptStart::Scene(path) => Self::scene_file(path),
             ScriptStart::Picture(path) => Self::picture_file(path),
             ScriptStart::Caption(caption) => Ok(Self::Caption(caption.clone())),
+            ScriptStart::World(path) => Err(SessionError::NoStart { path: path.clone() }),
         }
     }
 
@@ -134,6 +136,7 @@ impl FirstView {
                     decoding: options.decoding_for(model.canvas_form(), 0.0),
                     picture: Filter { ..options.picture },
                     guidance: options.guidance,
+                    shown: None,
                     seed: options.seed,
                 };
                 Self { imagined: model.imagine(&request, cancel)?, pose: eye, round_trip_db: None }

@@ -16,3 +16,4 @@ mod text_tokenizer;
 mod transformer;
 mod vision;
 mod vocabulary;
+mod walk_budget;

@@ -193,3 +193,47 @@ fn a_walk_with_a_published_kind_draws_every_view_and_sees_the_last_one() {
     }
     assert_ne!(seen[0], seen[1]);
 }
+
+#[test]
+fn shown_views_stand_in_the_prompt_and_pinned_cells_are_not_drawn() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(published_kind(dir.path()));
+    let mut model = Imagination::open(dir.path()).unwrap();
+    let room = model.reads_views().unwrap();
+    assert_eq!((room.context, room.grid.cells()), (512, 64));
+    let calm = Cancel::default();
+    let mut draw = |memory: Option<Warp>, shown: Option<ShownViews>| {
+        model.imagine(&ViewRequest { memory, shown, ..request(None, Decoding::NextToken) }, &calm).unwrap()
+    };
+    let plain = draw(None, Some(ShownViews::default()));
+    let seen = |at: u32| ShownViews {
+        anchor: Some(vec![1; 64]),
+        recalled: vec![(format!("Seen at step {at}, 30 degrees to the left"), vec![2; 64])],
+        turns: vec![ShownTurn { command: "turn left".into(), codes: vec![3; 64], narration: "a door".into() }],
+        pinned: Vec::new(),
+    };
+    let (three, four) = (draw(None, Some(seen(3))), draw(None, Some(seen(4))));
+    assert_eq!(plain.passes, 64);
+    assert_ne!(plain.codes, three.codes);
+    assert_ne!(three.codes, four.codes, "the words are read");
+    // Far more than fits: the nearest of them stay.
+    let many = ShownViews { recalled: vec![("Seen".into(), vec![5; 64]); 40], ..seen(3) };
+    assert_eq!(draw(None, Some(many)).passes, 64);
+
+    let mut memory = Warp::empty(32, 32);
+    memory.view.rgb.iter_mut().enumerate().for_each(|(i, v)| *v = (i * 7 % 251) as u8);
+    memory.valid.fill(true);
+    memory.magnification.fill(1.0);
+    let codes = draw_codes(dir.path(), &memory);
+    let pinned: Vec<bool> = (0..64).map(|cell| cell % 8 < 5).collect();
+    let mended = draw(Some(memory), Some(ShownViews { pinned: pinned.clone(), ..seen(3) }));
+    assert_eq!(mended.passes, 64 - 40);
+    for (cell, pinned) in pinned.iter().enumerate().filter(|(_, pinned)| **pinned) {
+        assert!(*pinned && mended.codes[cell] == codes[cell], "{cell}");
+    }
+}
+
+/// The codes of a warped picture.
+fn draw_codes(dir: &Path, memory: &Warp) -> Vec<u32> {
+    ModelFolder::open(dir).unwrap().vision().encode(&memory.filled()).unwrap()
+}

@@ -83,6 +83,16 @@ pub struct NarrationFigures {
     pub in_view: f64,
     /// Objects named.
     pub named: usize,
+    /// On walks that tell of memory too: share of named objects that are in view, or were in an earlier view of the walk.
+    pub in_memory: f64,
+    /// The same walks: share of directions said that are right.
+    pub direction: f64,
+    /// Directions said.
+    pub directions: usize,
+    /// Share of "seen at step" that are right.
+    pub step: f64,
+    /// Objects told of out of memory.
+    pub recalled: usize,
 }
 
 /// How the drawn views of the walks were decoded.

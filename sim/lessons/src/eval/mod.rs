@@ -3,11 +3,13 @@
 //! Round trip: a true view through the vision tokenizer. Next view: one step from a true view, and from the model's own
 //! drawing of it, on regions that memory sees and regions it does not. Revisit: the start of a walk against truth after 40
 //! steps, ours against two baselines, one that recalls only the last view and one that never changes its picture. Narration:
-//! objects that are named on true views and on next views, against the object ids of the truth.
+//! objects that are named on true views and on next views, and on walks that tell of memory with directions and steps, against the
+//! object ids of the truth.
 
 mod counted;
 mod decodings;
 mod figures;
+mod recounted;
 pub mod returns;
 mod walks;
 mod words;
@@ -16,5 +18,6 @@ pub use decodings::{DecodingPair, WayFigures, compare_decodings};
 pub use figures::{
     DecodingFigures, Figures, NarrationFigures, NextViewFigures, RevisitFigures, RoundTripFigures, WalkFigures,
 };
+pub use recounted::recounted_walk;
 pub use walks::{EvalOptions, evaluate_walks};
 pub use words::{WORD_SEEDS, WordFigures, evaluate_words};

@@ -13,9 +13,10 @@ use super::counted::Counted;
 use super::figures::{
     DecodingFigures, Figures, Mean, NarrationFigures, NextViewFigures, RevisitFigures, RoundTripFigures, WalkFigures,
 };
+use super::recounted::recounted_walk;
 use crate::LessonError;
 use crate::frames::TRAINING_SEEDS;
-use crate::text::in_view;
+use crate::text::{Told, in_view};
 
 /// What to evaluate.
 pub struct EvalOptions {
@@ -33,6 +34,8 @@ const STEPS: usize = 40;
 pub(super) const PLACES: usize = 6;
 /// Places in a scene where narration is judged; more than for pictures, because it names something in one view of seven.
 const NARRATED_PLACES: usize = 24;
+/// Steps of a walk whose narration tells of memory.
+const RECOUNTED_STEPS: usize = 24;
 /// Regions smaller than this share of a view are not scored.
 pub(super) const LEAST_SHARE: f32 = 0.02;
 
@@ -72,6 +75,7 @@ struct Scores {
     spin: Walk,
     named: usize,
     in_view: usize,
+    told: Told,
 }
 
 pub(super) struct Place<'a> {
@@ -120,6 +124,7 @@ pub fn evaluate_walks(
         round_trips(model, &place, &mut scores, &mut rng)?;
         next_views(model, &place, &usual, &mut scores, &mut rng)?;
         narrations(model, &place, &usual, &mut scores, &mut rng)?;
+        scores.told.add(&recounted_walk(model, &scene, RECOUNTED_STEPS, usual.decoding)?);
         let out_and_back = out_and_back(&place);
         revisit(model, &place, (&usual, &out_and_back), &mut scores.out_and_back, None)?;
         let spin = vec![Move::turn_deg(720.0 / STEPS as f32); STEPS];
@@ -144,7 +149,15 @@ pub fn evaluate_walks(
             unseen_sharpness: s.unseen_sharp[0] / s.unseen_sharp[1],
         },
         revisit: RevisitFigures { out_and_back_40: s.out_and_back.figures(), spin_40: s.spin.figures() },
-        narration: NarrationFigures { in_view: s.in_view as f64 / s.named.max(1) as f64, named: s.named },
+        narration: NarrationFigures {
+            in_view: s.in_view as f64 / s.named.max(1) as f64,
+            named: s.named,
+            in_memory: s.told.named_share(),
+            direction: s.told.direction_share(),
+            directions: s.told.directed,
+            step: s.told.step_right as f64 / s.told.recalled as f64,
+            recalled: s.told.recalled,
+        },
     })
 }
 
@@ -187,7 +200,7 @@ fn round_trips(
 }
 
 /// One session from a view; the pictures, poses and narrations of all its steps.
-pub(super) struct Told {
+pub(super) struct Heard {
     pub view: Rgbd,
     pub pose: Pose,
     pub narration: String,
@@ -201,16 +214,16 @@ pub(super) fn walk(
     from: &Pose,
     moves: &[Move],
     options: Options,
-) -> Result<Vec<Told>, LessonError> {
+) -> Result<Vec<Heard>, LessonError> {
     let failed = |e: rhea_session::SessionError| LessonError::Text(e.to_string());
     let recall_views = options.recall_views;
     let start = Start::Scene { scene: place.scene.clone(), pose: Some(*from) };
-    let mut told: Vec<Told> = Vec::with_capacity(moves.len() + 1);
+    let mut told: Vec<Heard> = Vec::with_capacity(moves.len() + 1);
     let control = StepControl::default();
-    let keep = |told: &mut Vec<Told>, session: &ExploreSession, report: StepReport, seen: Vec<bool>| {
+    let keep = |told: &mut Vec<Heard>, session: &ExploreSession, report: StepReport, seen: Vec<bool>| {
         if let Some(view) = session.view() {
             let narration = report.narration.map_or_else(String::new, |note| note.text);
-            told.push(Told { view: (**view).clone(), pose: session.pose(), narration, seen });
+            told.push(Heard { view: (**view).clone(), pose: session.pose(), narration, seen });
         }
     };
     let (mut session, report) =
@@ -324,8 +337,8 @@ fn revisit(
     let ours = go(silent(usual))?;
     let last = go(Options { recall_views: 1, ..silent(usual) })?;
     let own = go(Options { own_start: true, ..silent(usual) })?;
-    let against = |told: &Told| score(psnr(&told.view, &place.truth(&told.pose).rgbd, None));
-    let add = |told: &[Told], mean: &mut Mean| {
+    let against = |told: &Heard| score(psnr(&told.view, &place.truth(&told.pose).rgbd, None));
+    let add = |told: &[Heard], mean: &mut Mean| {
         if let Some(end) = told.last() {
             mean.add(against(end));
         }

@@ -5,6 +5,7 @@ mod edits;
 mod node;
 mod place;
 mod relax;
+mod sparse;
 
 pub use edge::{Edge, EdgeKind, PlanMotion, Spread, Travel};
 pub use edits::{Edit, Region};

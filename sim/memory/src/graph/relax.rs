@@ -1,12 +1,11 @@
 //! Pose relaxation: after a loop was closed, the error that has grown along the way is shared out over its edges.
 //!
-//! Gauss-Newton on (x, z, yaw) of every view. Each step solves its linear system by conjugate gradients, preconditioned with
-//! the exact solution on the tree that the walk itself is (every view hangs on an earlier one), which needs no fill-in: as many
-//! iterations as there are loops, not as many as there are views.
+//! Gauss-Newton on (x, z, yaw) of every view; each step solves its linear system directly ([`super::sparse`]).
 
 use rhea_scene::Pose;
 
 use super::edge::{Edge, half_turn};
+use super::sparse::{Linear, Vector, solve};
 
 /// Gauss-Newton steps at most.
 const STEPS: usize = 12;
@@ -17,18 +16,6 @@ const LEAST_WAY_M2: f64 = 1e-6;
 const LEAST_TURN_RAD2: f64 = 2.5e-7;
 /// A loop edge whose error is above this many standard deviations pulls no harder than at it (Huber).
 const HUBER: f64 = 3.0;
-
-type Block = [[f64; 3]; 3];
-type Vector = [f64; 3];
-
-/// One edge, linearised: `rows` are the two Jacobians, already divided by the standard deviations.
-struct Linear {
-    from: usize,
-    to: usize,
-    by_from: Block,
-    by_to: Block,
-    error: Vector,
-}
 
 /// Moves `poses` so that they fit `edges` best in the sense of least squares; the first pose stays. Returns the root mean square
 /// of the edges' errors before and after, in standard deviations.
@@ -42,7 +29,7 @@ pub fn relax(poses: &mut [Pose], edges: &[Edge]) -> (f64, f64) {
         .iter()
         .filter(|e| (e.from as usize) < count && (e.to as usize) < count && e.from != e.to && e.motion.is_finite())
         .collect();
-    let parents = tree(count, &usable);
+    let held = anchors(count, &usable);
     let rms = |state: &[Vector]| {
         let sum: f64 = usable.iter().map(|e| error(e, state).iter().map(|v| v * v).sum::<f64>()).sum();
         (sum / (3 * usable.len()).max(1) as f64).sqrt()
@@ -53,7 +40,7 @@ pub fn relax(poses: &mut [Pose], edges: &[Edge]) -> (f64, f64) {
     }
     for _ in 0..STEPS {
         let linear: Vec<Linear> = usable.iter().map(|e| linearise(e, &state)).collect();
-        let moved = solve(&linear, &parents, count);
+        let moved = solve(&linear, &held);
         let mut largest = 0.0_f64;
         for (pose, by) in state.iter_mut().zip(&moved) {
             for (value, by) in pose.iter_mut().zip(by) {
@@ -76,18 +63,21 @@ pub fn relax(poses: &mut [Pose], edges: &[Edge]) -> (f64, f64) {
     (before, rms(&state))
 }
 
-/// For every node an edge to an earlier one, and so a tree; `None` for the first and for nodes that hang on nothing.
-fn tree(count: usize, edges: &[&Edge]) -> Vec<Option<usize>> {
-    let mut parents: Vec<Option<usize>> = vec![None; count];
-    for edge in edges {
-        let (low, high) = (edge.from.min(edge.to) as usize, edge.from.max(edge.to) as usize);
-        if let Some(parent) = parents.get_mut(high)
-            && parent.is_none()
-        {
-            *parent = Some(low);
+/// The first node of every part that hangs together: those stay where they are.
+fn anchors(count: usize, edges: &[&Edge]) -> Vec<bool> {
+    let mut first: Vec<usize> = (0..count).collect();
+    fn root(first: &mut [usize], mut node: usize) -> usize {
+        while first[node] != node {
+            first[node] = first[first[node]];
+            node = first[node];
         }
+        node
     }
-    parents
+    for edge in edges {
+        let (a, b) = (root(&mut first, edge.from as usize), root(&mut first, edge.to as usize));
+        first[a.max(b)] = a.min(b);
+    }
+    (0..count).map(|node| root(&mut first, node) == node).collect()
 }
 
 fn sigmas(edge: &Edge) -> [f64; 2] {
@@ -130,164 +120,6 @@ fn linearise(edge: &Edge, state: &[Vector]) -> Linear {
         error[row] *= weight;
     }
     Linear { from: edge.from as usize, to: edge.to as usize, by_from, by_to, error }
-}
-
-/// Solves the normal equations of `edges` with node 0 held.
-fn solve(edges: &[Linear], parents: &[Option<usize>], count: usize) -> Vec<Vector> {
-    let mut gradient = vec![[0.0; 3]; count];
-    for edge in edges {
-        add(&mut gradient[edge.from], &times_transposed(&edge.by_from, &edge.error), -1.0);
-        add(&mut gradient[edge.to], &times_transposed(&edge.by_to, &edge.error), -1.0);
-    }
-    gradient[0] = [0.0; 3];
-    let trunk = Trunk::new(edges, parents, count);
-    let mut x = vec![[0.0; 3]; count];
-    let mut residual = gradient;
-    let mut z = trunk.solve(&residual);
-    let mut direction = z.clone();
-    let mut rz = dot(&residual, &z);
-    let goal = rz * 1e-10;
-    for _ in 0..count.clamp(16, 400) {
-        if rz <= goal || rz <= 0.0 || !rz.is_finite() {
-            break;
-        }
-        let product = normal(edges, &direction);
-        let length = rz / dot(&direction, &product);
-        if !length.is_finite() {
-            break;
-        }
-        for i in 0..count {
-            add(&mut x[i], &direction[i], length);
-            add(&mut residual[i], &product[i], -length);
-        }
-        z = trunk.solve(&residual);
-        let next = dot(&residual, &z);
-        for (d, z) in direction.iter_mut().zip(&z) {
-            for k in 0..3 {
-                d[k] = z[k] + next / rz * d[k];
-            }
-        }
-        rz = next;
-    }
-    x
-}
-
-/// The matrix of the normal equations times a vector, node 0 held.
-fn normal(edges: &[Linear], v: &[Vector]) -> Vec<Vector> {
-    let mut out = vec![[0.0; 3]; v.len()];
-    for edge in edges {
-        let (a, b) = (times(&edge.by_from, &v[edge.from]), times(&edge.by_to, &v[edge.to]));
-        let sum = [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
-        add(&mut out[edge.from], &times_transposed(&edge.by_from, &sum), 1.0);
-        add(&mut out[edge.to], &times_transposed(&edge.by_to, &sum), 1.0);
-    }
-    out[0] = [0.0; 3];
-    out
-}
-
-/// The normal equations of the tree's edges alone, factored from its leaves to its root.
-struct Trunk {
-    parents: Vec<Option<usize>>,
-    inverse: Vec<Block>,
-    /// Block of a node and its parent.
-    beside: Vec<Block>,
-}
-
-impl Trunk {
-    fn new(edges: &[Linear], parents: &[Option<usize>], count: usize) -> Self {
-        let mut diagonal = vec![[[0.0; 3]; 3]; count];
-        let mut beside = vec![[[0.0; 3]; 3]; count];
-        let mut taken = vec![false; count];
-        for edge in edges {
-            let (low, high) = (edge.from.min(edge.to), edge.from.max(edge.to));
-            if parents[high] != Some(low) || taken[high] {
-                continue;
-            }
-            taken[high] = true;
-            let (by_low, by_high) =
-                if edge.from < edge.to { (&edge.by_from, &edge.by_to) } else { (&edge.by_to, &edge.by_from) };
-            add_block(&mut diagonal[low], &gram(by_low, by_low), 1.0);
-            add_block(&mut diagonal[high], &gram(by_high, by_high), 1.0);
-            beside[high] = gram(by_high, by_low);
-        }
-        let mut inverse = vec![[[0.0; 3]; 3]; count];
-        for node in (1..count).rev() {
-            // A node that hangs on nothing stays where it is.
-            if parents[node].is_none() {
-                for (k, row) in diagonal[node].iter_mut().enumerate() {
-                    row[k] += 1.0;
-                }
-            }
-            inverse[node] = invert(&diagonal[node]);
-            if let Some(parent) = parents[node] {
-                let by = product(&inverse[node], &beside[node]);
-                add_block(&mut diagonal[parent], &gram(&beside[node], &by), -1.0);
-            }
-        }
-        Self { parents: parents.to_vec(), inverse, beside }
-    }
-
-    fn solve(&self, right: &[Vector]) -> Vec<Vector> {
-        let mut b = right.to_vec();
-        for node in (1..b.len()).rev() {
-            if let Some(parent) = self.parents[node] {
-                let up = times_transposed(&self.beside[node], &times(&self.inverse[node], &b[node]));
-                add(&mut b[parent], &up, -1.0);
-            }
-        }
-        let mut x = vec![[0.0; 3]; b.len()];
-        for node in 1..b.len() {
-            let mut rest = b[node];
-            if let Some(parent) = self.parents[node] {
-                add(&mut rest, &times(&self.beside[node], &x[parent]), -1.0);
-            }
-            x[node] = times(&self.inverse[node], &rest);
-        }
-        x
-    }
-}
-
-fn add(to: &mut Vector, v: &Vector, scale: f64) {
-    for k in 0..3 {
-        to[k] += scale * v[k];
-    }
-}
-
-fn add_block(to: &mut Block, m: &Block, scale: f64) {
-    for (to, row) in to.iter_mut().zip(m) {
-        add(to, row, scale);
-    }
-}
-
-fn dot(a: &[Vector], b: &[Vector]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a[0] * b[0] + a[1] * b[1] + a[2] * b[2]).sum()
-}
-
-fn times(m: &Block, v: &Vector) -> Vector {
-    m.map(|row| row[0] * v[0] + row[1] * v[1] + row[2] * v[2])
-}
-
-fn times_transposed(m: &Block, v: &Vector) -> Vector {
-    std::array::from_fn(|k| m[0][k] * v[0] + m[1][k] * v[1] + m[2][k] * v[2])
-}
-
-/// `a` transposed times `b`.
-fn gram(a: &Block, b: &Block) -> Block {
-    std::array::from_fn(|r| std::array::from_fn(|c| (0..3).map(|k| a[k][r] * b[k][c]).sum()))
-}
-
-fn product(a: &Block, b: &Block) -> Block {
-    std::array::from_fn(|r| std::array::from_fn(|c| (0..3).map(|k| a[r][k] * b[k][c]).sum()))
-}
-
-fn invert(m: &Block) -> Block {
-    let minor = |r: usize, c: usize| {
-        let (r0, r1) = ((r + 1) % 3, (r + 2) % 3);
-        let (c0, c1) = ((c + 1) % 3, (c + 2) % 3);
-        m[r0][c0] * m[r1][c1] - m[r0][c1] * m[r1][c0]
-    };
-    let determinant = m[0][0] * minor(0, 0) + m[0][1] * minor(0, 1) + m[0][2] * minor(0, 2);
-    std::array::from_fn(|r| std::array::from_fn(|c| minor(c, r) / determinant))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Writing and reading a world.
 
 use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -111,10 +112,24 @@ impl World {
     pub fn save(&self, path: &Path) -> Result<u64, WorldError> {
         let bytes = self.to_bytes()?;
         let write = |source| WorldError::Write { path: path.to_path_buf(), source };
-        let beside = path.with_extension("part");
-        std::fs::write(&beside, &bytes).map_err(write)?;
-        std::fs::rename(&beside, path).map_err(write)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let beside = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
+        let written = std::fs::File::create(&beside)
+            .and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()))
+            .and_then(|()| std::fs::rename(&beside, path));
+        if written.is_err() {
+            // The write's own error is the one to report.
+            std::fs::remove_file(&beside).ok();
+        }
+        written.map_err(write)?;
         Ok(bytes.len() as u64)
+    }
+
+    /// Does a file begin like a world?
+    #[must_use]
+    pub fn is_file(path: &Path) -> bool {
+        let mut first = [0; MAGIC.len()];
+        std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut first)).is_ok() && first == MAGIC
     }
 
     /// Reads a world; parts that are damaged are left out and told.

@@ -8,7 +8,7 @@ use super::ExploreSession;
 use super::step::Plan;
 use crate::error::SessionError;
 use crate::event::{SessionEvent, StepControl, StepReport};
-use crate::landmarks::{Landmark, Whereabouts};
+use crate::landmarks::{FIRM_SIGHTINGS, Landmark, Whereabouts};
 use crate::replay::{NarrationNote, RecordKind};
 
 /// Steps of going to a thing at most.
@@ -25,9 +25,7 @@ const FACING_DEG: f32 = 8.0;
 const EDIT_RADIUS_M: f32 = 0.6;
 /// An edit of a thing changes a ball of this radius around it, metres.
 const THING_RADIUS_M: f32 = 0.9;
-/// A thing is worth a reminder when so many views named it...
-const FIRM_SIGHTINGS: usize = 2;
-/// ...and it was last named at least so many steps ago.
+/// A thing is worth a reminder when it was last named at least so many steps ago.
 const REMIND_AFTER: usize = 4;
 /// Landmarks are listed up to this many when a name is not known.
 const LISTED: usize = 8;
@@ -220,7 +218,7 @@ impl ExploreSession {
 }
 
 /// How reminders begin; what follows is no sighting.
-pub(crate) const REMINDER: &str = "Remember: ";
+pub const REMINDER: &str = "Remember: ";
 
 /// The move that leads from one pose to another in one step.
 fn way(from: &Pose, to: &Pose) -> Move {

@@ -7,12 +7,13 @@
 //! Invariant: after every call the pose, the memory and the replay tell the same walk.
 
 mod asked;
+mod shown;
 mod step;
 
 use std::sync::Arc;
 
 use rhea_engine::Imagine;
-use rhea_memory::{About, Memory, Warper, World};
+use rhea_memory::{About, Ground, MapFacts, Memory, Warper, World};
 use rhea_picture::Rgbd;
 use rhea_scene::{Camera, Move, Pose};
 
@@ -26,7 +27,7 @@ use crate::recorder::Recorder;
 use crate::replay::{FORMAT_VERSION, Header, NewRecord, RecallNote, RecordKind, Timings};
 use crate::start::{FirstView, Start, check_text};
 use crate::wander::Wanderer;
-pub(crate) use asked::REMINDER;
+pub use asked::REMINDER;
 use step::{NewView, Told};
 
 /// A walk in progress.
@@ -45,6 +46,8 @@ pub struct ExploreSession {
     drawn: u64,
     recorder: Recorder,
     clock: Box<dyn Clock>,
+    /// Kept from map to map, where maps are told.
+    mapping: Option<Ground>,
 }
 
 impl ExploreSession {
@@ -96,10 +99,20 @@ impl ExploreSession {
             drawn: 0,
             recorder,
             clock,
+            mapping: None,
         };
         let note = first.round_trip_db.map(|score| format!("round trip {score:.1} dB"));
         let recall = RecallNote::default();
-        let new = NewView { pose: first.pose, imagined: first.imagined, recall, check: None, motion: None, timings };
+        let new = NewView {
+            pose: first.pose,
+            imagined: first.imagined,
+            recall,
+            check: None,
+            motion: None,
+            closing: None,
+            origins: None,
+            timings,
+        };
         let told = Told { kind: RecordKind::Start, command: words, prompt: Move::default().command(), note };
         let report = session.take_in(new, told, model, control, on_event);
         Ok((session, report))
@@ -162,6 +175,7 @@ impl ExploreSession {
             drawn: about.drawn,
             recorder,
             clock,
+            mapping: None,
         };
         let report = session.taken_up(&latest, on_event);
         Ok((session, report))
@@ -173,6 +187,26 @@ impl ExploreSession {
         let Header { rhea, model, model_hash, camera, seed, start, world, .. } = self.header.clone();
         let about = About { rhea, model, model_hash, camera, start, world, seed, drawn: self.drawn };
         World { about, memory: self.memory.clone() }
+    }
+
+    /// The map of all that is remembered; `ground` is kept by the caller from map to map and brought up to date here.
+    #[must_use]
+    pub fn map(&self, ground: &mut Ground) -> MapFacts {
+        ground.update(&self.memory);
+        MapFacts::of(&self.memory, ground, self.landmarks.on_the_map())
+    }
+
+    /// Tells the map now, and from now on after everything that changes it.
+    pub fn tell_maps(&mut self, on_event: &mut dyn FnMut(SessionEvent)) {
+        self.mapping = Some(Ground::default());
+        self.tell_map(on_event);
+    }
+
+    fn tell_map(&mut self, on_event: &mut dyn FnMut(SessionEvent)) {
+        if let Some(mut ground) = self.mapping.take() {
+            on_event(SessionEvent::Mapped(Arc::new(self.map(&mut ground))));
+            self.mapping = Some(ground);
+        }
     }
 
     /// The things with names that are remembered, and where they stand.
@@ -285,7 +319,9 @@ impl ExploreSession {
             narration: None,
             timings: Timings::default(),
         };
-        self.recorder.append(&record, self.clock.now_secs(), on_event)
+        let recorded = self.recorder.append(&record, self.clock.now_secs(), on_event);
+        self.tell_map(on_event);
+        recorded
     }
 
     /// The report of a step that drew no view.

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use rhea_engine::{Imagine, Imagined, NarrationRequest, ViewRequest, ViewTask};
-use rhea_memory::{Insight, Policy, Region, Travel, Verdict, View, pictures};
+use rhea_memory::{Insight, PlanMotion, Policy, Region, Spread, Travel, Verdict, View, pictures};
 use rhea_scene::{Move, Pose};
 
 use super::ExploreSession;
+use super::shown::{Executed, Showing};
 use crate::check::draw_checked;
 use crate::clip::{Clipped, clip};
 use crate::command::Command;
 use crate::error::SessionError;
-use crate::event::{SessionEvent, StepControl, StepReport, ViewReady};
+use crate::event::{Origins, SessionEvent, StepControl, StepReport, ViewReady};
 use crate::narrate::{Telling, narrate};
 use crate::replay::{CheckNote, Codes, NewRecord, RecallNote, RecordKind, Timings};
 
@@ -22,6 +23,10 @@ pub(super) struct NewView {
     pub(super) recall: RecallNote,
     pub(super) check: Option<CheckNote>,
     pub(super) motion: Option<Travel>,
+    /// Where it stands seen from an older view, as the pictures say.
+    pub(super) closing: Option<(usize, PlanMotion, Spread)>,
+    /// Which earlier view each pixel was recalled from.
+    pub(super) origins: Option<Arc<Origins>>,
     pub(super) timings: Timings,
 }
 
@@ -91,7 +96,12 @@ impl ExploreSession {
             1 => Policy::Last(1),
             views => Policy::Graph(views),
         });
-        let recall = self.memory.recall_by(policy, &mut self.warper, &self.camera, &pose);
+        let showing = model.reads_views().map(|room| self.showing(&pose, room));
+        let (recall, shown, turned_from) = match showing {
+            Some(Showing { recall, shown, turned_from }) => (recall, Some(shown), turned_from),
+            None => (self.memory.recall_by(policy, &mut self.warper, &self.camera, &pose), None, None),
+        };
+        let reads_views = shown.is_some();
         let recalled_secs = self.clock.now_secs();
         let prompt = step.command();
         let coverage = recall.warp.coverage();
@@ -102,6 +112,7 @@ impl ExploreSession {
             decoding: self.options.decoding_for(model.canvas_form(), coverage),
             picture: self.options.picture,
             guidance: self.options.guidance,
+            shown,
             seed: self.seed(),
             memory: None,
         };
@@ -111,6 +122,7 @@ impl ExploreSession {
             lineage: recall.lineage,
             agreement_db: None,
         };
+        let origins = Some(Arc::new(Origins::of(&recall)));
         let place = (&self.camera, &pose);
         let checked = match draw_checked(request, recall, place, &self.options.rules, model, &control.cancel) {
             Ok(checked) => checked,
@@ -135,11 +147,18 @@ impl ExploreSession {
             on_event(SessionEvent::Warning(told));
         }
         note_on_recall.agreement_db = checked.agreement_db;
+        let exact = Executed { pose, travel: Travel { commanded: step, measured: None }, closing: None };
+        let Executed { pose, travel, closing } = match reads_views {
+            true => self.executed(&checked.imagined.view, &step, pose, turned_from),
+            false => exact,
+        };
         let new = NewView {
             pose,
+            closing,
+            origins,
             recall: note_on_recall,
             check: Some(check),
-            motion: Some(Travel { commanded: step, measured: None }),
+            motion: Some(travel),
             imagined: checked.imagined,
             timings: Timings {
                 recall_secs: recalled_secs - began_secs,
@@ -160,7 +179,7 @@ impl ExploreSession {
         control: &StepControl,
         on_event: &mut dyn FnMut(SessionEvent),
     ) -> StepReport {
-        let NewView { pose, imagined, recall, check, motion, mut timings } = new;
+        let NewView { pose, imagined, recall, check, motion, closing, origins, mut timings } = new;
         let Imagined { mut view, codes, rows, cols, .. } = imagined;
         // As a file holds it, so that a walk from a file goes on as if it had never stopped.
         pictures::round_depth(&mut view);
@@ -174,6 +193,7 @@ impl ExploreSession {
             view: Arc::clone(&view),
             verdict,
             recall: recall.clone(),
+            origins,
             timings,
         })));
         let narration = self.options.narrate.then(|| {
@@ -221,10 +241,19 @@ impl ExploreSession {
         let stored = View { rgbd: view, pose, codes: codes.codes, step: step_number, lineage, narration: narrated };
         self.memory.add(stored, &insight);
         if matches!(verdict, Verdict::Revisited | Verdict::Repaired) {
-            self.memory.close_loop(None);
+            self.close_loop(closing);
         }
         self.drawn += 1;
+        self.tell_map(on_event);
         StepReport { step, command: told.command, pose, clip: None, recall: Some(recall), narration, timings, recorded }
+    }
+
+    /// Links a revisit to the older view. Where the pictures say how they stand to each other, all poses give way a little.
+    fn close_loop(&mut self, measured: Option<(usize, PlanMotion, Spread)>) {
+        let closed = self.memory.close_loop(measured).is_some();
+        if closed && measured.is_some() {
+            self.memory.relax();
+        }
     }
 
     /// Shows and records the view at which a world is taken up again.
@@ -239,6 +268,7 @@ impl ExploreSession {
             view: Arc::clone(&latest.rgbd),
             verdict: Verdict::Revisited,
             recall: recall.clone(),
+            origins: None,
             timings: Timings::default(),
         })));
         let codes = Codes { rows: 1, cols: latest.codes.len(), codes: latest.codes.clone() };

@@ -13,26 +13,20 @@ use super::recording::{Replay, StepRecord};
 /// from how well the views agreed with memory.
 ///
 /// # Errors
-/// When a picture in the replay is damaged.
+/// When a picture in the replay is damaged, or the walk goes on from a saved world: see [`world_of`].
 pub fn remembered(replay: &Replay) -> Result<Memory, ReplayError> {
-    let mut memory = Memory::new();
-    for (index, step) in replay.steps.iter().enumerate() {
-        match step.kind {
-            RecordKind::Start | RecordKind::Step => take_in(&mut memory, replay, index, step)?,
-            RecordKind::Undo => drop(memory.undo()),
-            RecordKind::Note => noted(&mut memory, &step.command),
-            RecordKind::Cancelled | RecordKind::Blocked | RecordKind::Failed => {}
-        }
-    }
-    Ok(memory)
+    remembered_onto(None, replay)
 }
 
-/// The world of a recorded walk, to be taken up again.
+/// The world of a recorded walk, to be taken up again: of a session that was not saved, or whose file was lost. A walk that went on
+/// from a saved world needs that world as its `base`. Views stand where they were first believed to stand.
 ///
 /// # Errors
-/// As [`remembered`].
-pub fn world_of(replay: &Replay) -> Result<World, ReplayError> {
+/// As [`remembered`], and when the base is not the world that the walk goes on from.
+pub fn world_of(replay: &Replay, base: Option<World>) -> Result<World, ReplayError> {
     let header = &replay.header;
+    let drawn = replay.steps.iter().filter(|step| step.has_view()).count() as u64;
+    let before = base.as_ref().map_or(0, |base| base.about.drawn.saturating_sub(1));
     let about = About {
         rhea: header.rhea.clone(),
         model: header.model.clone(),
@@ -41,9 +35,39 @@ pub fn world_of(replay: &Replay) -> Result<World, ReplayError> {
         start: header.start.clone(),
         world: header.world.clone(),
         seed: header.seed,
-        drawn: replay.steps.iter().filter(|step| step.has_view()).count() as u64,
+        drawn: before + drawn,
     };
-    Ok(World { about, memory: remembered(replay)? })
+    Ok(World { about, memory: remembered_onto(base, replay)? })
+}
+
+fn remembered_onto(base: Option<World>, replay: &Replay) -> Result<Memory, ReplayError> {
+    let mut steps = replay.steps.iter().enumerate();
+    let mut memory = Memory::new();
+    let taken_up = replay.steps.first().filter(|first| first.kind == RecordKind::Start && first.step > 0);
+    if let Some(first) = taken_up {
+        let missing = |what: String| ReplayError::Missing { what };
+        let base = base.ok_or_else(|| {
+            missing(format!("views before step {}: this walk goes on from a saved world; name its file", first.step))
+        })?;
+        let views = usize::try_from(first.step).unwrap_or(usize::MAX).saturating_add(1);
+        memory = base.forked(views).memory;
+        let same = memory.latest().is_some_and(|view| view.pose == first.pose);
+        if memory.len() != views || !same || *memory.latest().map_or(&[][..], |v| &v.rgbd.rgb) != *replay.view(0)?.rgb {
+            let what =
+                format!("view in common with this world: the walk goes on from step {} of another one", first.step);
+            return Err(missing(what));
+        }
+        steps.next();
+    }
+    for (index, step) in steps {
+        match step.kind {
+            RecordKind::Start | RecordKind::Step => take_in(&mut memory, replay, index, step)?,
+            RecordKind::Undo => drop(memory.undo()),
+            RecordKind::Note => noted(&mut memory, &step.command),
+            RecordKind::Cancelled | RecordKind::Blocked | RecordKind::Failed => {}
+        }
+    }
+    Ok(memory)
 }
 
 fn take_in(memory: &mut Memory, replay: &Replay, index: usize, step: &StepRecord) -> Result<(), ReplayError> {
