@@ -18,6 +18,7 @@ pub mod kinematics;
 pub mod limits;
 pub mod math;
 pub mod motion;
+pub mod plan;
 pub mod planner;
 pub mod robot;
 pub mod run;
@@ -26,6 +27,7 @@ pub mod script;
 pub mod skill;
 pub mod symbolic;
 pub mod tasks;
+pub mod view;
 pub mod world;
 
 pub use error::PhysicsError;

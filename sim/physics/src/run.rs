@@ -56,6 +56,19 @@ impl Outcome {
 /// # Errors
 /// Only if the world cannot be copied.
 pub fn run_goals(world: &mut World, goals: &[Goal], options: &ProposeOptions) -> Result<Outcome, PhysicsError> {
+    watch_goals(world, goals, options, &mut |_, _| ())
+}
+
+/// As [`run_goals`]; `on_step` sees the world behind every judged step.
+///
+/// # Errors
+/// As [`run_goals`].
+pub fn watch_goals(
+    world: &mut World,
+    goals: &[Goal],
+    options: &ProposeOptions,
+    on_step: &mut dyn FnMut(&World, &StepReport),
+) -> Result<Outcome, PhysicsError> {
     let mut outcome = empty();
     let mut forbidden: Vec<Skill> = Vec::new();
     let mut course = Course { goals: goals.to_vec(), ..Course::default() };
@@ -72,6 +85,7 @@ pub fn run_goals(world: &mut World, goals: &[Goal], options: &ProposeOptions) ->
             return Ok(outcome);
         };
         let report = step(world, &skill, "", &mut course, &mut outcome, options)?;
+        on_step(world, &report);
         if report.verdict != Verdict::Reject {
             if outcome.executed.len() >= crate::limits::MAX_STEPS {
                 outcome.refused = Some(Refusal { code: None, says: "the plan does not end".to_owned() });
@@ -85,8 +99,14 @@ pub fn run_goals(world: &mut World, goals: &[Goal], options: &ProposeOptions) ->
             return Ok(outcome);
         }
         // What is in the way and can be moved is moved; otherwise the step is planned around.
-        if !clear_way(world, &report, &skill, &mut course, &mut outcome, options)? {
-            forbidden.push(skill);
+        match clear_way(world, &report, &skill, &mut course, &mut outcome, options)? {
+            Some(moved) => {
+                on_step(world, &moved);
+                if moved.verdict == Verdict::Reject {
+                    forbidden.push(skill);
+                }
+            }
+            None => forbidden.push(skill),
         }
     }
 }
@@ -210,7 +230,7 @@ fn step(
     Ok(report)
 }
 
-/// Moves the movable thing that a rejected step names as its culprit out of the way.
+/// Moves the movable thing that a rejected step names as its culprit out of the way; `None` when there is none to move.
 fn clear_way(
     world: &mut World,
     report: &StepReport,
@@ -218,7 +238,7 @@ fn clear_way(
     course: &mut Course,
     outcome: &mut Outcome,
     options: &ProposeOptions,
-) -> Result<bool, PhysicsError> {
+) -> Result<Option<StepReport>, PhysicsError> {
     let first = report.checks.iter().find(|c| c.verdict == Verdict::Reject);
     let blocker = first.into_iter().flat_map(|c| &c.culprit).find(|name| {
         let is_own = skill.thing() == Some(name) || skill.target() == Some(name);
@@ -226,16 +246,16 @@ fn clear_way(
         let is_done = course.goals.iter().any(|g| subject(g) == Some(name) && world.holds(g) == Some(true));
         !is_own && !is_done && world.stage.scene.find(name).is_some_and(|i| world.stage.thing(i).is_movable())
     });
-    let Some(blocker) = blocker.cloned() else { return Ok(false) };
+    let Some(blocker) = blocker.cloned() else { return Ok(None) };
     let away = Skill::Place { thing: blocker, relation: Relation::On, target: "table".to_owned() };
     if Symbols::of(world).check(&world.stage, &away).is_err() {
-        return Ok(false);
+        return Ok(None);
     }
     // Aside on the table looks like no progress in symbols; it is.
     let earlier = std::mem::take(&mut course.earlier);
     let moved = step(world, &away, "", course, outcome, options)?;
     course.earlier = earlier;
-    Ok(moved.verdict != Verdict::Reject)
+    Ok(Some(moved))
 }
 
 /// The thing that a goal wants somewhere.

@@ -64,6 +64,35 @@ pub enum Code {
 }
 
 impl Code {
+    /// All codes, in the order of the checks.
+    pub const ALL: [Self; 25] = [
+        Self::Ground,
+        Self::Pre,
+        Self::Reach,
+        Self::Limit,
+        Self::Speed,
+        Self::SelfHit,
+        Self::Path,
+        Self::Width,
+        Self::Antipodal,
+        Self::Force,
+        Self::Hold,
+        Self::Torque,
+        Self::Support,
+        Self::Settle,
+        Self::Inside,
+        Self::Jump,
+        Self::Count,
+        Self::Background,
+        Self::Agree,
+        Self::Float,
+        Self::Time,
+        Self::Progress,
+        Self::Goal,
+        Self::Keep,
+        Self::Engine,
+    ];
+
     /// Its name in reports and scripts.
     #[must_use]
     pub fn name(self) -> &'static str {
