@@ -11,6 +11,7 @@ mod convert;
 mod error;
 pub mod eval;
 pub mod execute;
+pub mod export;
 pub mod faults;
 pub mod grasp;
 pub mod ground;

@@ -36,6 +36,18 @@ pub(super) fn check(world: &World, motion: &Motion, checks: &mut Vec<Check>) -> 
     Ok(())
 }
 
+/// What the grasp test with real fingers says of every grasp of a motion, whatever the other checks say.
+///
+/// # Errors
+/// An arm that has no gripper.
+pub fn try_grasps(world: &World, motion: &Motion) -> Result<Vec<Check>, PhysicsError> {
+    let test = |(arm, thing, grasp): &(usize, usize, Grasp)| {
+        let gripper = world.stage.arms[*arm].robot.needs_gripper()?;
+        Ok(hold(world, *thing, grasp, gripper, load_kg(world, *thing)))
+    };
+    motion.grasps.iter().map(test).collect()
+}
+
 /// Mass of a thing with everything on and in it.
 pub(crate) fn load_kg(world: &World, thing: usize) -> f64 {
     world.stage.thing(thing).mass_kg + world.loads(thing).into_iter().map(|l| load_kg(world, l)).sum::<f64>()

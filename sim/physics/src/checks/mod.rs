@@ -27,6 +27,7 @@ use crate::world::facts::Goal;
 
 pub use course::check_goals;
 pub use frames::{Agreement, Background, Claim, FrameFacts, Seen};
+pub use grip::try_grasps;
 pub use statics::{Support, settle, support_of};
 
 /// Which check. The grasp has four of its own: width, antipodal, force, hold.
@@ -426,20 +427,23 @@ fn report(number: usize, step: &Step, snapshot: String, mut checks: Vec<Check>) 
 /// A check as one readable line.
 #[must_use]
 pub fn line(check: &Check) -> String {
-    let mut text = format!("{}:", check.code.name());
-    if !check.culprit.is_empty() {
-        text.push_str(&format!(" {}", check.culprit.join(", ")));
-    }
+    let mut facts = check.culprit.join(", ");
+    let mut add = |separator: &str, fact: &str| {
+        if !facts.is_empty() {
+            facts.push_str(separator);
+        }
+        facts.push_str(fact);
+    };
     if !check.at.is_empty() {
-        text.push_str(&format!(" at {}", check.at));
+        add(" ", &format!("at {}", check.at));
     }
     if check.unit != "holds" && !check.unit.is_empty() {
-        text.push_str(&format!(" is {:.4} {} (allowed {:.4})", check.value, check.unit, check.threshold));
+        add(" ", &format!("is {:.4} {} (allowed {:.4})", check.value, check.unit, check.threshold));
     }
     if !check.note.is_empty() {
-        text.push_str(&format!(": {}", check.note));
+        add(": ", &check.note);
     }
-    text
+    format!("{}: {facts}", check.code.name())
 }
 
 /// A pose with the name of its thing.

@@ -2,6 +2,7 @@
 //!
 //! Planted faults are counted by [`crate::faults::table`]. Clocks are handed in; nothing else here depends on time.
 
+pub mod laws;
 pub mod paraphrase;
 
 use std::ops::Range;

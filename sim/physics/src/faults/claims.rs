@@ -1,6 +1,7 @@
 //! Faults in what a step claims or shows.
 
 use super::scenes::Setting;
+use super::wrong::Wrong;
 use super::{Planted, SCALES};
 use crate::checks::thresholds::{BACKGROUND, COLOUR_DELTA, FLOAT_M, JUMP_M, SIZE_SHARE};
 use crate::checks::{Agreement, Background, FrameFacts, Seen};
@@ -45,15 +46,9 @@ fn is_planted(scale: f64) -> bool {
 }
 
 pub(super) fn teleported(setting: &mut Setting<'_>, scale: f64) -> Made {
-    let mut planted = clean(setting)?;
     let angle = setting.between(20, 0.0, 2.0 * crate::math::PI);
     let by = V3(libm::cos(angle), libm::sin(angle), 0.0) * (JUMP_M * scale);
-    for (name, pose) in planted.step.claim.iter_mut().flat_map(|c| &mut c.poses) {
-        if name == "blue_block" {
-            pose.p = pose.p + by;
-        }
-    }
-    Ok(Some(planted))
+    moved(setting, by)
 }
 
 pub(super) fn vanished(setting: &mut Setting<'_>, scale: f64) -> Made {
@@ -82,18 +77,10 @@ pub(super) fn duplicated(setting: &mut Setting<'_>, scale: f64) -> Made {
 }
 
 pub(super) fn size_or_colour(setting: &mut Setting<'_>, scale: f64) -> Made {
-    let mut planted = clean(setting)?;
-    let by_size = setting.seed.is_multiple_of(2);
-    for seen in
-        planted.step.frame.iter_mut().flat_map(|f| f.seen.iter_mut().flatten()).filter(|s| s.name == "red_block")
-    {
-        if by_size {
-            seen.size_share = 1.0 + SIZE_SHARE * scale;
-        } else {
-            seen.colour_delta = COLOUR_DELTA * scale;
-        }
-    }
-    Ok(Some(planted))
+    let (size_share, colour_delta) =
+        if setting.seed.is_multiple_of(2) { (1.0 + SIZE_SHARE * scale, 1.0) } else { (1.0, COLOUR_DELTA * scale) };
+    let wrong = Wrong::Changes { thing: "red_block".to_owned(), size_share, colour_delta };
+    clean(setting)?.spoiled(&wrong).map(Some)
 }
 
 pub(super) fn background(setting: &mut Setting<'_>, scale: f64) -> Made {
@@ -112,12 +99,10 @@ pub(super) fn background(setting: &mut Setting<'_>, scale: f64) -> Made {
 }
 
 pub(super) fn floating(setting: &mut Setting<'_>, scale: f64) -> Made {
-    let mut planted = clean(setting)?;
-    let lift = V3(0.0, 0.0, FLOAT_M * scale);
-    for (name, pose) in planted.step.claim.iter_mut().flat_map(|c| &mut c.poses) {
-        if name == "blue_block" {
-            pose.p = pose.p + lift;
-        }
-    }
-    Ok(Some(planted))
+    moved(setting, V3(0.0, 0.0, FLOAT_M * scale))
+}
+
+/// Claims the bystander to be elsewhere.
+fn moved(setting: &mut Setting<'_>, by: V3) -> Made {
+    clean(setting)?.spoiled(&Wrong::Moves { thing: "blue_block".to_owned(), by_m: by.array() }).map(Some)
 }

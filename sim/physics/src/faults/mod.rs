@@ -10,6 +10,7 @@ mod claims;
 mod course;
 mod motions;
 mod scenes;
+mod wrong;
 
 use std::path::Path;
 
@@ -21,6 +22,8 @@ use crate::motion::{Motion, ProposeOptions, propose};
 use crate::skill::Skill;
 use crate::world::World;
 use crate::world::stage::RobotShelf;
+
+pub use wrong::Wrong;
 
 /// The scales at which faults are planted.
 pub const SCALES: [f64; 3] = [0.8, 1.2, 2.0];
@@ -167,6 +170,12 @@ impl Planted {
         self.step.claim = Some(Claim::meant(&self.world, &self.motion));
         self.step.frame = Some(claims::good_frame(&self.world));
         self.step.duration_secs = Some(self.motion.duration_secs());
+    }
+
+    /// The same step with one thing made wrong.
+    fn spoiled(mut self, wrong: &Wrong) -> Result<Self, PhysicsError> {
+        wrong.plant(&mut self.world, &mut self.step, &mut self.motion)?;
+        Ok(self)
     }
 
     /// Judges it.

@@ -8,12 +8,13 @@ use rhea_scene::Colour;
 
 use super::Planted;
 use super::scenes::Setting;
+use super::wrong::{Wrong, detour};
 use crate::checks::Code;
 use crate::checks::thresholds::{
     FILL_SHARE, FORCE_SAFETY, LIFT_MPS2, LIMIT_RAD, OVERLAP_M, REACH_M, SELF_M, SETTLE_RAD, SPARE_WIDTH_M, TORQUE_SHARE,
 };
 use crate::error::PhysicsError;
-use crate::kinematics::{ArmShape, Timed, least_secs};
+use crate::kinematics::ArmShape;
 use crate::math::{Pose, Rot, V3};
 use crate::robot::GRAVITY;
 use crate::scene::form::Form;
@@ -49,57 +50,29 @@ fn red(scene: &mut TaskScene) -> &mut Thing {
 pub(super) fn reach_too_far(setting: &mut Setting<'_>, scale: f64) -> Made {
     let angle = setting.between(30, 0.0, 2.0 * crate::math::PI);
     let planted = made(setting, pick(), |_| {})?;
-    Ok(planted.map(|mut p| {
-        if let Some(target) = p.motion.targets.iter_mut().find(|t| t.label == "grasp") {
-            target.world_from_tcp.p =
-                target.world_from_tcp.p + V3(libm::cos(angle), libm::sin(angle), 0.0) * (REACH_M * scale);
-        }
-        p
-    }))
+    let by = V3(libm::cos(angle), libm::sin(angle), 0.0) * (REACH_M * scale);
+    with(planted, &Wrong::MissesGrasp { by_m: by.array() })
 }
 
-/// Puts a posture into the middle of the first leg.
-fn detour(planted: &mut Planted, posture: Vec<f64>) {
-    let robot = planted.world.stage.arms[0].robot.clone();
-    if let Some(leg) = planted.motion.legs.first_mut() {
-        let mut path = leg.timed.path.clone();
-        // There and back, then on as planned.
-        if let Some(start) = path.first().cloned() {
-            path.splice(1..1, [posture, start]);
-        }
-        leg.timed = Timed::new(&robot, path);
-    }
-    planted.step.duration_secs = Some(planted.motion.duration_secs());
+/// Does one thing wrong.
+fn with(planted: Option<Planted>, wrong: &Wrong) -> Made {
+    planted.map(|p| p.spoiled(wrong)).transpose()
 }
 
 pub(super) fn joint_limit(setting: &mut Setting<'_>, scale: f64) -> Made {
     let planted = made(setting, pick(), |_| {})?;
-    Ok(planted.map(|mut p| {
-        let start = p.motion.legs.first().and_then(|l| l.timed.path.first().cloned());
-        let upper = p.world.stage.arms[0].robot.segments.last().map(|s| s.joint.upper);
-        if let (Some(mut posture), Some(upper)) = (start, upper)
-            && scale > 0.0
-        {
-            // The last joint turns the hand on the spot: nothing else is disturbed.
-            if let Some(q) = posture.last_mut() {
-                *q = upper - LIMIT_RAD * (1.0 - scale);
-            }
-            detour(&mut p, posture);
-        }
-        p
-    }))
+    if scale == 0.0 {
+        return Ok(planted);
+    }
+    with(planted, &Wrong::BeyondLimit { by_rad: -LIMIT_RAD * (1.0 - scale) })
 }
 
 pub(super) fn over_speed(setting: &mut Setting<'_>, scale: f64) -> Made {
     let planted = made(setting, pick(), |_| {})?;
-    Ok(planted.map(|mut p| {
-        let robot = p.world.stage.arms[0].robot.clone();
-        if let Some(leg) = p.motion.legs.first_mut().filter(|_| scale > 0.0) {
-            leg.timed.duration_secs = least_secs(&robot, &leg.timed.path) / scale;
-        }
-        p.step.duration_secs = Some(p.motion.duration_secs());
-        p
-    }))
+    if scale == 0.0 {
+        return Ok(planted);
+    }
+    with(planted, &Wrong::TooFast { times: scale })
 }
 
 /// A post that stands out of the way until a motion is proposed.
@@ -151,7 +124,7 @@ pub(super) fn self_hit(setting: &mut Setting<'_>, scale: f64) -> Made {
     let Some(mut p) = planted else { return Ok(None) };
     if scale > 0.0 {
         let Some(posture) = folded(&p, SELF_M * (1.0 - scale), setting.seed) else { return Ok(None) };
-        detour(&mut p, posture);
+        detour(&p.world, &mut p.step, &mut p.motion, posture);
     }
     Ok(Some(p))
 }
@@ -228,14 +201,8 @@ pub(super) fn not_antipodal(setting: &mut Setting<'_>, scale: f64) -> Made {
         can.form = Form::Cylinder { radius_m: radius, height_m: 0.08 };
         can.friction = mu;
     })?;
-    Ok(planted.map(|mut p| {
-        // Beside the middle of a can, surfaces lean away from the pads.
-        let off = radius * libm::sin(libm::atan(mu) * scale);
-        for (_, _, grasp) in &mut p.motion.grasps {
-            grasp.thing_from_tcp = grasp.thing_from_tcp * Pose::at(V3(off, 0.0, 0.0));
-        }
-        p
-    }))
+    // Beside the middle of a can, surfaces lean away from the pads.
+    with(planted, &Wrong::GraspsBeside { by_m: radius * libm::sin(libm::atan(mu) * scale) })
 }
 
 pub(super) fn too_heavy(setting: &mut Setting<'_>, scale: f64, code: Code) -> Made {
@@ -296,11 +263,8 @@ pub(super) fn unstable_stack(setting: &mut Setting<'_>, scale: f64) -> Made {
 }
 
 pub(super) fn tilted_place(setting: &mut Setting<'_>, scale: f64) -> Made {
-    misplaced(setting, place(Relation::On, "brown_shelf"), |_, pose| {
-        let tilt = SETTLE_RAD * scale;
-        let lift = 0.025 * libm::sin(tilt);
-        Pose::new(pose.p + V3(0.0, 0.0, lift), pose.r * Rot::about(V3(1.0, 0.0, 0.0), tilt))
-    })
+    let planted = made(setting, place(Relation::On, "brown_shelf"), |_| {})?;
+    with(planted, &Wrong::PutsTilted { by_deg: (SETTLE_RAD * scale).to_degrees() })
 }
 
 pub(super) fn overfull(setting: &mut Setting<'_>, scale: f64) -> Made {

@@ -35,6 +35,8 @@ pub enum Owner {
     Tray(usize),
     /// An arm, by index.
     Arm(usize),
+    /// A zone that has to be kept out of, by index.
+    Zone(usize),
 }
 
 /// A solid that stands around.
@@ -52,9 +54,9 @@ pub struct Obstacle {
 pub struct Obstacles(Vec<Obstacle>);
 
 impl Obstacles {
-    /// Removes the solids of an owner.
-    pub fn remove(&mut self, owner: Owner) {
-        self.0.retain(|o| o.owner != owner);
+    /// Keeps the solids of some owners and removes the others.
+    pub fn retain(&mut self, keep: impl Fn(Owner) -> bool) {
+        self.0.retain(|o| keep(o.owner));
     }
 
     /// Adds the solids of an owner.
@@ -198,8 +200,8 @@ impl<'a> ArmShape<'a> {
 
     fn may_touch(&self, part: Part, owner: Owner) -> bool {
         match part {
-            // The base is mounted on the table.
-            Part::Link(i) => i == 0 && owner == Owner::Table,
+            // The base is mounted on the table, and stays where it is.
+            Part::Link(i) => i == 0 && matches!(owner, Owner::Table | Owner::Zone(_)),
             Part::Fingers => self.finger_touch.contains(&owner),
             Part::Held => self.held_touch.contains(&owner),
         }

@@ -73,6 +73,8 @@ pub struct Finger {
     pub solids: Vec<Solid>,
     /// Mass.
     pub mass_kg: f64,
+    /// Centre of mass in its own frame.
+    pub com: V3,
 }
 
 /// Two parallel fingers.
@@ -280,7 +282,13 @@ impl RobotModel {
         }
         model.gripper = gripper(&tree, chain.moving.last().map_or(root, |(j, _)| j.child), chain.hand_from_tcp);
         if let (Some(gripper), Some(last)) = (&model.gripper, model.segments.last_mut()) {
-            last.mass_kg += gripper.fingers.iter().map(|f| f.mass_kg).sum::<f64>();
+            // Closed: while they open, their common centre stays where it is.
+            for finger in gripper.fingers.iter().filter(|f| f.mass_kg > 0.0) {
+                let total = last.mass_kg + finger.mass_kg;
+                let finger_com = finger.hand_from_finger.point(finger.com);
+                last.com = (last.com * last.mass_kg + finger_com * finger.mass_kg) * (1.0 / total);
+                last.mass_kg = total;
+            }
         }
         model.lever_m = levers(&model);
         model.self_pairs = crate::kinematics::self_pairs(&model);
@@ -400,6 +408,7 @@ fn gripper(tree: &Tree, hand: usize, hand_from_tcp: Pose) -> Option<Gripper> {
             axis: axis(joint, pose) * sign,
             solids: body.solids,
             mass_kg: body.mass_kg,
+            com: body.com,
         }
     };
     let fingers = [finger(a, pose_a), finger(b, pose_b)];

@@ -9,7 +9,7 @@ use crate::kinematics::{ArmShape, IkOptions, Obstacles, Owner, solve};
 use crate::math::{PI, Pose, Rot, V3};
 use crate::robot::{RobotModel, load_robot};
 use crate::scene::form::{Cavity, Prim, Solid};
-use crate::scene::spec::{TaskScene, Thing};
+use crate::scene::spec::{TaskScene, Thing, ZoneRule};
 
 /// Thickness of the table, metres.
 pub const TABLE_M: f64 = 0.05;
@@ -94,6 +94,7 @@ impl Stage {
             Owner::Table => "table".to_owned(),
             Owner::Thing(i) => thing(i).to_owned(),
             Owner::Tray(i) => format!("drawer of {}", thing(i)),
+            Owner::Zone(i) => self.scene.zones.get(i).map_or("?", |z| z.name.as_str()).to_owned(),
             Owner::Arm(i) => self.arms.get(i).map_or("?", |a| a.name.as_str()).to_owned(),
         }
     }
@@ -125,6 +126,14 @@ impl Stage {
     #[must_use]
     pub fn cavity(&self, thing: usize) -> Option<Cavity> {
         self.thing(thing).form.cavity()
+    }
+
+    /// The zones of a rule, each as a solid with its index.
+    pub fn zones(&self, rule: ZoneRule) -> impl Iterator<Item = (usize, Solid)> + '_ {
+        self.scene.zones.iter().enumerate().filter(move |(_, z)| z.rule == rule).map(|(index, zone)| {
+            let prim = Prim::Box(V3::of(zone.size_m) * 0.5);
+            (index, Solid { owner_from_solid: Pose::at(V3::of(zone.centre_m)), prim })
+        })
     }
 
     /// The table as a solid.
