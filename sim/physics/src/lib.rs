@@ -13,6 +13,7 @@ pub mod eval;
 pub mod execute;
 pub mod export;
 pub mod faults;
+pub mod film;
 pub mod grasp;
 pub mod ground;
 pub mod kinematics;

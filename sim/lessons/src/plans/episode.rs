@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use rhea_nn::vision::VisionTokenizer;
+use rhea_physics::checks::Code;
 use rhea_physics::checks::{StepReport, Verdict};
 use rhea_physics::eval::world_of;
 use rhea_physics::motion::ProposeOptions;
 use rhea_physics::plan::{Answer, Told, scene_text};
 use rhea_physics::planner::{NoPlan, plan};
 use rhea_physics::run::watch_goals;
-use rhea_physics::checks::Code;
 use rhea_physics::tasks::{Family, task};
 use rhea_physics::view::{look, scene_camera};
 use rhea_physics::world::World;

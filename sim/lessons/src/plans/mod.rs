@@ -21,8 +21,7 @@ pub use store::episodes;
 use crate::LessonError;
 
 /// Colours that lessons exchange: those that things have.
-const COLOURS: [&str; 10] =
-    ["red", "blue", "green", "yellow", "orange", "purple", "pink", "white", "grey", "brown"];
+const COLOURS: [&str; 10] = ["red", "blue", "green", "yellow", "orange", "purple", "pink", "white", "grey", "brown"];
 /// Share of lessons with a view, and of those that draw a key-frame, 0 to 1.
 const WITH_VIEW: f32 = 0.2;
 const KEY_FRAME: f32 = 0.15;

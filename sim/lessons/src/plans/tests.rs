@@ -84,5 +84,8 @@ fn a_key_frame_begins_as_the_view_before_the_step_and_ends_as_the_one_behind_it(
 fn colours_are_exchanged_as_whole_words_and_each_only_once() {
     let mut colours = COLOURS;
     colours.swap(0, 1);
-    assert_eq!(recoloured("put the red block on the blue block, redder.", &colours), "put the blue block on the red block, redder.");
+    assert_eq!(
+        recoloured("put the red block on the blue block, redder.", &colours),
+        "put the blue block on the red block, redder."
+    );
 }

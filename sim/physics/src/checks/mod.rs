@@ -244,6 +244,12 @@ impl Check {
         self
     }
 
+    /// The one with the least margin; the first of equals. One that measured no number is worse than all that did.
+    fn tightest(checks: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let rank = |c: &Self| if c.margin.is_nan() { f64::NEG_INFINITY } else { c.margin };
+        checks.into_iter().min_by(|a, b| rank(a).total_cmp(&rank(b)))
+    }
+
     /// Softens a reject: what is measured does not decide alone.
     fn warn_at_most(mut self) -> Self {
         if self.verdict == Verdict::Reject {

@@ -54,20 +54,15 @@ fn names(world: &World, nearest: Clearance) -> impl Iterator<Item = String> + '_
 
 /// How far the joint values are from the poses they are meant for.
 fn reach(world: &World, motion: &Motion) -> Check {
-    let mut worst: Option<Check> = None;
-    for target in &motion.targets {
+    let measured = motion.targets.iter().flat_map(|target| {
         let place = &world.stage.arms[target.arm];
         let tcp = place.robot.frames(place.world_from_base, &target.q).tcp;
         let off = tcp.p.distance(target.world_from_tcp.p);
         let turned = (tcp.r.inv() * target.world_from_tcp.r).angle();
-        let by_place = Check::at_most(Code::Reach, off, "m", REACH_M);
-        let by_turn = Check::at_most(Code::Reach, turned, "rad", REACH_RAD);
-        let check = if by_turn.margin < by_place.margin { by_turn } else { by_place };
-        if worst.as_ref().is_none_or(|w| check.margin < w.margin) {
-            worst = Some(check.at(target.label).blame([place.name.clone()]));
-        }
-    }
-    worst.unwrap_or_else(|| Check::unknown(Code::Reach, "no pose to reach"))
+        [Check::at_most(Code::Reach, off, "m", REACH_M), Check::at_most(Code::Reach, turned, "rad", REACH_RAD)]
+            .map(|check| check.at(target.label).blame([place.name.clone()]))
+    });
+    Check::tightest(measured).unwrap_or_else(|| Check::unknown(Code::Reach, "no pose to reach"))
 }
 
 /// The smallest distance of a joint from its limits. Reject beyond them, warn within 0.05 rad.

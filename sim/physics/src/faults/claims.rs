@@ -2,15 +2,13 @@
 
 use super::scenes::Setting;
 use super::wrong::Wrong;
-use super::{Planted, SCALES};
+use super::{Made, Planted, SCALES, pick, place};
 use crate::checks::thresholds::{BACKGROUND, COLOUR_DELTA, FLOAT_M, JUMP_M, SIZE_SHARE};
 use crate::checks::{Agreement, Background, FrameFacts, Seen};
 use crate::error::PhysicsError;
 use crate::math::V3;
-use crate::skill::{Relation, Skill};
+use crate::skill::Relation;
 use crate::world::World;
-
-type Made = Result<Option<Planted>, PhysicsError>;
 
 /// A key-frame without fault.
 pub(super) fn good_frame(world: &World) -> FrameFacts {
@@ -33,9 +31,9 @@ fn clean(setting: &mut Setting<'_>) -> Result<Planted, PhysicsError> {
     let scene = setting.scene(Vec::new());
     let world = setting.world(scene)?;
     let skill = match setting.seed % 3 {
-        0 => Skill::Place { thing: "red_block".to_owned(), relation: Relation::On, target: "brown_shelf".to_owned() },
-        1 => Skill::Place { thing: "red_block".to_owned(), relation: Relation::In, target: "grey_bin".to_owned() },
-        _ => Skill::Pick { thing: "red_block".to_owned() },
+        0 => place("red_block", Relation::On, "brown_shelf"),
+        1 => place("red_block", Relation::In, "grey_bin"),
+        _ => pick("red_block"),
     };
     Ok(Planted::clean(world, skill))
 }

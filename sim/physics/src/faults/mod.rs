@@ -19,11 +19,22 @@ use serde::{Deserialize, Serialize};
 use crate::checks::{Claim, Code, Course, Step, StepReport, Verdict, check_step};
 use crate::error::PhysicsError;
 use crate::motion::{Motion, ProposeOptions, propose};
-use crate::skill::Skill;
+use crate::skill::{Relation, Skill};
 use crate::world::World;
 use crate::world::stage::RobotShelf;
 
 pub use wrong::Wrong;
+
+/// A planted step; `None` where the seed's scene offers no place for the fault.
+type Made = Result<Option<Planted>, PhysicsError>;
+
+fn pick(thing: &str) -> Skill {
+    Skill::Pick { thing: thing.to_owned() }
+}
+
+fn place(thing: &str, relation: Relation, target: &str) -> Skill {
+    Skill::Place { thing: thing.to_owned(), relation, target: target.to_owned() }
+}
 
 /// The scales at which faults are planted.
 pub const SCALES: [f64; 3] = [0.8, 1.2, 2.0];

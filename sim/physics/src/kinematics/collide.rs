@@ -1,6 +1,6 @@
 //! Distances between an arm, what it holds and what stands around, and sweeps of them along a path without gaps.
 
-use rand::{RngCore, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rapier3d::math::Pose as RapierPose;
 use rapier3d::parry::bounding_volume::Aabb;
@@ -9,7 +9,7 @@ use rapier3d::parry::shape::SharedShape;
 use serde::{Deserialize, Serialize};
 
 use crate::convert;
-use crate::math::{Pose, V3};
+use crate::math::{Pose, V3, unit};
 use crate::robot::{Frames, RobotModel};
 use crate::scene::form::Solid;
 
@@ -365,9 +365,7 @@ pub fn self_pairs(robot: &RobotModel) -> Vec<(usize, usize)> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut touching = vec![0_usize; candidates.len()];
     for _ in 0..SELF_SAMPLES {
-        let unit = |rng: &mut ChaCha8Rng| f64::from(rng.next_u32()) / f64::from(u32::MAX);
-        let q: Vec<f64> =
-            robot.segments.iter().map(|s| s.joint.lower + (s.joint.upper - s.joint.lower) * unit(&mut rng)).collect();
+        let q = robot.posture(|_| unit(&mut rng));
         let bodies = shape.bodies(&robot.frames(Pose::IDENTITY, &q));
         for (count, (i, j)) in touching.iter_mut().zip(&candidates) {
             let of = |k: usize| bodies.iter().filter(move |b| b.part == Part::Link(k));

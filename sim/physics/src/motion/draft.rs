@@ -3,14 +3,14 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::{Leg, Moment, Motion, Stuck, Target, Then, speed_near_people};
+use super::{Leg, Moment, Motion, Stuck, Target, Then, largest_tilt, speed_near_people};
 use crate::checks::Code;
 use crate::checks::thresholds::NEAR_PEOPLE_MPS;
 use crate::grasp::Grasp;
 use crate::kinematics::{
     ArmShape, Clearance, Held, IkOptions, Obstacles, Owner, PathSearch, Timed, USED_SHARE, find_path, solve,
 };
-use crate::math::{Pose, V3};
+use crate::math::{Pose, V3, golden};
 use crate::world::{InHand, World};
 
 /// Distance between two poses of a straight line of the tool, metres.
@@ -129,16 +129,7 @@ impl<'a> Draft<'a> {
                 }
             }
             // Other postures: turn the redundant joints by golden-ratio shares of their ranges.
-            near = place
-                .robot
-                .segments
-                .iter()
-                .enumerate()
-                .map(|(i, s)| {
-                    let share = (((posture + 1) * (i + 1)) as f64 * 0.618_033_988_75).fract();
-                    s.joint.lower + (s.joint.upper - s.joint.lower) * share
-                })
-                .collect();
+            near = place.robot.posture(|joint| golden((posture + 1) * (joint + 1), 0.0));
         }
         Err(self.hit(label, &blocked.unwrap_or_else(|| Clearance::none(0.0))))
     }
@@ -191,20 +182,18 @@ impl<'a> Draft<'a> {
         let thing = self.world.stage.thing(held.thing);
         let Some(most) = thing.upright_deg.map(f64::to_radians) else { return Ok(()) };
         let place = &self.world.stage.arms[arm];
-        for q in Timed::new(&place.robot, path.to_vec()).samples(&place.robot, 0.05) {
-            let tilt = (place.robot.frames(place.world_from_base, &q).tcp * held.tcp_from_thing).r.tilt();
-            if tilt > most {
-                return Err(Stuck {
-                    code: Code::Keep,
-                    at: label.to_owned(),
-                    value: tilt,
-                    threshold: most,
-                    culprit: vec![thing.name.clone()],
-                    note: "no way keeps it upright".to_owned(),
-                });
-            }
+        let tilt = largest_tilt(place, &Timed::new(&place.robot, path.to_vec()), held.tcp_from_thing);
+        if tilt <= most {
+            return Ok(());
         }
-        Ok(())
+        Err(Stuck {
+            code: Code::Keep,
+            at: label.to_owned(),
+            value: tilt,
+            threshold: most,
+            culprit: vec![thing.name.clone()],
+            note: "no way keeps it upright".to_owned(),
+        })
     }
 
     /// Carries what is held to a pose: in a straight line if it has to stay upright, else on any free way.

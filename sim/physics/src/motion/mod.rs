@@ -20,7 +20,7 @@ use crate::kinematics::{Obstacles, Owner, Timed};
 use crate::math::{Pose, V3};
 use crate::scene::form::Prim;
 use crate::scene::spec::ZoneRule;
-use crate::world::stage::Stage;
+use crate::world::stage::{Arm, Stage};
 use crate::world::{InHand, World};
 
 pub use skills::{ProposeOptions, propose};
@@ -108,6 +108,12 @@ impl Moment {
                 return place.robot.frames(place.world_from_base, &self.q[arm]).tcp * held.tcp_from_thing;
             }
         }
+        // What rides on or in what is held stays where it is on it.
+        if self.riding.contains(&thing)
+            && let Some(held) = self.held.iter().flatten().find(|h| h.thing != thing)
+        {
+            return self.pose(world, held.thing) * (world.pose(held.thing).inv() * world.pose(thing));
+        }
         self.moved.get(&thing).copied().unwrap_or_else(|| world.pose(thing))
     }
 
@@ -130,12 +136,9 @@ impl Moment {
         for other in (0..stage.arms.len()).filter(|a| *a != arm) {
             let place = &stage.arms[other];
             let frames = place.robot.frames(place.world_from_base, &self.q[other]);
-            around.add(Owner::Arm(other), frames.base, &place.robot.base_solids);
-            for (segment, frame) in place.robot.segments.iter().zip(&frames.segments) {
-                around.add(Owner::Arm(other), *frame, &segment.solids);
+            for (_, frame, solids) in place.robot.parts(&frames, self.opening_m[other]) {
+                around.add(Owner::Arm(other), frame, &solids);
             }
-            let hand = frames.segments.last().copied().unwrap_or(frames.base);
-            around.add(Owner::Arm(other), hand, &place.robot.finger_solids(self.opening_m[other]));
         }
         around
     }
@@ -207,6 +210,17 @@ pub struct Placement {
     pub on: Owner,
     /// The container it is to be inside of.
     pub into: Option<usize>,
+}
+
+/// Times between two looks at the tilt of what is carried, seconds.
+const TILT_STEP_SECS: f64 = 0.05;
+
+/// The largest tilt of what an arm holds on a way, radians. Straight joint motion bows between the ends of a path, so its inside
+/// is looked at too.
+#[must_use]
+pub fn largest_tilt(arm: &Arm, timed: &Timed, tcp_from_thing: Pose) -> f64 {
+    let tilt = |q: &Vec<f64>| (arm.robot.frames(arm.world_from_base, q).tcp * tcp_from_thing).r.tilt();
+    timed.samples(&arm.robot, TILT_STEP_SECS).iter().map(tilt).fold(0.0, f64::max)
 }
 
 /// The largest speed of an arm's tool point inside of the zones in which people are near, m/s, measured `step_secs` apart.

@@ -30,7 +30,12 @@ pub fn every_skill(world: &World) -> Vec<Skill> {
         for b in things.iter().copied().filter(|b| *b != a) {
             let other = name(b);
             let form = stage.thing(b).form;
-            skills.extend(Relation::ALL.into_iter().filter(|r| *r != Relation::In || form.cavity().is_some()).map(|r| put(r, &other)));
+            skills.extend(
+                Relation::ALL
+                    .into_iter()
+                    .filter(|r| *r != Relation::In || form.cavity().is_some())
+                    .map(|r| put(r, &other)),
+            );
             if stage.thing(b).is_movable() && form.top_m().is_some() {
                 skills.push(Skill::Stack { thing: name(a), target: other.clone() });
             }

@@ -150,6 +150,13 @@ impl RobotModel {
         self.segments.iter().map(|s| 0.5 * (s.joint.lower + s.joint.upper)).collect()
     }
 
+    /// Joint values at a share of each range: 0 is the lower limit, 1 the upper one. `share` gets the number of the joint.
+    #[must_use]
+    pub fn posture(&self, mut share: impl FnMut(usize) -> f64) -> Vec<f64> {
+        let value = |(i, s): (usize, &Segment)| s.joint.lower + (s.joint.upper - s.joint.lower) * share(i);
+        self.segments.iter().enumerate().map(value).collect()
+    }
+
     /// Forward kinematics. Joints that `q` does not name stay at 0.
     #[must_use]
     pub fn frames(&self, world_from_base: Pose, q: &[f64]) -> Frames {
@@ -217,6 +224,20 @@ impl RobotModel {
             }
         }
         solids
+    }
+
+    /// All solids of an arm, part by part: base, segments in order, fingers; with each part's name and where its frame is.
+    pub fn parts<'a>(
+        &'a self,
+        frames: &'a Frames,
+        opening_m: f64,
+    ) -> impl Iterator<Item = (&'a str, Pose, std::borrow::Cow<'a, [Solid]>)> {
+        let base = std::iter::once(("base", frames.base, (&self.base_solids[..]).into()));
+        let segments = self.segments.iter().zip(&frames.segments);
+        let segments = segments.map(|(s, frame)| (s.name.as_str(), *frame, (&s.solids[..]).into()));
+        let hand = frames.segments.last().copied().unwrap_or(frames.base);
+        let fingers = std::iter::once(("fingers", hand, self.finger_solids(opening_m).into()));
+        base.chain(segments).chain(fingers)
     }
 
     /// The chain to the hand, and what is mounted on it, from a tree of links.

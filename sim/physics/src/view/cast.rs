@@ -45,10 +45,7 @@ impl Body {
         if off.dot(off) > self.radius_m * self.radius_m || middle * square.sqrt() < -self.radius_m {
             return None;
         }
-        let local = Ray {
-            from: self.solid_from_world.point(ray.from),
-            along: self.solid_from_world.r.turn(ray.along),
-        };
+        let local = Ray { from: self.solid_from_world.point(ray.from), along: self.solid_from_world.r.turn(ray.along) };
         let (t, normal) = match self.prim {
             Prim::Box(half) => boxed(local, half),
             Prim::Ball(r) => ball(local, V3::ZERO, r),

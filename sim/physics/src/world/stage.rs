@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::error::PhysicsError;
 use crate::kinematics::{ArmShape, IkOptions, Obstacles, Owner, solve};
-use crate::math::{PI, Pose, Rot, V3};
+use crate::math::{PI, Pose, Rot, V3, golden};
 use crate::robot::{RobotModel, load_robot};
 use crate::scene::form::{Cavity, Prim, Solid};
 use crate::scene::spec::{TaskScene, Thing, ZoneRule};
@@ -168,15 +168,7 @@ fn resting_posture(robot: &RobotModel) -> Vec<f64> {
         let goal = looking_down(V3(share * reach, 0.0, 0.3 * reach), 0.0);
         for start in 0..HOME_STARTS {
             // Spread starts by golden-ratio steps in every joint.
-            let near: Vec<f64> = robot
-                .segments
-                .iter()
-                .enumerate()
-                .map(|(i, s)| {
-                    let share = ((start * (i + 1)) as f64 * 0.618_033_988_75 + 0.5).fract();
-                    s.joint.lower + (s.joint.upper - s.joint.lower) * share
-                })
-                .collect();
+            let near = robot.posture(|joint| golden(start * (joint + 1), 0.5));
             let options = IkOptions { starts: 1, ..IkOptions::default() };
             let found = solve(robot, Pose::IDENTITY, goal, &near, &options);
             if !found.solved {
