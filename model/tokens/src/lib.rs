@@ -19,6 +19,7 @@ pub mod documents;
 mod error;
 pub mod limits;
 mod picture;
+pub mod plans;
 pub mod prompts;
 mod stream;
 mod text;

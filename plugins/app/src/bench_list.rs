@@ -6,6 +6,7 @@
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use rhea_bench::Row;
@@ -13,16 +14,18 @@ use rhea_engine::Imagination;
 use rhea_lessons::eval::{WayFigures, compare_decodings};
 use rhea_lessons::frames::TRAINING_SEEDS;
 use rhea_nn::kernels::{Format, measure};
+use rhea_physics::eval::{self as physics, EVALUATION_SEEDS};
 use serde::Serialize;
 
 use crate::cli::BenchListArgs;
 use crate::fault::WithHint as _;
+use crate::plan::ROBOTS;
 use crate::progress::Progress;
 use crate::say::say;
 use crate::{bench, bench_kernels, machine, place};
 
 /// All names, in the order of the list.
-pub const NAMES: [&str; 11] = [
+pub const NAMES: [&str; 13] = [
     "gemm_bf16_m256",
     "gemm_bf16_m1024",
     "gemv_int8_m1",
@@ -34,7 +37,11 @@ pub const NAMES: [&str; 11] = [
     "explore_step_avx2",
     "first_view",
     "train_samples",
+    "plan_checks",
+    "tower_settle",
 ];
+/// Scenes whose pick-and-place steps are judged, and towers that settle.
+const PLAN_SAMPLES: u64 = 40;
 /// Scenes whose views are drawn in both ways of decoding.
 const DECODING_SCENES: u64 = 8;
 /// Steps of a walk.
@@ -88,6 +95,7 @@ pub fn run(args: &BenchListArgs) -> Result<ExitCode> {
             "denoise_256" => rhea_bench::denoise_256()?,
             "picture_dida_vs_ar" => vec![decodings(&folder)?],
             "train_samples" => vec![rhea_bench::train_samples()?],
+            "plan_checks" | "tower_settle" => vec![plan_times(name)?],
             walked => {
                 let forced = (walked == "explore_step_avx2").then_some("avx2");
                 let figures = match (forced, walk) {
@@ -177,6 +185,25 @@ fn decodings(folder: &Path) -> Result<Row> {
     })
 }
 
+/// Median time of all checks of a pick-and-place step, or of ten cubes until they rest.
+fn plan_times(name: &str) -> Result<Row> {
+    let robots = place::shipped(ROBOTS)?;
+    let start = Instant::now();
+    let clock = || start.elapsed().as_secs_f64();
+    let (ours, unit) = if name == "plan_checks" {
+        let seeds = EVALUATION_SEEDS..EVALUATION_SEEDS + PLAN_SAMPLES;
+        (physics::check_times(seeds, &robots, &clock)?.0, "ms/step")
+    } else {
+        (physics::settle_times(PLAN_SAMPLES as usize, &robots, &clock)?.0, "ms")
+    };
+    Ok(alone(name, ours, unit))
+}
+
+/// A figure without a peer.
+fn alone(name: &str, ours: f64, unit: &'static str) -> Row {
+    Row { name: name.to_owned(), ours, peer: None, peer_name: "", ratio: None, unit, floor_share: None }
+}
+
 /// What `rhea bench explore` found.
 #[derive(Clone, Copy)]
 struct Walk {
@@ -206,7 +233,7 @@ fn walk_alone(folder: &Path, kernels: Option<&str>) -> Result<Walk> {
 
 fn walk_row(name: &str, walk: Walk) -> Row {
     let (ours, unit) = if name == "first_view" { (walk.first_view_s, "s") } else { (walk.views_per_s, "views/s") };
-    Row { name: name.to_owned(), ours, peer: None, peer_name: "", ratio: None, unit, floor_share: None }
+    alone(name, ours, unit)
 }
 
 #[cfg(test)]

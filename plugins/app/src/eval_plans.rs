@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
+use rhea_physics::eval::laws::{self, LawFigures};
 use rhea_physics::eval::{self, EVALUATION_SEEDS, GroundingFigures};
 use rhea_physics::faults;
 use rhea_physics::ground::{Memory, ground};
@@ -25,6 +26,8 @@ use crate::say::say;
 const IK_POSES: usize = 1_000;
 /// Sentences for each scene.
 const SENTENCES: usize = 5;
+/// Towers whose settling is timed.
+const SETTLE_SAMPLES: usize = 21;
 /// Most bytes of a file of instructions.
 const MAX_INSTRUCTIONS_BYTES: u64 = 16 << 20;
 
@@ -76,6 +79,17 @@ pub fn run(args: &EvalPlansArgs) -> Result<ExitCode> {
     say!("inverse kinematics: {} of {} poses, median {:.3} ms", ik.solved, ik.poses, ik.median_ms);
     let (p50, p95) = eval::check_times(EVALUATION_SEEDS..EVALUATION_SEEDS + 40, &robots, &clock).hint(hint)?;
     say!("all checks of a pick-and-place step: median {p50:.1} ms, p95 {p95:.1} ms");
+    let (settle_ms, whole_ms) = eval::settle_times(SETTLE_SAMPLES, &robots, &clock).hint(hint)?;
+    say!("a tower of ten cubes settles: median {settle_ms:.1} ms until it rests, {whole_ms:.1} ms for the whole 2 s");
+    let (grips, towers) = (laws::grips(), laws::towers(&robots).hint(hint)?);
+    let agree = |law: &str, band: String, f: &LawFigures| {
+        say!("{law}: simulation and law agree on {} of {} cases, outside a band of {band}", f.agree, f.cases);
+    };
+    agree("grasp force", format!("{:.0} % of the force", 100.0 * laws::GRIP_BAND), &grips);
+    agree("tower statics", format!("{:.1} mm", 1e3 * laws::TOWER_BAND_M), &towers);
+    for differs in grips.differ.iter().chain(&towers.differ) {
+        say!("  differs: {differs}");
+    }
 
     let (mut reached, mut feasible, mut refused, mut infeasible) = (0, 0, 0, 0);
     let mut by_family = BTreeMap::new();
@@ -160,6 +174,8 @@ pub fn run(args: &EvalPlansArgs) -> Result<ExitCode> {
             "model": Value::Null,
             "grounding": {"exact": share(grounding.exact), "wrong_object": share(grounding.wrong_object), "sentences": grounding.sentences},
             "check_ms": {"p50": p50, "p95": p95},
+            "settle_ms": {"rested": settle_ms, "whole": whole_ms},
+            "laws": {"grips": {"agree": grips.agree, "cases": grips.cases}, "towers": {"agree": towers.agree, "cases": towers.cases}},
         });
         let text = serde_json::to_string_pretty(&document).hint("This is a fault in Rhea.")?;
         std::fs::write(path, text).hint(format!("Choose another file than {}.", path.display()))?;

@@ -11,11 +11,12 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use rhea_engine::canvas_samplers::Flow;
-use rhea_lessons::stages::{self, Stage};
+use rhea_lessons::stages::{self, PlanShare, Stage};
 use rhea_train::world::Compute;
 
 use crate::fault::{Fault, WithHint as _};
 use crate::place;
+use crate::plan::ROBOTS;
 use crate::say::say;
 
 /// The library under the networks spreads small operations over threads that wait actively; every training worker keeps to
@@ -98,6 +99,12 @@ pub struct WorldArgs {
     /// Share of lessons that are words about a finished view alone, in percent.
     #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub words: u8,
+    /// Share of lessons that are robot plans, in percent; the others, words included, are walks.
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub plans: u8,
+    /// Tasks that are planned for these lessons, all families in turn, with seeds from --first-seed on.
+    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub episodes: u64,
 }
 
 /// `rhea train distil`.
@@ -188,7 +195,10 @@ pub fn run(stage: &TrainStage) -> Result<ExitCode> {
         TrainStage::World(args) => {
             let words = f32::from(args.words) / 100.0;
             let stage = Stage { compute: compute(&args.device)?, ..args.common.stage() };
-            stages::world(&stage, words, args.common.start.as_deref(), &on_scene).hint(hint)?;
+            let share = f32::from(args.plans) / 100.0;
+            let robots = if args.plans > 0 { place::shipped(ROBOTS)? } else { PathBuf::new() };
+            let plans = PlanShare { share, episodes: args.episodes, robots };
+            stages::world(&stage, (words, Some(&plans)), args.common.start.as_deref(), &on_scene).hint(hint)?;
         }
         TrainStage::Distil(args) => stages::distil(&args.common.stage(), args.samples, &on_scene).hint(hint)?,
         TrainStage::Dida(args) => {

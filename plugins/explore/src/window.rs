@@ -2,23 +2,18 @@
 //!
 //! Invariant: closing the window in any way ends [`run`], and the session goes on to its own orderly end.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bevy::app::AppExit;
-use bevy::log::LogPlugin;
 use bevy::prelude::*;
-use bevy::render::view::Msaa;
-use bevy::window::{ExitCondition, PresentMode, WindowDestroyed, WindowResolution};
 use bevy::winit::{EventLoopProxyWrapper, WinitUserEvent};
-use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass, EguiUserTextures, egui};
+use bevy_egui::{EguiContexts, EguiPrimaryContextPass, EguiUserTextures, egui};
 use rhea_session::ScriptStart;
 
 use crate::actions::ActionId;
 use crate::display::NoWindow;
 use crate::help;
+use crate::host::{self, Shown};
 use crate::hud;
 use crate::input::{ActionPlugin, Fired, InputSystems, Typing, ctrl_touched, submit};
 use crate::link::SessionLink;
@@ -32,10 +27,6 @@ use crate::theme;
 use crate::view::{Sampling, ViewOnScreen};
 use crate::walk::Walk;
 
-/// Size of a new window, logical pixels.
-const SIZE: (u32, u32) = (1280, 860);
-/// Smallest useful window, logical pixels.
-const MIN_SIZE: (f32, f32) = (720.0, 480.0);
 /// Width of the side panel, points.
 const SIDE_WIDTH: f32 = 300.0;
 
@@ -78,82 +69,24 @@ impl Default for Desk {
     }
 }
 
-/// Set once the first frame was laid out: from then on a failure is no reason to fall back to a walk without a window.
-#[derive(Resource, Clone, Default)]
-struct Shown(Arc<AtomicBool>);
-
 /// Opens the window and runs it until it is closed.
 ///
 /// # Errors
 /// [`NoWindow::Failed`] when the windowing code gives up before the first frame. A failure later ends the window like
 /// closing it, with a line in the log.
 pub fn run(link: SessionLink, settings: WindowSettings) -> Result<(), NoWindow> {
-    let shown = Shown::default();
-    let shown_later = shown.clone();
-    keep_quiet_until(shown.clone());
-    let ran = catch_unwind(AssertUnwindSafe(move || {
-        let mut app = App::new();
-        build(&mut app);
-        app.insert_resource(link).insert_resource(shown_later).insert_resource(ScreenshotFolder(settings.out));
-        app.run()
-    }));
-    match ran {
-        Ok(_) => Ok(()),
-        Err(_) if shown.0.load(Ordering::Acquire) => {
-            bevy::log::error!("the window failed; the walk up to here is saved");
-            Ok(())
-        }
-        Err(panic) => {
-            let message = panic.downcast_ref::<String>().cloned();
-            let message = message.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-            Err(NoWindow::Failed(message.unwrap_or_else(|| "no reason given".to_owned())))
-        }
-    }
-}
-
-/// A window that cannot be opened is told in one sentence by whoever called [`run`]; the trace of the windowing code's panic
-/// would only bury it. Later panics are printed as always.
-fn keep_quiet_until(shown: Shown) {
-    let previous = std::panic::take_hook();
-    let opening = std::thread::current().id();
-    std::panic::set_hook(Box::new(move |panic| {
-        if shown.0.load(Ordering::Acquire) || std::thread::current().id() != opening {
-            previous(panic);
-        }
-    }));
+    host::open("Rhea", |app| {
+        build(app);
+        app.insert_resource(link).insert_resource(ScreenshotFolder(settings.out));
+    })
 }
 
 fn build(app: &mut App) {
-    let window = Window {
-        title: "Rhea".to_owned(),
-        name: Some("rhea".to_owned()),
-        resolution: WindowResolution::new(SIZE.0, SIZE.1),
-        resize_constraints: bevy::window::WindowResizeConstraints {
-            min_width: MIN_SIZE.0,
-            min_height: MIN_SIZE.1,
-            ..default()
-        },
-        present_mode: PresentMode::AutoVsync,
-        ..default()
-    };
-    let window =
-        WindowPlugin { primary_window: Some(window), exit_condition: ExitCondition::OnPrimaryClosed, ..default() };
-    let log = LogPlugin { filter: LOG_FILTER.to_owned(), ..default() };
-    app.add_plugins(DefaultPlugins.set(window).set(log))
-        .add_plugins(EguiPlugin::default())
-        .add_plugins((ModelPlugin, ActionPlugin, ScreenshotPlugin, PacingPlugin))
-        .insert_resource(ClearColor(Color::srgb_u8(0x0e, 0x11, 0x16)))
+    app.add_plugins((ModelPlugin, ActionPlugin, ScreenshotPlugin, PacingPlugin))
         .init_resource::<Desk>()
-        .add_systems(Startup, (spawn_camera, connect_waker))
-        .add_systems(Update, (desk_actions.after(InputSystems::Read), refresh_pictures, leave_when_destroyed).chain())
+        .add_systems(Startup, connect_waker)
+        .add_systems(Update, (desk_actions.after(InputSystems::Read), refresh_pictures).chain())
         .add_systems(EguiPrimaryContextPass, lay_out);
-}
-
-/// Warnings of other crates that say nothing to a user: software drivers, missing desktop settings.
-const LOG_FILTER: &str = "error,rhea=info,rhea_explore=info,wgpu_hal=off,winit=off,calloop=off";
-
-fn spawn_camera(mut commands: Commands) {
-    commands.spawn((Camera2d, Msaa::Off));
 }
 
 fn connect_waker(link: Res<SessionLink>, proxy: Res<EventLoopProxyWrapper>) {
@@ -162,13 +95,6 @@ fn connect_waker(link: Res<SessionLink>, proxy: Res<EventLoopProxyWrapper>) {
     link.set_waker(move || {
         proxy.send_event(WinitUserEvent::WakeUp).ok();
     });
-}
-
-/// A window that another program destroys ends the walk like one that is closed.
-fn leave_when_destroyed(mut destroyed: MessageReader<WindowDestroyed>, mut exit: MessageWriter<AppExit>) {
-    if destroyed.read().count() > 0 {
-        exit.write(AppExit::Success);
-    }
 }
 
 fn desk_actions(mut fired: MessageReader<Fired>, mut desk: ResMut<Desk>, mut exit: MessageWriter<AppExit>) {
@@ -257,7 +183,7 @@ fn lay_out(
         }
         None => {}
     }
-    shown.0.store(true, Ordering::Release);
+    shown.set();
     Ok(())
 }
 

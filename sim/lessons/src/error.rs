@@ -40,6 +40,9 @@ pub enum LessonError {
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] rhea_engine::EngineError),
+    /// A task could not be made or carried out.
+    #[error(transparent)]
+    Physics(#[from] rhea_physics::PhysicsError),
     /// Tokens or text failed.
     #[error("{0}")]
     Text(String),

@@ -10,6 +10,7 @@ pub mod eval;
 pub mod frames;
 pub mod own;
 pub mod pictures;
+pub mod plans;
 pub mod stages;
 pub mod text;
 pub mod worlds;

@@ -7,7 +7,7 @@ use rhea_engine::canvas_samplers::{CodeMetric, Flow};
 use rhea_engine::{CanvasForm, CanvasMethod, GenerationConfig, Imagination};
 use rhea_nn::vision::{VisionConfig, VisionTokenizer};
 use rhea_session::Options;
-use rhea_tokens::{TextTokenizer, train_bpe};
+use rhea_tokens::{Grid, TextTokenizer, train_bpe};
 use rhea_train::Progress;
 use rhea_train::vision::{VisionRun, train_vision};
 use rhea_train::world::{
@@ -19,6 +19,7 @@ use crate::distil::{Distilled, LessonFile, answer};
 use crate::frames::{FrameStore, HELD_OUT_SEEDS};
 use crate::own::OwnViews;
 use crate::pictures::PictureLessons;
+use crate::plans::{PlanLessons, episodes};
 use crate::text::corpus;
 use crate::worlds::{NEXT_TOKEN_SHARE, WorldFrames, WorldLessons};
 
@@ -151,8 +152,20 @@ impl WorldData {
             seed,
             words,
             next_token_share,
+            plans: None,
         }
     }
+}
+
+/// Which lessons of plans stand among those of walks.
+#[derive(Clone, Debug)]
+pub struct PlanShare {
+    /// Share of all lessons, 0 to 1.
+    pub share: f32,
+    /// Tasks that are planned as lessons.
+    pub episodes: u64,
+    /// Folder of the robots.
+    pub robots: PathBuf,
 }
 
 /// The tokenizers of a model folder.
@@ -198,13 +211,29 @@ fn world_run(
 /// When data or files fail, or training diverges.
 pub fn world(
     stage: &Stage,
-    words: f32,
+    (words, plans): (f32, Option<&PlanShare>),
     start: Option<&Path>,
     on_scene: &(dyn Fn(usize) + Sync),
 ) -> Result<(), LessonError> {
     let data = WorldData::open(stage, on_scene)?;
+    let planned = plans.filter(|p| p.share > 0.0).map(|p| plan_lessons(stage, p, &data, on_scene)).transpose()?;
     let run = world_run(stage, (&data.vision, &data.text), "world", start)?;
-    Ok(train_world(&run, &data.lessons(stage.seed, words, NEXT_TOKEN_SHARE))?)
+    let share = plans.map_or(0.0, |p| p.share);
+    let plans = planned.as_ref().map(|lessons| (lessons, share));
+    Ok(train_world(&run, &WorldLessons { plans, ..data.lessons(stage.seed, words, NEXT_TOKEN_SHARE) })?)
+}
+
+/// Lessons of plans, with task seeds from the stage's first seed on.
+fn plan_lessons(
+    stage: &Stage,
+    plans: &PlanShare,
+    data: &WorldData,
+    on_episode: &(dyn Fn(usize) + Sync),
+) -> Result<PlanLessons, LessonError> {
+    let dir = stage.work.join(format!("plans-{}", stage.first_seed));
+    let made = episodes(&dir, (stage.first_seed, plans.episodes), &plans.robots, &data.vision, on_episode)?;
+    let (rows, cols) = data.vision.grid();
+    PlanLessons::new(made, Grid::new(rows, cols).map_err(|e| LessonError::Text(e.to_string()))?)
 }
 
 /// Lets the model folder answer `samples` lessons token by token, for [`dida`]; goes on where it stopped.

@@ -15,6 +15,7 @@ use rhea_train::world::{CanvasCell, NextTokenForm, WorldSample, WorldSource};
 use crate::LessonError;
 use crate::frames::{FrameStore, SIDE_PX, VIEWS};
 use crate::own::OwnViews;
+use crate::plans::PlanLessons;
 use crate::text::{caption, narration, visible, world_sentence};
 
 /// One set of frames with the model's own views of them.
@@ -41,10 +42,40 @@ pub struct WorldLessons<'a> {
     pub words: f32,
     /// Share of lessons that have a next-token form, 0 to 1; see [`NEXT_TOKEN_SHARE`].
     pub next_token_share: f64,
+    /// Lessons of plans, and their share of all lessons for training, 0 to 1.
+    pub plans: Option<(&'a PlanLessons, f32)>,
 }
 
 /// Share of next-token forms among lessons for training.
 pub const NEXT_TOKEN_SHARE: f64 = 0.2;
+
+/// Share of next views that are drawn without memory.
+const FORGET: f32 = 0.2;
+/// Share of next views on the way back of a walk out and back: memory holds the view itself, as it was first drawn.
+const PALINDROMES: f64 = 0.5;
+/// Share of remembered cells that show another view's code, between these, in the lessons that have such errors.
+const ERRORS: std::ops::Range<f64> = 0.05..0.15;
+/// Share of next views whose memory has errors.
+const WITH_ERRORS: f64 = 0.5;
+
+/// A step of a walk as a lesson: from one view to another, and the views that memory may hold.
+struct Course {
+    from: usize,
+    to: usize,
+    known: std::ops::Range<usize>,
+}
+
+impl Course {
+    /// Onwards from the view before, or on the way back from the one behind, with everything seen until the turn in memory.
+    fn draw(rng: &mut ChaCha8Rng) -> Self {
+        let to = rng.random_range(1..VIEWS);
+        if to + 1 < VIEWS && rng.random_bool(PALINDROMES) {
+            let turn = rng.random_range(to + 1..VIEWS);
+            return Self { from: to + 1, to, known: 0..turn + 1 };
+        }
+        Self { from: to - 1, to, known: 0..to }
+    }
+}
 
 /// The move from one pose to another, rounded as people say it: whole degrees and tenths of a metre.
 #[must_use]
@@ -89,10 +120,11 @@ impl WorldLessons<'_> {
         if rng.random::<f32>() < self.words {
             return self.words(set, scene, rng);
         }
-        match rng.random::<f32>() {
-            k if k < 0.2 => self.first_view(set, scene, rng),
-            k => self.next_view(set, scene, k < 0.3, rng),
+        if rng.random::<f32>() < 0.2 {
+            return self.first_view(set, scene, rng);
         }
+        let forget = rng.random::<f32>() < FORGET;
+        self.next_view(set, scene, forget, rng)
     }
 
     fn first_view(
@@ -124,17 +156,18 @@ impl WorldLessons<'_> {
         forget: bool,
         rng: &mut ChaCha8Rng,
     ) -> Result<WorldSample, LessonError> {
-        let view = rng.random_range(1..VIEWS);
+        let course = Course::draw(rng);
+        let view = course.to;
         let scene = set.frames.scene(index);
         let poses = set.frames.poses(index);
-        let command = move_between(&poses[view - 1], &poses[view]).command();
+        let command = move_between(&poses[course.from], &poses[view]).command();
         let world = if rng.random_bool(0.7) { world_sentence(scene) } else { String::new() };
         let text = self.narration(set, index, view, scene, rng)?;
         let grid = self.grid()?;
         let codes = set.own.codes(index, view).to_vec();
         let words = |e: rhea_tokens::TokensError| LessonError::Text(e.to_string());
         let canvas =
-            if forget { vec![CanvasCell::Hole; codes.len()] } else { self.memory(set, index, view, grid, rng)? };
+            if forget { vec![CanvasCell::Hole; codes.len()] } else { self.memory(set, index, &course, grid, rng)? };
         let form = if rng.random_bool(self.next_token_share) {
             let warped: Vec<Option<u32>> = canvas
                 .iter()
@@ -187,14 +220,18 @@ impl WorldLessons<'_> {
         &self,
         set: &WorldFrames<'_>,
         index: usize,
-        view: usize,
+        course: &Course,
         grid: Grid,
         rng: &mut ChaCha8Rng,
     ) -> Result<Vec<CanvasCell>, LessonError> {
-        let mut chosen: Vec<usize> = (0..view - 1).filter(|_| rng.random_bool(0.25)).collect();
+        let view = course.to;
+        let others = course.known.clone().filter(|other| *other != course.from);
+        let mut chosen: Vec<usize> = others.filter(|_| rng.random_bool(0.25)).collect();
         if chosen.is_empty() || rng.random_bool(0.85) {
-            chosen.push(view - 1);
+            chosen.push(course.from);
         }
+        // Memory is warped in the order in which it was seen.
+        chosen.sort_unstable();
         let crisp = rng.random_bool(0.4);
         let mut sources: Vec<(Rgbd, Pose)> = Vec::new();
         for other in chosen.iter().rev().take(5).rev() {
@@ -210,7 +247,16 @@ impl WorldLessons<'_> {
         }
         let sources: Vec<(&Rgbd, &Pose)> = sources.iter().map(|(v, p)| (v, p)).collect();
         let warp = warp(&sources, &Camera::square(SIDE_PX), &set.frames.poses(index)[view]);
-        let codes = self.vision.encode(&warp.filled())?;
+        let mut codes = self.vision.encode(&warp.filled())?;
+        if rng.random_bool(WITH_ERRORS) {
+            // Errors look like the model's own: another of its views of the same place, at the same cell.
+            let (share, other) = (rng.random_range(ERRORS), rng.random_range(0..VIEWS));
+            for (code, wrong) in codes.iter_mut().zip(set.own.codes(index, other)) {
+                if rng.random_bool(share) {
+                    *code = *wrong;
+                }
+            }
+        }
         canvas_cells(&warp, &codes, grid)
     }
 
@@ -257,6 +303,11 @@ impl WorldLessons<'_> {
 impl WorldSource for WorldLessons<'_> {
     fn sample(&self, index: u64) -> Result<WorldSample, String> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ index.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        if let Some((plans, share)) = self.plans
+            && rng.random::<f32>() < share
+        {
+            return plans.lesson(self.text, &mut rng).map_err(|e| e.to_string());
+        }
         self.lesson(&self.training, &mut rng).map_err(|e| e.to_string())
     }
 

@@ -3,7 +3,7 @@
 use crate::kinematics::Owner;
 use crate::math::{Pose, V3};
 use crate::motion::{GRIP_SECS, Leg, Motion, REST_SECS, Then};
-use crate::world::{STEP_SECS, World};
+use crate::world::{STEP_SECS, World, steps_of};
 
 /// Distance between finger tips and a button that counts as pressed, metres.
 const PRESSED_M: f64 = 0.002;
@@ -23,14 +23,19 @@ pub struct Execution {
 
 /// Runs a motion to its end; the world is changed.
 pub fn execute(world: &mut World, motion: &Motion) -> Execution {
+    execute_watched(world, motion, &mut |_| ())
+}
+
+/// As [`execute`]; `watch` sees the world after every step of 1/240 s.
+pub fn execute_watched(world: &mut World, motion: &Motion, watch: &mut dyn FnMut(&World)) -> Execution {
     let mut done = Execution::default();
     if let Some(stuck) = &motion.stuck {
         done.stopped = Some(stuck.note.clone());
         return done;
     }
     for leg in &motion.legs {
-        run_leg(world, leg);
-        if let Err(why) = finish(world, leg) {
+        run_leg(world, leg, watch);
+        if let Err(why) = finish(world, leg, watch) {
             done.stopped = Some(why);
         }
         done.hashes.push(world.hash());
@@ -42,7 +47,7 @@ pub fn execute(world: &mut World, motion: &Motion) -> Execution {
     done
 }
 
-fn run_leg(world: &mut World, leg: &Leg) {
+fn run_leg(world: &mut World, leg: &Leg, watch: &mut dyn FnMut(&World)) {
     let robot = world.stage.arms[leg.arm].robot.clone();
     if world.logic.arms[leg.arm].held.is_none() && world.logic.arms[leg.arm].pulls.is_none() {
         world.set_opening(leg.arm, leg.before.opening_m[leg.arm]);
@@ -57,15 +62,22 @@ fn run_leg(world: &mut World, leg: &Leg) {
             world.logic.tray_m[drawer] = (out + (world.frames(leg.arm).tcp.p - start).dot(pull)).max(0.0);
         }
         world.step();
+        watch(world);
     }
 }
 
 /// What happens at the end of a leg.
-fn finish(world: &mut World, leg: &Leg) -> Result<(), String> {
+fn finish(world: &mut World, leg: &Leg, watch: &mut dyn FnMut(&World)) -> Result<(), String> {
     let arm = leg.arm;
+    let mut rest = |world: &mut World, secs: f64| {
+        for _ in 0..steps_of(secs) {
+            world.step();
+            watch(world);
+        }
+    };
     match leg.then {
         Then::Go => {}
-        Then::Wait(secs) => world.run(secs),
+        Then::Wait(secs) => rest(world, secs),
         Then::Grip(thing) => {
             let tcp = world.frames(arm).tcp;
             let name = world.stage.thing(thing).name.clone();
@@ -78,18 +90,18 @@ fn finish(world: &mut World, leg: &Leg) -> Result<(), String> {
             world.weld(arm, thing);
             let width = closed_width(world, thing, tcp, leg);
             world.set_opening(arm, width);
-            world.run(GRIP_SECS);
+            rest(world, GRIP_SECS);
         }
         Then::GripHandle(drawer) => {
             world.logic.arms[arm].pulls = Some(drawer);
-            world.run(GRIP_SECS);
+            rest(world, GRIP_SECS);
         }
         Then::Release => {
             let opening = world.logic.arms[arm].opening_m + 2.0 * crate::grasp::APPROACH_GAP_M;
             let most = world.stage.arms[arm].robot.gripper.as_ref().map_or(0.0, |g| g.max_opening_m);
             world.release(arm);
             world.set_opening(arm, opening.min(most));
-            world.run(GRIP_SECS + REST_SECS);
+            rest(world, GRIP_SECS + REST_SECS);
         }
         Then::Press(button) => {
             let beyond = world.stage.arms[arm].robot.gripper.as_ref().map_or(0.0, |g| g.tip_beyond_tcp_m);

@@ -2,6 +2,7 @@
 
 use rapier3d::parry::query::Ray;
 
+use crate::checks::thresholds::SPARE_WIDTH_M;
 use crate::convert;
 use crate::math::{PI, Pose, Rot, V3};
 use crate::robot::Gripper;
@@ -10,8 +11,6 @@ use crate::world::stage::looking_down;
 
 /// Room that each finger gets beside the thing before it closes, metres.
 pub const APPROACH_GAP_M: f64 = 0.008;
-/// Width that a gripper must have left over, metres.
-pub const SPARE_M: f64 = 0.01;
 /// How deep fingers reach over a thing's upper edge, metres.
 const REACH_DOWN_M: f64 = 0.04;
 /// How deep they reach over the rim of a container, metres.
@@ -62,7 +61,7 @@ pub fn candidates(form: &Form, gripper: &Gripper) -> Vec<Grasp> {
             list.extend((0..8).map(|i| at(V3(0.0, 0.0, radius_m), f64::from(i) * PI / 4.0, 2.0 * radius_m)));
         }
         Form::Cup { radius_m, height_m, wall_m } => {
-            if 2.0 * radius_m + SPARE_M <= gripper.max_opening_m {
+            if 2.0 * radius_m + SPARE_WIDTH_M <= gripper.max_opening_m {
                 // The wall has twelve flat staves; pads meet them in their middles.
                 let z = height(height_m, REACH_DOWN_M);
                 list.extend((0..12).map(|i| at(V3(0.0, 0.0, z), f64::from(i) * PI / 6.0, 2.0 * radius_m)));

@@ -8,6 +8,8 @@ pub const MAX_THINGS: usize = 128;
 pub const MAX_ARMS: usize = 2;
 /// Most cameras in a scene.
 pub const MAX_CAMERAS: usize = 8;
+/// Most zones in a scene.
+pub const MAX_ZONES: usize = 8;
 /// Longest name, characters.
 pub const MAX_NAME_CHARS: usize = 40;
 /// Largest coordinate, metres: a table, not a hall.
@@ -30,6 +32,8 @@ pub const MAX_MESH_TRIANGLES: usize = 20_000;
 pub const MAX_SENTENCE_BYTES: usize = 400;
 /// Most goals of a task.
 pub const MAX_GOALS: usize = 32;
+/// Most planted faults of a script.
+pub const MAX_FAULTS: usize = 32;
 /// Most steps of a plan.
 pub const MAX_STEPS: usize = 64;
 /// Starts of inverse kinematics before a pose may be called unreachable.

@@ -5,10 +5,21 @@
 
 use std::ops::{Add, Mul, Neg, Sub};
 
+use rand::RngCore;
 use serde::{Deserialize, Serialize};
 
 /// Half a turn, radians.
 pub const PI: f64 = std::f64::consts::PI;
+
+/// A random number from 0 to 1.
+pub(crate) fn unit(rng: &mut impl RngCore) -> f64 {
+    f64::from(rng.next_u32()) / f64::from(u32::MAX)
+}
+
+/// A number from 0 to 1 of a sequence that begins at `start` and fills the range evenly (golden-ratio steps).
+pub(crate) fn golden(index: usize, start: f64) -> f64 {
+    (index as f64 * 0.618_033_988_75 + start).fract()
+}
 
 /// Three numbers: a point, a direction, an axis times an angle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

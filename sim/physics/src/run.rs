@@ -1,10 +1,13 @@
 //! Running a task with the search planner: plan, propose, check, execute, look again.
 
+use serde::{Deserialize, Serialize};
+
 use crate::checks::{Check, Claim, Code, Course, Step, StepReport, Verdict, check_goals, check_step};
 use crate::error::PhysicsError;
-use crate::execute::execute;
+use crate::execute::execute_watched;
+use crate::faults::Wrong;
 use crate::ground::{Grounding, ground};
-use crate::motion::{ProposeOptions, propose};
+use crate::motion::{Motion, ProposeOptions, propose};
 use crate::planner::{NoPlan, plan};
 use crate::skill::{Relation, Skill};
 use crate::symbolic::Symbols;
@@ -18,7 +21,7 @@ const RESCUES: usize = 5;
 const REMEDIES: usize = 4;
 
 /// How a task went.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// A report for every step that was judged, rejected ones included.
     pub steps: Vec<StepReport>,
@@ -51,191 +54,247 @@ impl Outcome {
     }
 }
 
+/// Who looks on while a task runs.
+pub trait Onlooker {
+    /// A step was judged. The world is as it was before; `motion` is what was judged.
+    fn judged(&mut self, world: &World, motion: &Motion, report: &StepReport);
+    /// An accepted step is being executed; called after every step of 1/240 s.
+    fn moved(&mut self, world: &World);
+    /// An accepted step is over.
+    fn done(&mut self, world: &World);
+}
+
+/// A fault that is planted into the n-th step that is judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlantedFault {
+    /// Number of the step, from 1, rejected ones counted.
+    pub step: usize,
+    /// What is made wrong with it.
+    pub wrong: Wrong,
+}
+
 /// Runs a task to its end; the world is changed.
 ///
 /// # Errors
 /// Only if the world cannot be copied.
 pub fn run_goals(world: &mut World, goals: &[Goal], options: &ProposeOptions) -> Result<Outcome, PhysicsError> {
-    let mut outcome = empty();
-    let mut forbidden: Vec<Skill> = Vec::new();
-    let mut course = Course { goals: goals.to_vec(), ..Course::default() };
-    loop {
-        let steps = match plan(world, goals, &forbidden) {
-            Ok(steps) => steps,
-            Err(no_plan) => {
-                outcome.refused = Some(refusal(&outcome, &no_plan));
-                return Ok(outcome);
-            }
-        };
-        let Some(skill) = steps.into_iter().next() else {
-            outcome.goals = check_goals(world, goals);
-            return Ok(outcome);
-        };
-        let report = step(world, &skill, "", &mut course, &mut outcome, options)?;
-        if report.verdict != Verdict::Reject {
-            if outcome.executed.len() >= crate::limits::MAX_STEPS {
-                outcome.refused = Some(Refusal { code: None, says: "the plan does not end".to_owned() });
-                return Ok(outcome);
-            }
-            continue;
-        }
-        outcome.rescued += 1;
-        if outcome.rescued > RESCUES {
-            outcome.refused = Some(Refusal { code: report.first_code, says: report.says });
-            return Ok(outcome);
-        }
-        // What is in the way and can be moved is moved; otherwise the step is planned around.
-        if !clear_way(world, &report, &skill, &mut course, &mut outcome, options)? {
-            forbidden.push(skill);
-        }
-    }
+    Run::new(world, goals, *options).goals()
 }
 
-/// Runs skills in order; stops at the first that is rejected.
+/// As [`run_goals`]; `on_step` sees the world behind every judged step.
 ///
 /// # Errors
-/// Only if the world cannot be copied.
-pub fn run_skills(
+/// As [`run_goals`].
+pub fn watch_goals(
     world: &mut World,
-    skills: &[Skill],
     goals: &[Goal],
     options: &ProposeOptions,
+    on_step: &mut dyn FnMut(&World, &StepReport),
 ) -> Result<Outcome, PhysicsError> {
-    let mut outcome = empty();
-    let mut course = Course { goals: goals.to_vec(), ..Course::default() };
-    for skill in skills {
-        let report = step(world, skill, "", &mut course, &mut outcome, options)?;
+    let mut behind = Behind { on_step, judged: None };
+    Run::new(world, goals, *options).watched_by(&mut behind).goals()
+}
+
+/// Sees only the end of each step.
+struct Behind<'a> {
+    on_step: &'a mut dyn FnMut(&World, &StepReport),
+    judged: Option<StepReport>,
+}
+
+impl Onlooker for Behind<'_> {
+    fn judged(&mut self, world: &World, _: &Motion, report: &StepReport) {
+        // What is rejected changes nothing: the world behind it is the world before it.
         if report.verdict == Verdict::Reject {
-            outcome.refused = Some(Refusal { code: report.first_code, says: report.says });
-            return Ok(outcome);
+            (self.on_step)(world, report);
+        } else {
+            self.judged = Some(report.clone());
         }
     }
-    outcome.goals = check_goals(world, goals);
-    Ok(outcome)
+
+    fn moved(&mut self, _: &World) {}
+
+    fn done(&mut self, world: &World) {
+        if let Some(report) = self.judged.take() {
+            (self.on_step)(world, &report);
+        }
+    }
 }
 
-/// Runs sentences in order. A step whose precondition fails gets the missing step put before it, up to `REMEDIES` deep;
-/// words that are not understood, or can mean several things, refuse the task.
-///
-/// # Errors
-/// Only if the world cannot be copied.
-pub fn run_text(
-    world: &mut World,
-    sentences: &[String],
-    goals: &[Goal],
-    options: &ProposeOptions,
-) -> Result<Outcome, PhysicsError> {
-    let mut outcome = empty();
-    let mut course = Course { goals: goals.to_vec(), ..Course::default() };
-    for text in sentences {
-        let skill = match ground(world, text, &course.memory) {
-            Grounding::Skill { skill, .. } => skill,
-            Grounding::Ambiguous { what, candidates } => {
-                outcome.refused = Some(Refusal {
-                    code: Some(Code::Ground),
-                    says: format!("`{what}` can mean: {}", candidates.join(", ")),
-                });
-                return Ok(outcome);
+/// A task on its way: the world, what came before, and what came out so far.
+pub struct Run<'a> {
+    world: &'a mut World,
+    options: ProposeOptions,
+    faults: Vec<PlantedFault>,
+    onlooker: Option<&'a mut dyn Onlooker>,
+    course: Course,
+    outcome: Outcome,
+}
+
+impl<'a> Run<'a> {
+    /// A task at its beginning.
+    #[must_use]
+    pub fn new(world: &'a mut World, goals: &[Goal], options: ProposeOptions) -> Self {
+        let course = Course { goals: goals.to_vec(), ..Course::default() };
+        Self { world, options, faults: Vec::new(), onlooker: None, course, outcome: Outcome::default() }
+    }
+
+    /// Plants faults on the way.
+    #[must_use]
+    pub fn with_faults(self, faults: &[PlantedFault]) -> Self {
+        Self { faults: faults.to_vec(), ..self }
+    }
+
+    /// Lets someone look on.
+    #[must_use]
+    pub fn watched_by(self, onlooker: &'a mut dyn Onlooker) -> Self {
+        Self { onlooker: Some(onlooker), ..self }
+    }
+
+    /// The search planner works on the goals. A rejected step is cleared the way for, or planned around; one that was
+    /// rejected for a planted fault is tried again.
+    ///
+    /// # Errors
+    /// The world cannot be copied, or a fault cannot be planted where it is meant to be.
+    pub fn goals(mut self) -> Result<Outcome, PhysicsError> {
+        let goals = self.course.goals.clone();
+        let mut forbidden: Vec<Skill> = Vec::new();
+        loop {
+            let steps = match plan(self.world, &goals, &forbidden) {
+                Ok(steps) => steps,
+                Err(no_plan) => {
+                    self.outcome.refused = Some(refusal(&self.outcome, &no_plan));
+                    return Ok(self.outcome);
+                }
+            };
+            let Some(skill) = steps.into_iter().next() else { return Ok(self.finished()) };
+            let report = self.step(&skill, "")?;
+            if report.verdict != Verdict::Reject {
+                if self.outcome.executed.len() >= crate::limits::MAX_STEPS {
+                    return Ok(self.refused(None, "the plan does not end"));
+                }
+                continue;
             }
-            Grounding::Unknown { word, known } => {
-                let says = if word.is_empty() {
-                    known.join(", ")
-                } else {
-                    format!("`{word}` means nothing here; there are: {}", known.join(", "))
-                };
-                outcome.refused = Some(Refusal { code: Some(Code::Ground), says });
-                return Ok(outcome);
+            self.outcome.rescued += 1;
+            if self.outcome.rescued > RESCUES {
+                return Ok(self.refused(report.first_code, report.says));
             }
-        };
-        let mut wanted = vec![skill.clone()];
-        while let Some(next) = wanted.last().cloned() {
-            let remedy = Symbols::of(world).check(&world.stage, &next).err().and_then(|u| u.remedy);
-            match remedy.filter(|r| wanted.len() <= REMEDIES && !wanted.contains(r)) {
-                Some(remedy) => wanted.push(remedy),
-                None => {
-                    // What was put in has no words of its own.
-                    let words = if wanted.len() == 1 { text } else { "" };
-                    let report = step(world, &next, words, &mut course, &mut outcome, options)?;
-                    if report.verdict == Verdict::Reject {
-                        outcome.refused = Some(Refusal { code: report.first_code, says: report.says });
-                        return Ok(outcome);
+            let was_planted = self.faults.iter().any(|f| f.step == report.step);
+            // What is in the way and can be moved is moved; otherwise the step is planned around.
+            if !was_planted && !self.clear_way(&report, &skill)? {
+                forbidden.push(skill);
+            }
+        }
+    }
+
+    /// Sentences in order. A step whose precondition fails gets the missing step put before it, up to `REMEDIES` deep;
+    /// words that are not understood, or can mean several things, refuse the task.
+    ///
+    /// # Errors
+    /// See [`Self::goals`].
+    pub fn text(mut self, sentences: &[String]) -> Result<Outcome, PhysicsError> {
+        for text in sentences {
+            let skill = match ground(self.world, text, &self.course.memory) {
+                Grounding::Skill { skill, .. } => skill,
+                Grounding::Ambiguous { what, candidates } => {
+                    let says = format!("`{what}` can mean: {}", candidates.join(", "));
+                    return Ok(self.refused(Some(Code::Ground), says));
+                }
+                Grounding::Unknown { word, known } => {
+                    let says = if word.is_empty() {
+                        known.join(", ")
+                    } else {
+                        format!("`{word}` means nothing here; there are: {}", known.join(", "))
+                    };
+                    return Ok(self.refused(Some(Code::Ground), says));
+                }
+            };
+            let mut wanted = vec![skill.clone()];
+            while let Some(next) = wanted.last().cloned() {
+                let remedy = Symbols::of(self.world).check(&self.world.stage, &next).err().and_then(|u| u.remedy);
+                match remedy.filter(|r| wanted.len() <= REMEDIES && !wanted.contains(r)) {
+                    Some(remedy) => wanted.push(remedy),
+                    None => {
+                        // What was put in has no words of its own.
+                        let words = if wanted.len() == 1 { text } else { "" };
+                        let report = self.step(&next, words)?;
+                        if report.verdict == Verdict::Reject {
+                            return Ok(self.refused(report.first_code, report.says));
+                        }
+                        wanted.pop();
                     }
-                    wanted.pop();
                 }
             }
+            self.course.memory.note(&skill);
         }
-        course.memory.note(&skill);
+        Ok(self.finished())
     }
-    outcome.goals = check_goals(world, goals);
-    Ok(outcome)
-}
 
-fn empty() -> Outcome {
-    Outcome {
-        steps: Vec::new(),
-        executed: Vec::new(),
-        rescued: 0,
-        goals: Vec::new(),
-        refused: None,
-        hashes: Vec::new(),
+    fn refused(self, code: Option<Code>, says: impl Into<String>) -> Outcome {
+        Outcome { refused: Some(Refusal { code, says: says.into() }), ..self.outcome }
     }
-}
 
-/// Judges one step and executes it if it is accepted.
-fn step(
-    world: &mut World,
-    skill: &Skill,
-    text: &str,
-    course: &mut Course,
-    outcome: &mut Outcome,
-    options: &ProposeOptions,
-) -> Result<StepReport, PhysicsError> {
-    let motion = propose(world, skill, options);
-    let claim = Some(Claim::meant(world, &motion));
-    let judged = Step {
-        text: text.to_owned(),
-        skill: Some(skill.clone()),
-        claim,
-        duration_secs: Some(motion.duration_secs()),
-        ..Step::default()
-    };
-    let report = check_step(world, outcome.steps.len() + 1, &judged, &motion, course)?;
-    outcome.steps.push(report.clone());
-    if report.verdict != Verdict::Reject {
-        course.earlier.push(Symbols::of(world));
-        execute(world, &motion);
-        outcome.executed.push(skill.clone());
-        outcome.hashes.push(blake3::Hash::from(world.hash()).to_hex().to_string());
+    fn finished(self) -> Outcome {
+        Outcome { goals: check_goals(self.world, &self.course.goals), ..self.outcome }
     }
-    Ok(report)
-}
 
-/// Moves the movable thing that a rejected step names as its culprit out of the way.
-fn clear_way(
-    world: &mut World,
-    report: &StepReport,
-    skill: &Skill,
-    course: &mut Course,
-    outcome: &mut Outcome,
-    options: &ProposeOptions,
-) -> Result<bool, PhysicsError> {
-    let first = report.checks.iter().find(|c| c.verdict == Verdict::Reject);
-    let blocker = first.into_iter().flat_map(|c| &c.culprit).find(|name| {
-        let is_own = skill.thing() == Some(name) || skill.target() == Some(name);
-        // What stands where it is wanted stays there.
-        let is_done = course.goals.iter().any(|g| subject(g) == Some(name) && world.holds(g) == Some(true));
-        !is_own && !is_done && world.stage.scene.find(name).is_some_and(|i| world.stage.thing(i).is_movable())
-    });
-    let Some(blocker) = blocker.cloned() else { return Ok(false) };
-    let away = Skill::Place { thing: blocker, relation: Relation::On, target: "table".to_owned() };
-    if Symbols::of(world).check(&world.stage, &away).is_err() {
-        return Ok(false);
+    /// Judges one step and executes it if it is accepted.
+    fn step(&mut self, skill: &Skill, text: &str) -> Result<StepReport, PhysicsError> {
+        let number = self.outcome.steps.len() + 1;
+        let mut motion = propose(self.world, skill, &self.options);
+        let mut judged = Step {
+            text: text.to_owned(),
+            skill: Some(skill.clone()),
+            claim: Some(Claim::meant(self.world, &motion)),
+            duration_secs: Some(motion.duration_secs()),
+            ..Step::default()
+        };
+        for fault in self.faults.iter().filter(|f| f.step == number) {
+            fault.wrong.plant(self.world, &mut judged, &mut motion)?;
+        }
+        let report = check_step(self.world, number, &judged, &motion, &self.course)?;
+        self.outcome.steps.push(report.clone());
+        if let Some(onlooker) = &mut self.onlooker {
+            onlooker.judged(self.world, &motion, &report);
+        }
+        if report.verdict != Verdict::Reject {
+            self.course.earlier.push(Symbols::of(self.world));
+            match &mut self.onlooker {
+                Some(onlooker) => {
+                    execute_watched(self.world, &motion, &mut |world| onlooker.moved(world));
+                    onlooker.done(self.world);
+                }
+                None => {
+                    execute_watched(self.world, &motion, &mut |_| ());
+                }
+            }
+            self.outcome.executed.push(skill.clone());
+            self.outcome.hashes.push(blake3::Hash::from(self.world.hash()).to_hex().to_string());
+        }
+        Ok(report)
     }
-    // Aside on the table looks like no progress in symbols; it is.
-    let earlier = std::mem::take(&mut course.earlier);
-    let moved = step(world, &away, "", course, outcome, options)?;
-    course.earlier = earlier;
-    Ok(moved.verdict != Verdict::Reject)
+
+    /// Moves the movable thing that a rejected step names as its culprit out of the way.
+    fn clear_way(&mut self, report: &StepReport, skill: &Skill) -> Result<bool, PhysicsError> {
+        let (world, goals) = (&*self.world, &self.course.goals);
+        let first = report.checks.iter().find(|c| c.verdict == Verdict::Reject);
+        let blocker = first.into_iter().flat_map(|c| &c.culprit).find(|name| {
+            let is_own = skill.thing() == Some(name) || skill.target() == Some(name);
+            // What stands where it is wanted stays there.
+            let is_done = goals.iter().any(|g| subject(g) == Some(name) && world.holds(g) == Some(true));
+            !is_own && !is_done && world.stage.scene.find(name).is_some_and(|i| world.stage.thing(i).is_movable())
+        });
+        let Some(blocker) = blocker.cloned() else { return Ok(false) };
+        let away = Skill::Place { thing: blocker, relation: Relation::On, target: "table".to_owned() };
+        if Symbols::of(world).check(&world.stage, &away).is_err() {
+            return Ok(false);
+        }
+        // Aside on the table looks like no progress in symbols; it is.
+        let earlier = std::mem::take(&mut self.course.earlier);
+        let moved = self.step(&away, "")?;
+        self.course.earlier = earlier;
+        Ok(moved.verdict != Verdict::Reject)
+    }
 }
 
 /// The thing that a goal wants somewhere.

@@ -6,9 +6,13 @@
 //!     say: ["put the red block on the shelf"], // sentences in order; without them the planner works on `goals`
 //!     goals: [On(thing: "red_block", target: "shelf")],
 //!     seed: 1,
-//!     expect: [Reached, StepsAtMost(3)],       // or Refuse(code: REACH)
+//!     faults: [(step: 2, wrong: TooFast(times: 1.5))], // made wrong with the second step that is judged
+//!     expect: [Rejected(step: 2, code: SPEED)], // or Reached, StepsAtMost(3), NoRejects, Refuse(code: REACH)
 //! )
 //! ```
+//!
+//! A fault is planted before the step is judged. One that the checks let through changes nothing of the motion that is carried
+//! out but its speed and path.
 //!
 //! Invariant: a script that loads names existing files and known codes, so running it can fail in the plan only.
 
@@ -19,9 +23,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::checks::{Code, StepReport};
 use crate::error::PhysicsError;
-use crate::limits::{MAX_GOALS, MAX_SENTENCE_BYTES, MAX_STEPS};
+use crate::limits::{MAX_FAULTS, MAX_GOALS, MAX_SENTENCE_BYTES, MAX_STEPS};
 use crate::motion::ProposeOptions;
-use crate::run::{Outcome, run_goals, run_text};
+use crate::run::{Onlooker, Outcome, PlantedFault, Run};
 use crate::scene::file::{load_scene, parse_ron, read_text};
 use crate::tasks::{Family, task};
 use crate::world::World;
@@ -58,6 +62,13 @@ pub enum Expect {
     StepsAtMost(usize),
     /// No step was rejected on the way.
     NoRejects,
+    /// A step is rejected, with this code first.
+    Rejected {
+        /// Number of the step, from 1, rejected ones counted.
+        step: usize,
+        /// The code.
+        code: Code,
+    },
 }
 
 /// A script.
@@ -75,6 +86,9 @@ pub struct PlanScript {
     /// Seed of path search.
     #[serde(default = "one")]
     pub seed: u64,
+    /// What is made wrong on the way.
+    #[serde(default)]
+    pub faults: Vec<PlantedFault>,
     /// What has to come true.
     pub expect: Vec<Expect>,
 }
@@ -120,6 +134,14 @@ impl PlanScript {
         most("sentences", script.say.len(), MAX_STEPS)?;
         most("goals", script.goals.len(), MAX_GOALS)?;
         most("bytes of a sentence", script.say.iter().map(String::len).max().unwrap_or(0), MAX_SENTENCE_BYTES)?;
+        most("faults", script.faults.len(), MAX_FAULTS)?;
+        for fault in &script.faults {
+            let place = format!("{}: fault at step {}", path.display(), fault.step);
+            fault.wrong.check(&place)?;
+            if !(1..=2 * MAX_STEPS).contains(&fault.step) {
+                return Err(PhysicsError::invalid(place, format!("steps are counted from 1 to {}", 2 * MAX_STEPS)));
+            }
+        }
         Ok(script)
     }
 
@@ -155,18 +177,36 @@ impl PlanScript {
     /// Runs it.
     ///
     /// # Errors
-    /// A scene or robot that cannot be read.
+    /// A scene or robot that cannot be read, a fault that cannot be planted where it is meant to be.
     pub fn run(&self, script: &Path, robots: &Path, shelf: &mut RobotShelf) -> Result<PlanReport, PhysicsError> {
         let (mut world, goals) = self.world(script, robots, shelf)?;
+        self.run_in(&mut world, &goals, None)
+    }
+
+    /// Runs it in the world and with the goals of [`Self::world`]; `onlooker` sees every step and moment.
+    ///
+    /// # Errors
+    /// A fault that cannot be planted where it is meant to be.
+    pub fn run_in(
+        &self,
+        world: &mut World,
+        goals: &[Goal],
+        onlooker: Option<&mut dyn Onlooker>,
+    ) -> Result<PlanReport, PhysicsError> {
         let options = ProposeOptions { seed: self.seed, ..ProposeOptions::default() };
+        let start = |world, goals| {
+            let run = Run::new(world, goals, options).with_faults(&self.faults);
+            match onlooker {
+                Some(onlooker) => run.watched_by(onlooker),
+                None => run,
+            }
+        };
         let (planner, outcome) = if self.say.is_empty() {
-            ("symbolic search", run_goals(&mut world, &goals, &options)?)
+            ("symbolic search", start(&mut *world, goals).goals()?)
         } else {
             // Goals of a generated task are for its planner; sentences are measured by the script's own goals.
-            (
-                "the sentences of the script, with missing steps put in",
-                run_text(&mut world, &self.say, &self.goals, &options)?,
-            )
+            let planner = "the sentences of the script, with missing steps put in";
+            (planner, start(&mut *world, &self.goals).text(&self.say)?)
         };
         let failed = self.expect.iter().filter_map(|e| unmet(e, &outcome)).collect();
         Ok(PlanReport {
@@ -205,6 +245,12 @@ fn unmet(expect: &Expect, outcome: &Outcome) -> Option<String> {
         Expect::StepsAtMost(most) if outcome.executed.len() <= *most => None,
         Expect::StepsAtMost(most) => {
             Some(format!("expected at most {most} steps, but {} were executed", outcome.executed.len()))
+        }
+        Expect::Rejected { step, code } => {
+            let judged = step.checked_sub(1).and_then(|i| outcome.steps.get(i));
+            let said = judged.map_or("there was no such step".to_owned(), |s| format!("it says: {}", s.says));
+            let right = judged.is_some_and(|s| s.first_code == Some(*code));
+            (!right).then(|| format!("expected step {step} to be rejected with {}, but {said}", code.name()))
         }
         Expect::NoRejects if rejects == 0 => None,
         Expect::NoRejects => Some(format!("expected no rejected step, but {rejects} were")),

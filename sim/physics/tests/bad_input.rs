@@ -80,6 +80,18 @@ fn a_script_with_a_typo_names_line_and_what_is_allowed() {
     std::fs::write(&path, "(\n    scene: Generated(family: F2, seed: 4),\n    expect: [Reeched],\n)").unwrap();
     let error = PlanScript::load(&path).unwrap_err().to_string();
     assert!(error.contains("typo.ron:3:") && error.contains("Reached"), "{error}");
+    let fault = |wrong: &str| {
+        std::fs::write(
+            &path,
+            format!("(\n    scene: File(\"none.ron\"),\n    faults: [(step: 1, wrong: {wrong})],\n    expect: [],\n)"),
+        )
+        .unwrap();
+        PlanScript::load(&path).unwrap_err().to_string()
+    };
+    let typo = fault("TooFest(times: 2.0)");
+    assert!(typo.contains("typo.ron:3:") && typo.contains("TooFast"), "{typo}");
+    let nan = fault("Weighs(thing: \"b\", mass_kg: NaN)");
+    assert!(nan.contains("typo.ron") && nan.contains("mass_kg is NaN") && nan.contains("0.001 to 50"), "{nan}");
     std::fs::write(&path, "(\n    scene: File(\"none.ron\"),\n    expect: [],\n)").unwrap();
     let error = PlanScript::load(&path)
         .unwrap()

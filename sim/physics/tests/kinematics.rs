@@ -116,3 +116,20 @@ fn tools_look_down_where_they_should() {
     assert!(pose.r.turn(V3::UP).distance(V3(0.0, 0.0, -1.0)) < 1e-12);
     assert!((Rot::yaw(0.7).turn(V3(1.0, 0.0, 0.0))).distance(pose.r.turn(V3(1.0, 0.0, 0.0))) < 1e-12);
 }
+
+#[test]
+fn an_arm_that_is_written_as_mjcf_and_read_again_moves_and_weighs_the_same() {
+    for name in ["rhea_arm7.urdf", "rhea_arm5.urdf"] {
+        let robot = arm(name);
+        let again = parse_mjcf(&rhea_physics::export::robot_mjcf(&robot), Path::new("again.xml")).unwrap();
+        let q: Vec<f64> = (0..robot.dof()).map(|i| 0.4 - 0.23 * i as f64).collect();
+        let (a, b) = (robot.frames(BASE, &q), again.frames(BASE, &q));
+        assert!(a.tcp.p.distance(b.tcp.p) < 1e-12 && (a.tcp.r.inv() * b.tcp.r).angle() < 1e-7, "{name}");
+        let torque = |r: &RobotModel| r.holding_torque(&r.frames(BASE, &q), 0.0, V3::ZERO);
+        for (x, y) in torque(&robot).iter().zip(torque(&again)) {
+            assert!((x - y).abs() < 1e-9, "{name}: {x} {y}");
+        }
+        let (x, y) = (robot.gripper.unwrap(), again.gripper.unwrap());
+        assert!((x.max_opening_m - y.max_opening_m).abs() < 1e-12 && (x.force_n - y.force_n).abs() < 1e-12, "{name}");
+    }
+}

@@ -5,7 +5,8 @@
 mod common;
 
 use rhea_physics::eval::{EVALUATION_SEEDS, run_task};
-use rhea_physics::faults::{Kind, table};
+use rhea_physics::faults::{Kind, Wrong, table};
+use rhea_physics::run::PlantedFault;
 use rhea_physics::script::{Expect, PlanScript};
 use rhea_physics::tasks::{Family, task};
 use rhea_physics::world::stage::RobotShelf;
@@ -47,11 +48,20 @@ fn planted_faults_are_found_with_the_right_code_and_clean_twins_pass() {
 #[test]
 fn the_scripts_of_the_repository_keep_what_they_promise() {
     let mut shelf = RobotShelf::default();
-    for name in ["put_on_shelf.ron", "stack.ron", "too_far.ron", "which_block.ron", "drawer.ron"] {
-        let path = common::scenes().join("tasks").join(name);
+    let mut scripts = 0;
+    for entry in std::fs::read_dir(common::scenes().join("tasks")).unwrap() {
+        let path = entry.unwrap().path();
+        // What has no `expect` is a scene.
+        if !std::fs::read_to_string(&path).unwrap().contains("expect:") {
+            rhea_physics::scene::load_scene(&path).unwrap();
+            continue;
+        }
         let report = PlanScript::load(&path).unwrap().run(&path, &common::robots(), &mut shelf).unwrap();
-        assert!(report.failed.is_empty(), "{name}: {:?} {:?}", report.failed, report.steps.last().map(|s| &s.says));
+        let says: Vec<_> = report.steps.iter().map(|s| &s.says).collect();
+        assert!(report.failed.is_empty(), "{}: {:?} {says:?}", path.display(), report.failed);
+        scripts += 1;
     }
+    assert!(scripts >= 12, "{scripts}");
 }
 
 #[test]
@@ -61,4 +71,19 @@ fn an_expectation_that_does_not_come_true_is_reported() {
     script.expect = vec![Expect::Reached];
     let report = script.run(&path, &common::robots(), &mut RobotShelf::default()).unwrap();
     assert!(report.failed.len() == 1 && report.failed[0].contains("REACH"), "{:?}", report.failed);
+}
+
+#[test]
+fn a_fault_that_fits_no_step_and_an_unknown_thing_are_said() {
+    let path = common::scenes().join("tasks/fault_off_edge.ron");
+    let script = PlanScript::load(&path).unwrap();
+    let run = |wrong: Wrong| {
+        let faults = vec![PlantedFault { step: 1, wrong }];
+        let script = PlanScript { faults, ..script.clone() };
+        script.run(&path, &common::robots(), &mut RobotShelf::default()).unwrap_err().to_string()
+    };
+    let nothing = run(Wrong::PutsBeside { by_m: [0.1, 0.0] });
+    assert!(nothing.contains("PutsBeside") && nothing.contains("puts nothing down"), "{nothing}");
+    let nobody = run(Wrong::Vanishes { thing: "crown".to_owned() });
+    assert!(nobody.contains("no thing `crown`") && nobody.contains("red_block"), "{nobody}");
 }

@@ -3,7 +3,7 @@
 use super::thresholds::HAND_AWAY_M;
 use super::{Check, Code, Course, Step, Verdict};
 use crate::math::PI;
-use crate::motion::{Motion, REST_SECS};
+use crate::motion::{Motion, REST_SECS, largest_tilt};
 use crate::skill::Skill;
 use crate::symbolic::Symbols;
 use crate::world::World;
@@ -62,26 +62,16 @@ fn progress(world: &World, skill: &Skill, course: &Course) -> Check {
 /// Vessels stay upright while they are carried, except while they are poured out.
 fn keep(world: &World, skill: &Skill, motion: &Motion) -> Option<Check> {
     let pours = matches!(skill, Skill::Pour { .. });
-    let mut worst: Option<Check> = None;
-    for leg in motion.legs.iter().filter(|l| !(pours && (l.label == "pour" || l.label == "upright"))) {
-        let Some(held) = leg.before.held[leg.arm] else { continue };
+    let kept = motion.legs.iter().filter(|l| !(pours && (l.label == "pour" || l.label == "upright")));
+    let tilts = kept.filter_map(|leg| {
+        let held = leg.before.held[leg.arm]?;
         let thing = world.stage.thing(held.thing);
-        let Some(most) = thing.upright_deg.map(|d| d * PI / 180.0) else { continue };
-        let place = &world.stage.arms[leg.arm];
-        // Straight joint motion bows between the ends of a path, so its inside is looked at too.
-        for q in leg.timed.samples(&place.robot, 0.05) {
-            let tilt = (place.robot.frames(place.world_from_base, &q).tcp * held.tcp_from_thing).r.tilt();
-            if worst.as_ref().is_none_or(|w| tilt > w.value) {
-                worst = Some(
-                    Check::at_most(Code::Keep, tilt, "rad", most)
-                        .at(leg.label)
-                        .blame([thing.name.clone()])
-                        .note("tilts"),
-                );
-            }
-        }
-    }
-    worst
+        let most = thing.upright_deg? * PI / 180.0;
+        let tilt = largest_tilt(&world.stage.arms[leg.arm], &leg.timed, held.tcp_from_thing);
+        let check = Check::at_most(Code::Keep, tilt, "rad", most);
+        Some(check.at(leg.label).blame([thing.name.clone()]).note("tilts"))
+    });
+    Check::tightest(tilts)
 }
 
 /// Does the goal hold after everything came to rest: in contact, let go, the hand away, and still so half a second later?

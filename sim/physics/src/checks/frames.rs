@@ -107,11 +107,6 @@ fn end_pose(world: &World, motion: &Motion, thing: usize) -> Pose {
     {
         last.q[leg.arm].clone_from(q);
     }
-    if last.riding.contains(&thing)
-        && let Some(held) = last.held.iter().flatten().next()
-    {
-        return last.pose(world, held.thing) * (world.pose(held.thing).inv() * world.pose(thing));
-    }
     last.pose(world, thing)
 }
 
@@ -137,7 +132,7 @@ fn jump(world: &World, skill: &Skill, motion: &Motion, claim: &Claim) -> Check {
     let moved = moved_by(world, skill, motion);
     let pours = matches!(skill, Skill::Pour { .. });
     let pushes = matches!(skill, Skill::Push { .. } | Skill::Pull { .. });
-    let mut worst: Option<Check> = None;
+    let mut measured = Vec::new();
     for (name, pose) in &claim.poses {
         let Some(thing) = world.stage.scene.find(name) else { continue };
         let is_moved = moved.contains(&thing);
@@ -154,14 +149,12 @@ fn jump(world: &World, skill: &Skill, motion: &Motion, claim: &Claim) -> Check {
             Check::at_most(Code::Jump, pose.p.distance(expected.p), "m", limit_m),
             Check::at_most(Code::Jump, (expected.r.inv() * pose.r).angle(), "rad", limit_rad),
         ] {
-            if worst.as_ref().is_none_or(|w| check.margin < w.margin) {
-                let note = if is_moved { "not where the motion puts it" } else { "a bystander moved" };
-                let note = if check.verdict == Verdict::Reject { note } else { "" };
-                worst = Some(check.blame([name.clone()]).note(note));
-            }
+            let note = if is_moved { "not where the motion puts it" } else { "a bystander moved" };
+            let note = if check.verdict == Verdict::Reject { note } else { "" };
+            measured.push(check.blame([name.clone()]).note(note));
         }
     }
-    worst.unwrap_or_else(|| Check::unknown(Code::Jump, "the claim names nothing that is there"))
+    Check::tightest(measured).unwrap_or_else(|| Check::unknown(Code::Jump, "the claim names nothing that is there"))
 }
 
 /// Every thing once, of its own size and colour.
@@ -188,18 +181,15 @@ fn count(world: &World, claim: Option<&Claim>, frame: &FrameFacts) -> Check {
             return Check::truth(Code::Count, false).blame([name]).note(note);
         }
     }
-    let mut worst = Check::truth(Code::Count, true);
-    for thing in frame.seen.iter().flatten() {
-        for check in [
+    let sizes = frame.seen.iter().flatten().flat_map(|thing| {
+        [
             Check::at_most(Code::Count, (thing.size_share - 1.0).abs(), "of its size", SIZE_SHARE),
             Check::at_most(Code::Count, thing.colour_delta, "CIEDE2000", COLOUR_DELTA),
-        ] {
-            if check.margin < worst.margin {
-                worst = check.blame([thing.name.clone()]);
-            }
-        }
-    }
-    worst
+        ]
+        .map(|check| check.blame([thing.name.clone()]))
+    });
+    let all_there = Check::truth(Code::Count, true);
+    Check::tightest(std::iter::once(all_there.clone()).chain(sizes)).unwrap_or(all_there)
 }
 
 fn background(b: Background) -> Check {
@@ -228,18 +218,15 @@ fn background(b: Background) -> Check {
 
 /// Warns only: a picture model that is not good enough is no reason to call a plan impossible.
 fn agree(things: &[Agreement]) -> Check {
-    let mut worst: Option<Check> = None;
-    for thing in things {
-        for check in [
+    let measured = things.iter().flat_map(|thing| {
+        [
             Check::at_least(Code::Agree, thing.iou, "IoU", AGREE.0),
             Check::at_most(Code::Agree, thing.off_m, "m", AGREE.1),
-        ] {
-            if worst.as_ref().is_none_or(|w| check.margin < w.margin) {
-                worst = Some(check.blame([thing.name.clone()]));
-            }
-        }
-    }
-    worst.map_or_else(|| Check::unknown(Code::Agree, "the key-frame shows nothing"), Check::warn_at_most)
+        ]
+        .map(|check| check.blame([thing.name.clone()]))
+    });
+    Check::tightest(measured)
+        .map_or_else(|| Check::unknown(Code::Agree, "the key-frame shows nothing"), Check::warn_at_most)
 }
 
 /// Every claimed thing that is not in a hand stands on something, and no two overlap.
@@ -261,7 +248,7 @@ fn float(world: &World, motion: &Motion, claim: &Claim) -> Check {
             shapes.push((stage.solids.len() + thing, (*pose * out * local, shape)));
         }
     }
-    let mut worst: Option<Check> = None;
+    let mut measured = Vec::new();
     let down = convert::vector(V3(0.0, 0.0, -1.0));
     for thing in (0..stage.solids.len()).filter(|i| stage.thing(*i).is_movable() && !held.contains(i)) {
         let name = stage.thing(thing).name.clone();
@@ -292,16 +279,10 @@ fn float(world: &World, motion: &Motion, claim: &Claim) -> Check {
         } else {
             gap
         };
-        for check in [
-            Check::at_most(Code::Float, gap, "m", FLOAT_M).note("nothing is under it"),
-            Check::at_most(Code::Float, depth, "m", FLOAT_M).note("is inside of something"),
-        ] {
-            if worst.as_ref().is_none_or(|w| check.margin < w.margin) {
-                worst = Some(check.blame([name.clone()]));
-            }
-        }
+        measured.push(Check::at_most(Code::Float, gap, "m", FLOAT_M).blame([name.clone()]).note("nothing is under it"));
+        measured.push(Check::at_most(Code::Float, depth, "m", FLOAT_M).blame([name]).note("is inside of something"));
     }
-    let mut check = worst.unwrap_or_else(|| Check::truth(Code::Float, true));
+    let mut check = Check::tightest(measured).unwrap_or_else(|| Check::truth(Code::Float, true));
     if check.verdict == Verdict::Pass {
         check.note.clear();
     }

@@ -36,6 +36,18 @@ pub(super) fn check(world: &World, motion: &Motion, checks: &mut Vec<Check>) -> 
     Ok(())
 }
 
+/// What the grasp test with real fingers says of every grasp of a motion, whatever the other checks say.
+///
+/// # Errors
+/// An arm that has no gripper.
+pub fn try_grasps(world: &World, motion: &Motion) -> Result<Vec<Check>, PhysicsError> {
+    let test = |(arm, thing, grasp): &(usize, usize, Grasp)| {
+        let gripper = world.stage.arms[*arm].robot.needs_gripper()?;
+        Ok(hold(world, *thing, grasp, gripper, load_kg(world, *thing)))
+    };
+    motion.grasps.iter().map(test).collect()
+}
+
 /// Mass of a thing with everything on and in it.
 pub(crate) fn load_kg(world: &World, thing: usize) -> f64 {
     world.stage.thing(thing).mass_kg + world.loads(thing).into_iter().map(|l| load_kg(world, l)).sum::<f64>()
@@ -55,10 +67,11 @@ fn geometry(world: &World, thing: usize, grasp: &Grasp, gripper: &Gripper, check
         Check::at_most(Code::Width, contact.width_m + SPARE_WIDTH_M, "m", gripper.max_opening_m).blame([name.clone()]),
     );
     let friction_angle = libm::atan(friction(world, thing));
-    let by_angle = Check::at_most(Code::Antipodal, contact.angle_rad, "rad", friction_angle);
-    let by_overlap = Check::at_least(Code::Antipodal, contact.overlap_m, "m", PAD_OVERLAP_M);
-    let worse = if by_overlap.margin < by_angle.margin { by_overlap } else { by_angle };
-    checks.push(worse.blame([name]).at("grasp"));
+    let worse = Check::tightest([
+        Check::at_most(Code::Antipodal, contact.angle_rad, "rad", friction_angle),
+        Check::at_least(Code::Antipodal, contact.overlap_m, "m", PAD_OVERLAP_M),
+    ]);
+    checks.extend(worse.map(|c| c.blame([name]).at("grasp")));
 }
 
 /// Friction between pads and a thing; pads are rubber (1.0) and the smaller one counts.
@@ -115,15 +128,12 @@ fn hold(world: &World, thing: usize, grasp: &Grasp, gripper: &Gripper, load: f64
         })
     };
     let judge = |result: crate::world::fingers::GripResult| {
-        let mut worst = Check::at_most(Code::Hold, result.slip_m, "m", SLIP_M).note("slip");
-        for other in [
+        let measured = [
+            Check::at_most(Code::Hold, result.slip_m, "m", SLIP_M).note("slip"),
             Check::at_most(Code::Hold, result.tilt_rad, "rad", HOLD_TILT_RAD).note("tilt"),
             Check::at_most(Code::Hold, result.sink_m, "m", SINK_M).note("pads sink in"),
-        ] {
-            if other.margin < worst.margin {
-                worst = other;
-            }
-        }
+        ];
+        let worst = Check::tightest(measured).unwrap_or_else(|| Check::unknown(Code::Hold, ""));
         worst.blame([world.stage.thing(thing).name.clone()]).at("hold")
     };
     let check = judge(run(1.0));

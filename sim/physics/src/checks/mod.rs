@@ -27,6 +27,7 @@ use crate::world::facts::Goal;
 
 pub use course::check_goals;
 pub use frames::{Agreement, Background, Claim, FrameFacts, Seen};
+pub use grip::try_grasps;
 pub use statics::{Support, settle, support_of};
 
 /// Which check. The grasp has four of its own: width, antipodal, force, hold.
@@ -64,6 +65,35 @@ pub enum Code {
 }
 
 impl Code {
+    /// All codes, in the order of the checks.
+    pub const ALL: [Self; 25] = [
+        Self::Ground,
+        Self::Pre,
+        Self::Reach,
+        Self::Limit,
+        Self::Speed,
+        Self::SelfHit,
+        Self::Path,
+        Self::Width,
+        Self::Antipodal,
+        Self::Force,
+        Self::Hold,
+        Self::Torque,
+        Self::Support,
+        Self::Settle,
+        Self::Inside,
+        Self::Jump,
+        Self::Count,
+        Self::Background,
+        Self::Agree,
+        Self::Float,
+        Self::Time,
+        Self::Progress,
+        Self::Goal,
+        Self::Keep,
+        Self::Engine,
+    ];
+
     /// Its name in reports and scripts.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -212,6 +242,12 @@ impl Check {
     fn note(mut self, note: impl Into<String>) -> Self {
         self.note = note.into();
         self
+    }
+
+    /// The one with the least margin; the first of equals. One that measured no number is worse than all that did.
+    fn tightest(checks: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let rank = |c: &Self| if c.margin.is_nan() { f64::NEG_INFINITY } else { c.margin };
+        checks.into_iter().min_by(|a, b| rank(a).total_cmp(&rank(b)))
     }
 
     /// Softens a reject: what is measured does not decide alone.
@@ -397,20 +433,23 @@ fn report(number: usize, step: &Step, snapshot: String, mut checks: Vec<Check>) 
 /// A check as one readable line.
 #[must_use]
 pub fn line(check: &Check) -> String {
-    let mut text = format!("{}:", check.code.name());
-    if !check.culprit.is_empty() {
-        text.push_str(&format!(" {}", check.culprit.join(", ")));
-    }
+    let mut facts = check.culprit.join(", ");
+    let mut add = |separator: &str, fact: &str| {
+        if !facts.is_empty() {
+            facts.push_str(separator);
+        }
+        facts.push_str(fact);
+    };
     if !check.at.is_empty() {
-        text.push_str(&format!(" at {}", check.at));
+        add(" ", &format!("at {}", check.at));
     }
     if check.unit != "holds" && !check.unit.is_empty() {
-        text.push_str(&format!(" is {:.4} {} (allowed {:.4})", check.value, check.unit, check.threshold));
+        add(" ", &format!("is {:.4} {} (allowed {:.4})", check.value, check.unit, check.threshold));
     }
     if !check.note.is_empty() {
-        text.push_str(&format!(": {}", check.note));
+        add(": ", &check.note);
     }
-    text
+    format!("{}: {facts}", check.code.name())
 }
 
 /// A pose with the name of its thing.

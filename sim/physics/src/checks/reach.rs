@@ -1,9 +1,10 @@
 //! Stage B, the arm: reach, joint limits, speed, collisions with itself and with the scene.
 
-use super::thresholds::{CLEARANCE_M, LIMIT_RAD, OVERLAP_M, REACH_M, REACH_RAD, SELF_M};
+use super::thresholds::{CLEARANCE_M, LIMIT_RAD, NEAR_PEOPLE_MPS, OVERLAP_M, REACH_M, REACH_RAD, SELF_M};
 use super::{Check, Code, Verdict};
 use crate::kinematics::{ArmShape, Clearance, Held, Owner, least_secs};
-use crate::motion::{Leg, Motion};
+use crate::motion::{Leg, Motion, speed_near_people};
+use crate::scene::spec::ZoneRule;
 use crate::world::World;
 
 /// Samples of a leg's motion for speeds, seconds apart.
@@ -19,24 +20,49 @@ pub(super) fn check(world: &World, motion: &Motion, checks: &mut Vec<Check>) {
     let (own, scene) = clearances(world, motion);
     checks.push(own);
     checks.push(scene);
+    checks.extend(near_people(world, motion));
+    checks.extend(keep_out(world, motion));
+}
+
+/// The speed of the tool point where people are near; nothing in scenes without such zones.
+fn near_people(world: &World, motion: &Motion) -> Option<Check> {
+    world.stage.zones(ZoneRule::Slow).next()?;
+    let speed = |leg: &Leg| speed_near_people(&world.stage, leg.arm, &leg.timed, SAMPLE_SECS);
+    let (speed, label) = motion.legs.iter().map(|l| (speed(l), l.label)).max_by(|a, b| a.0.total_cmp(&b.0))?;
+    Some(Check::at_most(Code::Speed, speed, "m/s", NEAR_PEOPLE_MPS).at(label).note("people are near"))
+}
+
+/// How near arms and what they hold come to zones they have to keep out of; nothing in scenes without such zones.
+fn keep_out(world: &World, motion: &Motion) -> Option<Check> {
+    world.stage.zones(ZoneRule::KeepOut).next()?;
+    let sweep = |leg: &Leg| leg_clearance(world, leg, |o| matches!(o, Owner::Zone(_))).0;
+    let nearest = motion.legs.iter().map(|l| (sweep(l), l.label));
+    let (clearance, label) = nearest.min_by(|a, b| a.0.distance_m.total_cmp(&b.0.distance_m))?;
+    Some(
+        graded(Code::Keep, clearance.distance_m, "m", 0.0, CLEARANCE_M)
+            .at(label)
+            .blame(names(world, clearance))
+            .note("distance to what it keeps out of"),
+    )
+}
+
+/// The two that are nearest to each other.
+fn names(world: &World, nearest: Clearance) -> impl Iterator<Item = String> + '_ {
+    let part = (!nearest.part.is_empty()).then_some(nearest.part);
+    nearest.other.map(|o| world.stage.owner_name(o)).into_iter().chain(part)
 }
 
 /// How far the joint values are from the poses they are meant for.
 fn reach(world: &World, motion: &Motion) -> Check {
-    let mut worst: Option<Check> = None;
-    for target in &motion.targets {
+    let measured = motion.targets.iter().flat_map(|target| {
         let place = &world.stage.arms[target.arm];
         let tcp = place.robot.frames(place.world_from_base, &target.q).tcp;
         let off = tcp.p.distance(target.world_from_tcp.p);
         let turned = (tcp.r.inv() * target.world_from_tcp.r).angle();
-        let by_place = Check::at_most(Code::Reach, off, "m", REACH_M);
-        let by_turn = Check::at_most(Code::Reach, turned, "rad", REACH_RAD);
-        let check = if by_turn.margin < by_place.margin { by_turn } else { by_place };
-        if worst.as_ref().is_none_or(|w| check.margin < w.margin) {
-            worst = Some(check.at(target.label).blame([place.name.clone()]));
-        }
-    }
-    worst.unwrap_or_else(|| Check::unknown(Code::Reach, "no pose to reach"))
+        [Check::at_most(Code::Reach, off, "m", REACH_M), Check::at_most(Code::Reach, turned, "rad", REACH_RAD)]
+            .map(|check| check.at(target.label).blame([place.name.clone()]))
+    });
+    Check::tightest(measured).unwrap_or_else(|| Check::unknown(Code::Reach, "no pose to reach"))
 }
 
 /// The smallest distance of a joint from its limits. Reject beyond them, warn within 0.05 rad.
@@ -104,7 +130,7 @@ fn clearances(world: &World, motion: &Motion) -> (Check, Check) {
     let mut own = (far.clone(), "");
     let mut scene = (far, "");
     for leg in &motion.legs {
-        let (to_scene, to_self) = leg_clearance(world, leg);
+        let (to_scene, to_self) = leg_clearance(world, leg, |o| !matches!(o, Owner::Zone(_)));
         if to_scene.distance_m < scene.0.distance_m {
             scene = (to_scene, leg.label);
         }
@@ -115,17 +141,13 @@ fn clearances(world: &World, motion: &Motion) -> (Check, Check) {
     let own = graded(Code::SelfHit, own.0.distance_m, "m", 0.0, SELF_M)
         .at(own.1)
         .blame((!own.0.part.is_empty()).then_some(own.0.part));
-    let names = |c: Clearance| {
-        c.other.map(|o| world.stage.owner_name(o)).into_iter().chain((!c.part.is_empty()).then_some(c.part))
-    };
-    let scene = graded(Code::Path, scene.0.distance_m, "m", -OVERLAP_M, CLEARANCE_M)
-        .at(scene.1)
-        .blame(names(scene.0).collect::<Vec<_>>());
+    let scene =
+        graded(Code::Path, scene.0.distance_m, "m", -OVERLAP_M, CLEARANCE_M).at(scene.1).blame(names(world, scene.0));
     (own, scene)
 }
 
-/// Sweeps one leg: (to the scene, to itself).
-fn leg_clearance(world: &World, leg: &Leg) -> (Clearance, Clearance) {
+/// Sweeps one leg: (to those around it that `counts` names, to itself).
+fn leg_clearance(world: &World, leg: &Leg, counts: impl Fn(Owner) -> bool) -> (Clearance, Clearance) {
     let place = &world.stage.arms[leg.arm];
     let held = leg.before.held[leg.arm]
         .map(|h| Held::new(Owner::Thing(h.thing), h.tcp_from_thing, &world.stage.solids[h.thing]));
@@ -134,8 +156,7 @@ fn leg_clearance(world: &World, leg: &Leg) -> (Clearance, Clearance) {
     shape.held_touch.clone_from(&leg.held_touch);
     let mut around = leg.before.around(world, leg.arm);
     // A drawer that follows the hand is not where it was; the hand may touch it anyway.
-    if let Some((drawer, _)) = leg.pulls {
-        around.remove(Owner::Tray(drawer));
-    }
+    let pulled = leg.pulls.map(|(drawer, _)| Owner::Tray(drawer));
+    around.retain(|o| counts(o) && Some(o) != pulled);
     shape.sweep_path(place.world_from_base, &leg.timed.path, &around, -0.05)
 }

@@ -223,9 +223,8 @@ fn settle_check(mut fork: World, placement: &Placement) -> Result<(Check, World)
     if let Some(container) = placement.into {
         riders.extend(fork.loads(container));
     }
-    let mut worst =
-        Check::at_most(Code::Settle, settled.speed.0, "m/s", SETTLE_SPEED.0).blame([name.clone()]).note("still moves");
     let mut candidates = vec![
+        Check::at_most(Code::Settle, settled.speed.0, "m/s", SETTLE_SPEED.0).blame([name.clone()]).note("still moves"),
         Check::at_most(Code::Settle, settled.speed.1, "rad/s", SETTLE_SPEED.1)
             .blame([name.clone()])
             .note("still turns"),
@@ -242,11 +241,7 @@ fn settle_check(mut fork: World, placement: &Placement) -> Result<(Check, World)
         let check = Check::at_most(Code::Settle, moved, "m", SETTLE_M).blame([fork.stage.owner_name(owner)]);
         candidates.push(check.note("is disturbed"));
     }
-    for check in candidates {
-        if check.margin < worst.margin {
-            worst = check;
-        }
-    }
+    let worst = Check::tightest(candidates).unwrap_or_else(|| Check::unknown(Code::Settle, ""));
     Ok((worst.at("settle"), fork))
 }
 

@@ -12,6 +12,8 @@ pub const SELF_M: f64 = 5e-3;
 pub const CLEARANCE_M: f64 = 0.01;
 /// Overlap with the scene that is rejected: contacts rest about half a millimetre deep, metres.
 pub const OVERLAP_M: f64 = 2e-3;
+/// Speed of the tool point where people are near, m/s: the reduced speed of ISO 10218-1.
+pub const NEAR_PEOPLE_MPS: f64 = 0.25;
 /// Width that a gripper must have left, metres.
 pub const SPARE_WIDTH_M: f64 = 0.01;
 /// Height over which both pads must meet the thing, metres.

@@ -2,22 +2,23 @@
 //!
 //! Planted faults are counted by [`crate::faults::table`]. Clocks are handed in; nothing else here depends on time.
 
+pub mod laws;
 pub mod paraphrase;
 
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use rand::{RngCore, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::checks::thresholds::{REACH_M, REACH_RAD};
-use crate::checks::{Claim, Course, Step, Verdict, check_step};
+use crate::checks::thresholds::{REACH_M, REACH_RAD, SETTLE_SECS};
+use crate::checks::{Claim, Course, Step, Verdict, check_step, settle};
 use crate::error::PhysicsError;
 use crate::ground::{Grounding, Memory, ground};
 use crate::kinematics::{IkOptions, solve};
-use crate::math::Pose;
+use crate::math::{Pose, unit};
 use crate::motion::{ProposeOptions, propose};
 use crate::robot::RobotModel;
 use crate::run::run_goals;
@@ -51,12 +52,10 @@ pub struct IkFigures {
 #[must_use]
 pub fn inverse_kinematics(robot: &RobotModel, poses: usize, seed: u64, clock: Clock<'_>) -> IkFigures {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut unit = || f64::from(rng.next_u32()) / f64::from(u32::MAX);
     let middle = robot.middle();
     let (mut solved, mut starts, mut times) = (0, 0, Vec::with_capacity(poses));
     for _ in 0..poses {
-        let q: Vec<f64> =
-            robot.segments.iter().map(|s| s.joint.lower + (s.joint.upper - s.joint.lower) * unit()).collect();
+        let q = robot.posture(|_| unit(&mut rng));
         let goal = robot.frames(Pose::IDENTITY, &q).tcp;
         let begin = clock();
         let found = solve(robot, Pose::IDENTITY, goal, &middle, &IkOptions::default());
@@ -185,6 +184,30 @@ pub fn grounding(
         }
     }
     Ok(figures)
+}
+
+/// Cubes of the tower whose settling is timed.
+const SETTLING_CUBES: usize = 10;
+
+/// Median time, milliseconds, that a tower of ten cubes takes to settle from the moment it was built: up to 2 s, or until
+/// everything rests. The second figure steps through the whole 2 s, at rest or not.
+///
+/// # Errors
+/// A robot file that cannot be read.
+pub fn settle_times(samples: usize, robots: &Path, clock: Clock<'_>) -> Result<(f64, f64), PhysicsError> {
+    let mut shelf = RobotShelf::default();
+    let (mut rested, mut whole) = (Vec::new(), Vec::new());
+    for _ in 0..samples {
+        let mut world = laws::tower(SETTLING_CUBES, 0.0, robots, &mut shelf)?;
+        let mut other = world.fork()?;
+        let begin = clock();
+        settle(&mut world, SETTLING_CUBES - 1);
+        let middle = clock();
+        other.run(SETTLE_SECS);
+        rested.push((middle - begin) * 1e3);
+        whole.push((clock() - middle) * 1e3);
+    }
+    Ok((quantile(&mut rested, 0.5), quantile(&mut whole, 0.5)))
 }
 
 /// Times of all checks of pick-and-place steps, milliseconds: (median, 95th percentile).

@@ -1,15 +1,14 @@
 //! Faults in what a step claims or shows.
 
 use super::scenes::Setting;
-use super::{Planted, SCALES};
+use super::wrong::Wrong;
+use super::{Made, Planted, SCALES, pick, place};
 use crate::checks::thresholds::{BACKGROUND, COLOUR_DELTA, FLOAT_M, JUMP_M, SIZE_SHARE};
 use crate::checks::{Agreement, Background, FrameFacts, Seen};
 use crate::error::PhysicsError;
 use crate::math::V3;
-use crate::skill::{Relation, Skill};
+use crate::skill::Relation;
 use crate::world::World;
-
-type Made = Result<Option<Planted>, PhysicsError>;
 
 /// A key-frame without fault.
 pub(super) fn good_frame(world: &World) -> FrameFacts {
@@ -32,9 +31,9 @@ fn clean(setting: &mut Setting<'_>) -> Result<Planted, PhysicsError> {
     let scene = setting.scene(Vec::new());
     let world = setting.world(scene)?;
     let skill = match setting.seed % 3 {
-        0 => Skill::Place { thing: "red_block".to_owned(), relation: Relation::On, target: "brown_shelf".to_owned() },
-        1 => Skill::Place { thing: "red_block".to_owned(), relation: Relation::In, target: "grey_bin".to_owned() },
-        _ => Skill::Pick { thing: "red_block".to_owned() },
+        0 => place("red_block", Relation::On, "brown_shelf"),
+        1 => place("red_block", Relation::In, "grey_bin"),
+        _ => pick("red_block"),
     };
     Ok(Planted::clean(world, skill))
 }
@@ -45,15 +44,9 @@ fn is_planted(scale: f64) -> bool {
 }
 
 pub(super) fn teleported(setting: &mut Setting<'_>, scale: f64) -> Made {
-    let mut planted = clean(setting)?;
     let angle = setting.between(20, 0.0, 2.0 * crate::math::PI);
     let by = V3(libm::cos(angle), libm::sin(angle), 0.0) * (JUMP_M * scale);
-    for (name, pose) in planted.step.claim.iter_mut().flat_map(|c| &mut c.poses) {
-        if name == "blue_block" {
-            pose.p = pose.p + by;
-        }
-    }
-    Ok(Some(planted))
+    moved(setting, by)
 }
 
 pub(super) fn vanished(setting: &mut Setting<'_>, scale: f64) -> Made {
@@ -82,18 +75,10 @@ pub(super) fn duplicated(setting: &mut Setting<'_>, scale: f64) -> Made {
 }
 
 pub(super) fn size_or_colour(setting: &mut Setting<'_>, scale: f64) -> Made {
-    let mut planted = clean(setting)?;
-    let by_size = setting.seed.is_multiple_of(2);
-    for seen in
-        planted.step.frame.iter_mut().flat_map(|f| f.seen.iter_mut().flatten()).filter(|s| s.name == "red_block")
-    {
-        if by_size {
-            seen.size_share = 1.0 + SIZE_SHARE * scale;
-        } else {
-            seen.colour_delta = COLOUR_DELTA * scale;
-        }
-    }
-    Ok(Some(planted))
+    let (size_share, colour_delta) =
+        if setting.seed.is_multiple_of(2) { (1.0 + SIZE_SHARE * scale, 1.0) } else { (1.0, COLOUR_DELTA * scale) };
+    let wrong = Wrong::Changes { thing: "red_block".to_owned(), size_share, colour_delta };
+    clean(setting)?.spoiled(&wrong).map(Some)
 }
 
 pub(super) fn background(setting: &mut Setting<'_>, scale: f64) -> Made {
@@ -112,12 +97,10 @@ pub(super) fn background(setting: &mut Setting<'_>, scale: f64) -> Made {
 }
 
 pub(super) fn floating(setting: &mut Setting<'_>, scale: f64) -> Made {
-    let mut planted = clean(setting)?;
-    let lift = V3(0.0, 0.0, FLOAT_M * scale);
-    for (name, pose) in planted.step.claim.iter_mut().flat_map(|c| &mut c.poses) {
-        if name == "blue_block" {
-            pose.p = pose.p + lift;
-        }
-    }
-    Ok(Some(planted))
+    moved(setting, V3(0.0, 0.0, FLOAT_M * scale))
+}
+
+/// Claims the bystander to be elsewhere.
+fn moved(setting: &mut Setting<'_>, by: V3) -> Made {
+    clean(setting)?.spoiled(&Wrong::Moves { thing: "blue_block".to_owned(), by_m: by.array() }).map(Some)
 }

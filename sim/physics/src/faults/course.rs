@@ -2,8 +2,8 @@
 
 use rhea_scene::Colour;
 
-use super::Planted;
 use super::scenes::Setting;
+use super::{Made, Planted, pick, place};
 use crate::error::PhysicsError;
 use crate::execute::execute;
 use crate::motion::{ProposeOptions, propose};
@@ -12,16 +12,6 @@ use crate::scene::spec::Thing;
 use crate::skill::{Relation, Skill};
 use crate::symbolic::Symbols;
 use crate::world::World;
-
-type Made = Result<Option<Planted>, PhysicsError>;
-
-fn place(thing: &str, relation: Relation, target: &str) -> Skill {
-    Skill::Place { thing: thing.to_owned(), relation, target: target.to_owned() }
-}
-
-fn pick(thing: &str) -> Skill {
-    Skill::Pick { thing: thing.to_owned() }
-}
 
 /// Executes a skill; `None` if it cannot be done in this scene.
 fn done(mut world: World, skill: &Skill) -> Option<World> {

@@ -10,6 +10,7 @@ mod claims;
 mod course;
 mod motions;
 mod scenes;
+mod wrong;
 
 use std::path::Path;
 
@@ -18,9 +19,22 @@ use serde::{Deserialize, Serialize};
 use crate::checks::{Claim, Code, Course, Step, StepReport, Verdict, check_step};
 use crate::error::PhysicsError;
 use crate::motion::{Motion, ProposeOptions, propose};
-use crate::skill::Skill;
+use crate::skill::{Relation, Skill};
 use crate::world::World;
 use crate::world::stage::RobotShelf;
+
+pub use wrong::Wrong;
+
+/// A planted step; `None` where the seed's scene offers no place for the fault.
+type Made = Result<Option<Planted>, PhysicsError>;
+
+fn pick(thing: &str) -> Skill {
+    Skill::Pick { thing: thing.to_owned() }
+}
+
+fn place(thing: &str, relation: Relation, target: &str) -> Skill {
+    Skill::Place { thing: thing.to_owned(), relation, target: target.to_owned() }
+}
 
 /// The scales at which faults are planted.
 pub const SCALES: [f64; 3] = [0.8, 1.2, 2.0];
@@ -167,6 +181,12 @@ impl Planted {
         self.step.claim = Some(Claim::meant(&self.world, &self.motion));
         self.step.frame = Some(claims::good_frame(&self.world));
         self.step.duration_secs = Some(self.motion.duration_secs());
+    }
+
+    /// The same step with one thing made wrong.
+    fn spoiled(mut self, wrong: &Wrong) -> Result<Self, PhysicsError> {
+        wrong.plant(&mut self.world, &mut self.step, &mut self.motion)?;
+        Ok(self)
     }
 
     /// Judges it.

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use rand::{RngCore, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rhea_scene::Colour;
 
-use super::Planted;
 use super::scenes::Setting;
+use super::wrong::{Wrong, detour};
+use super::{Made, Planted, pick, place};
 use crate::checks::Code;
 use crate::checks::thresholds::{
     FILL_SHARE, FORCE_SAFETY, LIFT_MPS2, LIMIT_RAD, OVERLAP_M, REACH_M, SELF_M, SETTLE_RAD, SPARE_WIDTH_M, TORQUE_SHARE,
 };
-use crate::error::PhysicsError;
-use crate::kinematics::{ArmShape, Timed, least_secs};
-use crate::math::{Pose, Rot, V3};
+use crate::kinematics::ArmShape;
+use crate::math::{Pose, Rot, V3, unit};
 use crate::robot::GRAVITY;
 use crate::scene::form::Form;
 use crate::scene::spec::{TaskScene, Thing};
@@ -22,15 +22,7 @@ use crate::skill::{Relation, Skill};
 use crate::world::World;
 use crate::world::stage::Arm;
 
-type Made = Result<Option<Planted>, PhysicsError>;
-
-fn pick() -> Skill {
-    Skill::Pick { thing: "red_block".to_owned() }
-}
-
-fn place(relation: Relation, target: &str) -> Skill {
-    Skill::Place { thing: "red_block".to_owned(), relation, target: target.to_owned() }
-}
+const BLOCK: &str = "red_block";
 
 /// A step of a skill in a scene that may be changed; `None` where no motion is found.
 fn made(setting: &mut Setting<'_>, skill: Skill, change: impl Fn(&mut TaskScene)) -> Made {
@@ -48,58 +40,30 @@ fn red(scene: &mut TaskScene) -> &mut Thing {
 
 pub(super) fn reach_too_far(setting: &mut Setting<'_>, scale: f64) -> Made {
     let angle = setting.between(30, 0.0, 2.0 * crate::math::PI);
-    let planted = made(setting, pick(), |_| {})?;
-    Ok(planted.map(|mut p| {
-        if let Some(target) = p.motion.targets.iter_mut().find(|t| t.label == "grasp") {
-            target.world_from_tcp.p =
-                target.world_from_tcp.p + V3(libm::cos(angle), libm::sin(angle), 0.0) * (REACH_M * scale);
-        }
-        p
-    }))
+    let planted = made(setting, pick(BLOCK), |_| {})?;
+    let by = V3(libm::cos(angle), libm::sin(angle), 0.0) * (REACH_M * scale);
+    with(planted, &Wrong::MissesGrasp { by_m: by.array() })
 }
 
-/// Puts a posture into the middle of the first leg.
-fn detour(planted: &mut Planted, posture: Vec<f64>) {
-    let robot = planted.world.stage.arms[0].robot.clone();
-    if let Some(leg) = planted.motion.legs.first_mut() {
-        let mut path = leg.timed.path.clone();
-        // There and back, then on as planned.
-        if let Some(start) = path.first().cloned() {
-            path.splice(1..1, [posture, start]);
-        }
-        leg.timed = Timed::new(&robot, path);
-    }
-    planted.step.duration_secs = Some(planted.motion.duration_secs());
+/// Does one thing wrong.
+fn with(planted: Option<Planted>, wrong: &Wrong) -> Made {
+    planted.map(|p| p.spoiled(wrong)).transpose()
 }
 
 pub(super) fn joint_limit(setting: &mut Setting<'_>, scale: f64) -> Made {
-    let planted = made(setting, pick(), |_| {})?;
-    Ok(planted.map(|mut p| {
-        let start = p.motion.legs.first().and_then(|l| l.timed.path.first().cloned());
-        let upper = p.world.stage.arms[0].robot.segments.last().map(|s| s.joint.upper);
-        if let (Some(mut posture), Some(upper)) = (start, upper)
-            && scale > 0.0
-        {
-            // The last joint turns the hand on the spot: nothing else is disturbed.
-            if let Some(q) = posture.last_mut() {
-                *q = upper - LIMIT_RAD * (1.0 - scale);
-            }
-            detour(&mut p, posture);
-        }
-        p
-    }))
+    let planted = made(setting, pick(BLOCK), |_| {})?;
+    if scale == 0.0 {
+        return Ok(planted);
+    }
+    with(planted, &Wrong::BeyondLimit { by_rad: -LIMIT_RAD * (1.0 - scale) })
 }
 
 pub(super) fn over_speed(setting: &mut Setting<'_>, scale: f64) -> Made {
-    let planted = made(setting, pick(), |_| {})?;
-    Ok(planted.map(|mut p| {
-        let robot = p.world.stage.arms[0].robot.clone();
-        if let Some(leg) = p.motion.legs.first_mut().filter(|_| scale > 0.0) {
-            leg.timed.duration_secs = least_secs(&robot, &leg.timed.path) / scale;
-        }
-        p.step.duration_secs = Some(p.motion.duration_secs());
-        p
-    }))
+    let planted = made(setting, pick(BLOCK), |_| {})?;
+    if scale == 0.0 {
+        return Ok(planted);
+    }
+    with(planted, &Wrong::TooFast { times: scale })
 }
 
 /// A post that stands out of the way until a motion is proposed.
@@ -112,7 +76,7 @@ fn post(height_m: f64) -> Thing {
 fn hit(setting: &mut Setting<'_>, scale: f64, height_m: f64, axis: V3, reach_m: f64) -> Made {
     // A gap of more than what is warned about.
     const GAP_M: f64 = 0.011;
-    let planted = made(setting, pick(), |scene| scene.things.push(post(height_m)))?;
+    let planted = made(setting, pick(BLOCK), |scene| scene.things.push(post(height_m)))?;
     let Some(mut p) = planted else { return Ok(None) };
     let grasp = p.motion.targets.iter().find(|t| t.label == "grasp").map_or(Pose::IDENTITY, |t| t.world_from_tcp);
     let Some(index) = p.world.stage.scene.find("post") else { return Ok(None) };
@@ -147,11 +111,11 @@ pub(super) fn held_hit(setting: &mut Setting<'_>, scale: f64) -> Made {
 }
 
 pub(super) fn self_hit(setting: &mut Setting<'_>, scale: f64) -> Made {
-    let planted = made(setting, pick(), |_| {})?;
+    let planted = made(setting, pick(BLOCK), |_| {})?;
     let Some(mut p) = planted else { return Ok(None) };
     if scale > 0.0 {
         let Some(posture) = folded(&p, SELF_M * (1.0 - scale), setting.seed) else { return Ok(None) };
-        detour(&mut p, posture);
+        detour(&p.world, &mut p.step, &mut p.motion, posture);
     }
     Ok(Some(p))
 }
@@ -166,7 +130,6 @@ fn folded(planted: &Planted, distance_m: f64, seed: u64) -> Option<Vec<f64>> {
     let own = |q: &[f64]| shape.to_self(&robot.frames(*world_from_base, q), 0.1).distance_m;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     for _ in 0..300 {
-        let unit = |rng: &mut ChaCha8Rng| f64::from(rng.next_u32()) / f64::from(u32::MAX);
         // Upper arm nearly upright, elbow and wrist folded to the same side: only then the fingers come back to the arm.
         let side = unit(&mut rng) < 0.5;
         let far: Vec<f64> = robot
@@ -218,30 +181,24 @@ pub(super) fn too_wide(setting: &mut Setting<'_>, scale: f64) -> Made {
     let side = if scale > 0.0 { 0.09 * scale - SPARE_WIDTH_M } else { 0.05 };
     red(&mut scene).form = Form::Box { size_m: [side, side, 0.05] };
     let world = setting.world(scene)?;
-    Ok(Some(Planted::clean(world, pick())))
+    Ok(Some(Planted::clean(world, pick(BLOCK))))
 }
 
 pub(super) fn not_antipodal(setting: &mut Setting<'_>, scale: f64) -> Made {
     let (radius, mu) = (0.025, 0.3);
-    let planted = made(setting, pick(), |scene| {
+    let planted = made(setting, pick(BLOCK), |scene| {
         let can = red(scene);
         can.form = Form::Cylinder { radius_m: radius, height_m: 0.08 };
         can.friction = mu;
     })?;
-    Ok(planted.map(|mut p| {
-        // Beside the middle of a can, surfaces lean away from the pads.
-        let off = radius * libm::sin(libm::atan(mu) * scale);
-        for (_, _, grasp) in &mut p.motion.grasps {
-            grasp.thing_from_tcp = grasp.thing_from_tcp * Pose::at(V3(off, 0.0, 0.0));
-        }
-        p
-    }))
+    // Beside the middle of a can, surfaces lean away from the pads.
+    with(planted, &Wrong::GraspsBeside { by_m: radius * libm::sin(libm::atan(mu) * scale) })
 }
 
 pub(super) fn too_heavy(setting: &mut Setting<'_>, scale: f64, code: Code) -> Made {
     if code == Code::Force {
         let mu = 0.3;
-        return made(setting, pick(), |scene| {
+        return made(setting, pick(BLOCK), |scene| {
             let block = red(scene);
             block.friction = mu;
             if scale > 0.0 {
@@ -250,7 +207,7 @@ pub(super) fn too_heavy(setting: &mut Setting<'_>, scale: f64, code: Code) -> Ma
             }
         });
     }
-    let planted = made(setting, pick(), |scene| red(scene).mass_kg = 2.0)?;
+    let planted = made(setting, pick(BLOCK), |scene| red(scene).mass_kg = 2.0)?;
     let Some(mut p) = planted else { return Ok(None) };
     if scale > 0.0 {
         // The same load on weaker joints.
@@ -279,7 +236,7 @@ fn misplaced(setting: &mut Setting<'_>, skill: Skill, to: impl Fn(&World, Pose) 
 
 pub(super) fn off_edge(setting: &mut Setting<'_>, scale: f64) -> Made {
     let along = setting.between(40, -0.05, 0.05);
-    misplaced(setting, place(Relation::On, "brown_shelf"), |world, pose| {
+    misplaced(setting, place(BLOCK, Relation::On, "brown_shelf"), |world, pose| {
         let shelf = world.stage.scene.find("brown_shelf").map_or(Pose::IDENTITY, |i| world.pose(i));
         // The shelf is 20 cm deep; at scale 1 the block's middle is over the edge.
         let x = 0.1 - 0.025 * (1.0 - scale);
@@ -289,18 +246,15 @@ pub(super) fn off_edge(setting: &mut Setting<'_>, scale: f64) -> Made {
 
 pub(super) fn unstable_stack(setting: &mut Setting<'_>, scale: f64) -> Made {
     let sign = if setting.seed.is_multiple_of(2) { 1.0 } else { -1.0 };
-    misplaced(setting, place(Relation::On, "blue_block"), |world, pose| {
+    misplaced(setting, place(BLOCK, Relation::On, "blue_block"), |world, pose| {
         let below = world.stage.scene.find("blue_block").map_or(Pose::IDENTITY, |i| world.pose(i));
         Pose::new(V3(below.p.0, below.p.1 + sign * 0.025 * scale, pose.p.2), below.r)
     })
 }
 
 pub(super) fn tilted_place(setting: &mut Setting<'_>, scale: f64) -> Made {
-    misplaced(setting, place(Relation::On, "brown_shelf"), |_, pose| {
-        let tilt = SETTLE_RAD * scale;
-        let lift = 0.025 * libm::sin(tilt);
-        Pose::new(pose.p + V3(0.0, 0.0, lift), pose.r * Rot::about(V3(1.0, 0.0, 0.0), tilt))
-    })
+    let planted = made(setting, place(BLOCK, Relation::On, "brown_shelf"), |_| {})?;
+    with(planted, &Wrong::PutsTilted { by_deg: (SETTLE_RAD * scale).to_degrees() })
 }
 
 pub(super) fn overfull(setting: &mut Setting<'_>, scale: f64) -> Made {
@@ -315,7 +269,7 @@ pub(super) fn overfull(setting: &mut Setting<'_>, scale: f64) -> Made {
         ..Thing::new("filler", "parcel", Colour::White, filler, [0.461, -0.38])
     });
     let world = setting.world(scene)?;
-    let planted = Planted::clean(world, place(Relation::In, "grey_bin"));
+    let planted = Planted::clean(world, place(BLOCK, Relation::In, "grey_bin"));
     Ok(Some(planted).filter(|p| p.motion.stuck.is_none()))
 }
 
@@ -327,5 +281,5 @@ pub(super) fn does_not_fit(setting: &mut Setting<'_>, scale: f64) -> Made {
         thing.form = Form::Bin { size_m: [0.176, 0.176, 0.06], wall_m: 0.008 };
     }
     let world = setting.world(scene)?;
-    Ok(Some(Planted::clean(world, place(Relation::In, "grey_bin"))))
+    Ok(Some(Planted::clean(world, place(BLOCK, Relation::In, "grey_bin"))))
 }

@@ -9,7 +9,7 @@ use rhea_scene::Colour;
 
 use crate::error::PhysicsError;
 use crate::scene::form::Form;
-use crate::scene::spec::{RobotPlace, Table, TaskScene, Thing};
+use crate::scene::spec::{TaskScene, Thing};
 use crate::world::World;
 use crate::world::stage::{RobotShelf, Stage};
 
@@ -60,18 +60,7 @@ impl Setting<'_> {
             self.block("blue_block", Colour::Blue, [0.62, self.between(3, -0.05, 0.05)]),
         ];
         things.extend(more);
-        TaskScene {
-            name: format!("fault {}", self.seed),
-            table: Table::default(),
-            robots: vec![RobotPlace {
-                name: "arm".to_owned(),
-                model: "rhea_arm7.urdf".to_owned(),
-                base_m: [0.0; 3],
-                yaw_deg: 0.0,
-            }],
-            things,
-            cameras: Vec::new(),
-        }
+        TaskScene { things, ..TaskScene::with_arm(format!("fault {}", self.seed), "rhea_arm7.urdf") }
     }
 
     /// A block of 5 cm.

@@ -1,6 +1,6 @@
 //! Distances between an arm, what it holds and what stands around, and sweeps of them along a path without gaps.
 
-use rand::{RngCore, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rapier3d::math::Pose as RapierPose;
 use rapier3d::parry::bounding_volume::Aabb;
@@ -9,7 +9,7 @@ use rapier3d::parry::shape::SharedShape;
 use serde::{Deserialize, Serialize};
 
 use crate::convert;
-use crate::math::{Pose, V3};
+use crate::math::{Pose, V3, unit};
 use crate::robot::{Frames, RobotModel};
 use crate::scene::form::Solid;
 
@@ -35,6 +35,8 @@ pub enum Owner {
     Tray(usize),
     /// An arm, by index.
     Arm(usize),
+    /// A zone that has to be kept out of, by index.
+    Zone(usize),
 }
 
 /// A solid that stands around.
@@ -52,9 +54,9 @@ pub struct Obstacle {
 pub struct Obstacles(Vec<Obstacle>);
 
 impl Obstacles {
-    /// Removes the solids of an owner.
-    pub fn remove(&mut self, owner: Owner) {
-        self.0.retain(|o| o.owner != owner);
+    /// Keeps the solids of some owners and removes the others.
+    pub fn retain(&mut self, keep: impl Fn(Owner) -> bool) {
+        self.0.retain(|o| keep(o.owner));
     }
 
     /// Adds the solids of an owner.
@@ -198,8 +200,8 @@ impl<'a> ArmShape<'a> {
 
     fn may_touch(&self, part: Part, owner: Owner) -> bool {
         match part {
-            // The base is mounted on the table.
-            Part::Link(i) => i == 0 && owner == Owner::Table,
+            // The base is mounted on the table, and stays where it is.
+            Part::Link(i) => i == 0 && matches!(owner, Owner::Table | Owner::Zone(_)),
             Part::Fingers => self.finger_touch.contains(&owner),
             Part::Held => self.held_touch.contains(&owner),
         }
@@ -363,9 +365,7 @@ pub fn self_pairs(robot: &RobotModel) -> Vec<(usize, usize)> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut touching = vec![0_usize; candidates.len()];
     for _ in 0..SELF_SAMPLES {
-        let unit = |rng: &mut ChaCha8Rng| f64::from(rng.next_u32()) / f64::from(u32::MAX);
-        let q: Vec<f64> =
-            robot.segments.iter().map(|s| s.joint.lower + (s.joint.upper - s.joint.lower) * unit(&mut rng)).collect();
+        let q = robot.posture(|_| unit(&mut rng));
         let bodies = shape.bodies(&robot.frames(Pose::IDENTITY, &q));
         for (count, (i, j)) in touching.iter_mut().zip(&candidates) {
             let of = |k: usize| bodies.iter().filter(move |b| b.part == Part::Link(k));

@@ -108,7 +108,7 @@ fn halton_start(robot: &RobotModel, index: usize) -> Vec<f64> {
     };
     // The first members of a Halton sequence are regular; 20 are skipped.
     let share = |prime| radical(index as u64 + 20, prime);
-    robot.segments.iter().zip(PRIMES).map(|(s, p)| s.joint.lower + (s.joint.upper - s.joint.lower) * share(p)).collect()
+    robot.posture(|joint| PRIMES.get(joint).map_or(0.5, |prime| share(*prime)))
 }
 
 fn errors(goal: Pose, tcp: Pose) -> (V3, V3) {

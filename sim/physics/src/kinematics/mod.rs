@@ -10,4 +10,4 @@ mod timing;
 pub use collide::{ArmShape, CLEAR_M, Clearance, Held, Obstacle, Obstacles, Owner, self_pairs};
 pub use ik::{IkOptions, IkSolution, solve};
 pub use rrt::{PathSearch, find_path};
-pub use timing::{Timed, least_secs, straight};
+pub use timing::{Timed, USED_SHARE, least_secs};

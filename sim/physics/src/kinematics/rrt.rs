@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::collide::{ArmShape, Obstacles};
 use crate::limits::MAX_RRT_NODES;
-use crate::math::Pose;
+use crate::math::{Pose, unit};
 use crate::robot::RobotModel;
 
 /// Longest edge of a tree, radians over all joints.
@@ -41,11 +41,6 @@ impl PathSearch<'_> {
     fn free(&self, a: &[f64], b: &[f64]) -> bool {
         let (scene, own) = self.shape.sweep(self.base, a, b, self.obstacles, KEEP_M);
         scene.distance_m >= KEEP_M && own.distance_m >= KEEP_M
-    }
-
-    fn random(&self, rng: &mut ChaCha8Rng) -> Vec<f64> {
-        let unit = |rng: &mut ChaCha8Rng| f64::from(rng.next_u32()) / f64::from(u32::MAX);
-        self.robot.segments.iter().map(|s| s.joint.lower + (s.joint.upper - s.joint.lower) * unit(rng)).collect()
     }
 
     /// One step of a tree towards a posture: the new node, if there is a free one.
@@ -96,7 +91,7 @@ pub fn find_path(search: &PathSearch<'_>, from: &[f64], to: &[f64]) -> Option<Ve
     while a.len() + b.len() < most && tries < 2 * most {
         tries += 1;
         search.used.set(tries.max(a.len() + b.len()));
-        let sample = search.random(&mut rng);
+        let sample = search.robot.posture(|_| unit(&mut rng));
         if let Some(new) = search.extend(&mut a, &sample) {
             let target = a[new].0.clone();
             while let Some(reached) = search.extend(&mut b, &target) {

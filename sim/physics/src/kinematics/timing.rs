@@ -114,12 +114,6 @@ fn trapezoid(t: f64, k: f64) -> f64 {
     }
 }
 
-/// The straight line between two postures.
-#[must_use]
-pub fn straight(from: &[f64], to: &[f64]) -> Vec<Vec<f64>> {
-    vec![from.to_vec(), to.to_vec()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,11 +3,14 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::{Leg, Moment, Motion, Stuck, Target, Then};
+use super::{Leg, Moment, Motion, Stuck, Target, Then, largest_tilt, speed_near_people};
 use crate::checks::Code;
+use crate::checks::thresholds::NEAR_PEOPLE_MPS;
 use crate::grasp::Grasp;
-use crate::kinematics::{ArmShape, Clearance, Held, IkOptions, Obstacles, Owner, PathSearch, Timed, find_path, solve};
-use crate::math::{Pose, V3};
+use crate::kinematics::{
+    ArmShape, Clearance, Held, IkOptions, Obstacles, Owner, PathSearch, Timed, USED_SHARE, find_path, solve,
+};
+use crate::math::{Pose, V3, golden};
 use crate::world::{InHand, World};
 
 /// Distance between two poses of a straight line of the tool, metres.
@@ -20,6 +23,8 @@ const LINE_IK: IkOptions = IkOptions { position_m: 3e-4, rotation_rad: 2.5e-3, s
 pub const TOUCH_M: f64 = 0.002;
 /// Nodes of one path search.
 const NODES_A_SEARCH: usize = 1_000;
+/// Times between two measurements of the tool's speed, seconds.
+const SPEED_STEP_SECS: f64 = 0.01;
 /// Postures of one pose that are looked at when the first ones collide.
 const POSTURES: usize = 6;
 
@@ -124,16 +129,7 @@ impl<'a> Draft<'a> {
                 }
             }
             // Other postures: turn the redundant joints by golden-ratio shares of their ranges.
-            near = place
-                .robot
-                .segments
-                .iter()
-                .enumerate()
-                .map(|(i, s)| {
-                    let share = (((posture + 1) * (i + 1)) as f64 * 0.618_033_988_75).fract();
-                    s.joint.lower + (s.joint.upper - s.joint.lower) * share
-                })
-                .collect();
+            near = place.robot.posture(|joint| golden((posture + 1) * (joint + 1), 0.0));
         }
         Err(self.hit(label, &blocked.unwrap_or_else(|| Clearance::none(0.0))))
     }
@@ -141,7 +137,11 @@ impl<'a> Draft<'a> {
     fn hit(&self, label: &str, clearance: &Clearance) -> Stuck {
         let other = clearance.other.map(|o| self.world.stage.owner_name(o));
         Stuck {
-            code: if other.is_some() { Code::Path } else { Code::SelfHit },
+            code: match clearance.other {
+                Some(Owner::Zone(_)) => Code::Keep,
+                Some(_) => Code::Path,
+                None => Code::SelfHit,
+            },
             at: label.to_owned(),
             value: clearance.distance_m,
             threshold: -TOUCH_M,
@@ -182,20 +182,18 @@ impl<'a> Draft<'a> {
         let thing = self.world.stage.thing(held.thing);
         let Some(most) = thing.upright_deg.map(f64::to_radians) else { return Ok(()) };
         let place = &self.world.stage.arms[arm];
-        for q in Timed::new(&place.robot, path.to_vec()).samples(&place.robot, 0.05) {
-            let tilt = (place.robot.frames(place.world_from_base, &q).tcp * held.tcp_from_thing).r.tilt();
-            if tilt > most {
-                return Err(Stuck {
-                    code: Code::Keep,
-                    at: label.to_owned(),
-                    value: tilt,
-                    threshold: most,
-                    culprit: vec![thing.name.clone()],
-                    note: "no way keeps it upright".to_owned(),
-                });
-            }
+        let tilt = largest_tilt(place, &Timed::new(&place.robot, path.to_vec()), held.tcp_from_thing);
+        if tilt <= most {
+            return Ok(());
         }
-        Ok(())
+        Err(Stuck {
+            code: Code::Keep,
+            at: label.to_owned(),
+            value: tilt,
+            threshold: most,
+            culprit: vec![thing.name.clone()],
+            note: "no way keeps it upright".to_owned(),
+        })
     }
 
     /// Carries what is held to a pose: in a straight line if it has to stay upright, else on any free way.
@@ -270,7 +268,7 @@ impl<'a> Draft<'a> {
         let mut around = self.moment.around(self.world, arm);
         if let Some((drawer, _)) = pulls {
             // It moves with the hand.
-            around.remove(Owner::Tray(drawer));
+            around.retain(|o| o != Owner::Tray(drawer));
         }
         let held = self.held(arm);
         let mut shape = ArmShape::new(&place.robot, self.moment.opening_m[arm], held.as_ref());
@@ -303,7 +301,9 @@ impl<'a> Draft<'a> {
     ) {
         let place = &self.world.stage.arms[arm];
         let end = path.last().cloned().unwrap_or_else(|| self.moment.q[arm].clone());
-        let timed = Timed::new(&place.robot, path);
+        let mut timed = Timed::new(&place.robot, path);
+        let fast = speed_near_people(&self.world.stage, arm, &timed, SPEED_STEP_SECS);
+        timed.duration_secs *= (fast / (USED_SHARE * NEAR_PEOPLE_MPS)).max(1.0);
         let before = self.moment.clone();
         self.motion.legs.push(Leg {
             label,

@@ -17,7 +17,10 @@ use serde::{Deserialize, Serialize};
 use crate::checks::Code;
 use crate::grasp::Grasp;
 use crate::kinematics::{Obstacles, Owner, Timed};
-use crate::math::Pose;
+use crate::math::{Pose, V3};
+use crate::scene::form::Prim;
+use crate::scene::spec::ZoneRule;
+use crate::world::stage::{Arm, Stage};
 use crate::world::{InHand, World};
 
 pub use skills::{ProposeOptions, propose};
@@ -105,31 +108,37 @@ impl Moment {
                 return place.robot.frames(place.world_from_base, &self.q[arm]).tcp * held.tcp_from_thing;
             }
         }
+        // What rides on or in what is held stays where it is on it.
+        if self.riding.contains(&thing)
+            && let Some(held) = self.held.iter().flatten().find(|h| h.thing != thing)
+        {
+            return self.pose(world, held.thing) * (world.pose(held.thing).inv() * world.pose(thing));
+        }
         self.moved.get(&thing).copied().unwrap_or_else(|| world.pose(thing))
     }
 
-    /// What stands around an arm.
+    /// What stands around an arm, zones to keep out of included.
     #[must_use]
     pub fn around(&self, world: &World, arm: usize) -> Obstacles {
         let stage = &world.stage;
         let mut around = Obstacles::default();
         around.add(Owner::Table, Pose::IDENTITY, &[stage.table_solid()]);
+        for (zone, solid) in stage.zones(ZoneRule::KeepOut) {
+            around.add(Owner::Zone(zone), Pose::IDENTITY, &[solid]);
+        }
         let held = self.held[arm].map(|h| h.thing);
         for thing in (0..stage.solids.len()).filter(|t| Some(*t) != held && !self.riding.contains(t)) {
             let pose = self.pose(world, thing);
             around.add(Owner::Thing(thing), pose, &stage.solids[thing]);
-            let out = Pose::at(crate::math::V3(-self.tray_m[thing], 0.0, 0.0));
+            let out = Pose::at(V3(-self.tray_m[thing], 0.0, 0.0));
             around.add(Owner::Tray(thing), pose * out, &stage.sliding[thing]);
         }
         for other in (0..stage.arms.len()).filter(|a| *a != arm) {
             let place = &stage.arms[other];
             let frames = place.robot.frames(place.world_from_base, &self.q[other]);
-            around.add(Owner::Arm(other), frames.base, &place.robot.base_solids);
-            for (segment, frame) in place.robot.segments.iter().zip(&frames.segments) {
-                around.add(Owner::Arm(other), *frame, &segment.solids);
+            for (_, frame, solids) in place.robot.parts(&frames, self.opening_m[other]) {
+                around.add(Owner::Arm(other), frame, &solids);
             }
-            let hand = frames.segments.last().copied().unwrap_or(frames.base);
-            around.add(Owner::Arm(other), hand, &place.robot.finger_solids(self.opening_m[other]));
         }
         around
     }
@@ -201,6 +210,39 @@ pub struct Placement {
     pub on: Owner,
     /// The container it is to be inside of.
     pub into: Option<usize>,
+}
+
+/// Times between two looks at the tilt of what is carried, seconds.
+const TILT_STEP_SECS: f64 = 0.05;
+
+/// The largest tilt of what an arm holds on a way, radians. Straight joint motion bows between the ends of a path, so its inside
+/// is looked at too.
+#[must_use]
+pub fn largest_tilt(arm: &Arm, timed: &Timed, tcp_from_thing: Pose) -> f64 {
+    let tilt = |q: &Vec<f64>| (arm.robot.frames(arm.world_from_base, q).tcp * tcp_from_thing).r.tilt();
+    timed.samples(&arm.robot, TILT_STEP_SECS).iter().map(tilt).fold(0.0, f64::max)
+}
+
+/// The largest speed of an arm's tool point inside of the zones in which people are near, m/s, measured `step_secs` apart.
+#[must_use]
+pub fn speed_near_people(stage: &Stage, arm: usize, timed: &Timed, step_secs: f64) -> f64 {
+    let zones: Vec<_> = stage.zones(ZoneRule::Slow).collect();
+    if zones.is_empty() || timed.duration_secs <= 0.0 {
+        return 0.0;
+    }
+    let place = &stage.arms[arm];
+    let samples = timed.samples(&place.robot, step_secs);
+    let step = timed.duration_secs / (samples.len().max(2) - 1) as f64;
+    let points: Vec<V3> = samples.iter().map(|q| place.robot.frames(place.world_from_base, q).tcp.p).collect();
+    let near = |p: V3| {
+        zones.iter().any(|(_, solid)| {
+            let Prim::Box(half) = solid.prim else { return false };
+            let q = solid.owner_from_solid.inv().point(p);
+            q.0.abs() <= half.0 && q.1.abs() <= half.1 && q.2.abs() <= half.2
+        })
+    };
+    let pairs = points.windows(2).filter(|p| near(p[0]) || near(p[1]));
+    pairs.map(|p| p[0].distance(p[1]) / step).fold(0.0, f64::max)
 }
 
 impl Motion {

@@ -73,6 +73,8 @@ pub struct Finger {
     pub solids: Vec<Solid>,
     /// Mass.
     pub mass_kg: f64,
+    /// Centre of mass in its own frame.
+    pub com: V3,
 }
 
 /// Two parallel fingers.
@@ -148,6 +150,13 @@ impl RobotModel {
         self.segments.iter().map(|s| 0.5 * (s.joint.lower + s.joint.upper)).collect()
     }
 
+    /// Joint values at a share of each range: 0 is the lower limit, 1 the upper one. `share` gets the number of the joint.
+    #[must_use]
+    pub fn posture(&self, mut share: impl FnMut(usize) -> f64) -> Vec<f64> {
+        let value = |(i, s): (usize, &Segment)| s.joint.lower + (s.joint.upper - s.joint.lower) * share(i);
+        self.segments.iter().enumerate().map(value).collect()
+    }
+
     /// Forward kinematics. Joints that `q` does not name stay at 0.
     #[must_use]
     pub fn frames(&self, world_from_base: Pose, q: &[f64]) -> Frames {
@@ -217,6 +226,20 @@ impl RobotModel {
         solids
     }
 
+    /// All solids of an arm, part by part: base, segments in order, fingers; with each part's name and where its frame is.
+    pub fn parts<'a>(
+        &'a self,
+        frames: &'a Frames,
+        opening_m: f64,
+    ) -> impl Iterator<Item = (&'a str, Pose, std::borrow::Cow<'a, [Solid]>)> {
+        let base = std::iter::once(("base", frames.base, (&self.base_solids[..]).into()));
+        let segments = self.segments.iter().zip(&frames.segments);
+        let segments = segments.map(|(s, frame)| (s.name.as_str(), *frame, (&s.solids[..]).into()));
+        let hand = frames.segments.last().copied().unwrap_or(frames.base);
+        let fingers = std::iter::once(("fingers", hand, self.finger_solids(opening_m).into()));
+        base.chain(segments).chain(fingers)
+    }
+
     /// The chain to the hand, and what is mounted on it, from a tree of links.
     pub(super) fn from_tree(tree: Tree) -> Result<Self, PhysicsError> {
         let place = format!("robot `{}`", tree.name);
@@ -280,7 +303,13 @@ impl RobotModel {
         }
         model.gripper = gripper(&tree, chain.moving.last().map_or(root, |(j, _)| j.child), chain.hand_from_tcp);
         if let (Some(gripper), Some(last)) = (&model.gripper, model.segments.last_mut()) {
-            last.mass_kg += gripper.fingers.iter().map(|f| f.mass_kg).sum::<f64>();
+            // Closed: while they open, their common centre stays where it is.
+            for finger in gripper.fingers.iter().filter(|f| f.mass_kg > 0.0) {
+                let total = last.mass_kg + finger.mass_kg;
+                let finger_com = finger.hand_from_finger.point(finger.com);
+                last.com = (last.com * last.mass_kg + finger_com * finger.mass_kg) * (1.0 / total);
+                last.mass_kg = total;
+            }
         }
         model.lever_m = levers(&model);
         model.self_pairs = crate::kinematics::self_pairs(&model);
@@ -400,6 +429,7 @@ fn gripper(tree: &Tree, hand: usize, hand_from_tcp: Pose) -> Option<Gripper> {
             axis: axis(joint, pose) * sign,
             solids: body.solids,
             mass_kg: body.mass_kg,
+            com: body.com,
         }
     };
     let fingers = [finger(a, pose_a), finger(b, pose_b)];

@@ -11,4 +11,4 @@ pub mod spec;
 
 pub use file::{load_scene, parse_scene};
 pub use form::{Cavity, Form, Prim, Solid};
-pub use spec::{CameraSpec, RobotPlace, Table, TaskScene, Thing};
+pub use spec::{CameraSpec, RobotPlace, Table, TaskScene, Thing, Zone, ZoneRule};

@@ -6,7 +6,9 @@ use rhea_scene::Colour;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{PhysicsError, in_range};
-use crate::limits::{FRICTION, MASS_KG, MAX_ARMS, MAX_CAMERAS, MAX_COORDINATE_M, MAX_NAME_CHARS, MAX_THINGS};
+use crate::limits::{
+    FRICTION, MASS_KG, MAX_ARMS, MAX_CAMERAS, MAX_COORDINATE_M, MAX_NAME_CHARS, MAX_THINGS, MAX_ZONES,
+};
 use crate::math::PI;
 use crate::scene::form::Form;
 
@@ -26,6 +28,33 @@ pub struct TaskScene {
     /// Views of the scene.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cameras: Vec<CameraSpec>,
+    /// Space that is not the arms' own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub zones: Vec<Zone>,
+}
+
+/// An upright box of space with a rule for arms and what they hold; it stops nothing by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Zone {
+    /// Its name; unique.
+    pub name: String,
+    /// The rule.
+    pub rule: ZoneRule,
+    /// Its middle.
+    pub centre_m: [f64; 3],
+    /// Its sides.
+    pub size_m: [f64; 3],
+}
+
+/// What holds inside of a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum ZoneRule {
+    /// Nothing of an arm but its base, and nothing it holds, comes in.
+    KeepOut,
+    /// People are near: the tool point moves at most [`crate::checks::thresholds::NEAR_PEOPLE_MPS`].
+    Slow,
 }
 
 /// The table; the middle of its top is the origin of the world.
@@ -194,6 +223,20 @@ fn check_name(place: &str, name: &str) -> Result<(), PhysicsError> {
 }
 
 impl TaskScene {
+    /// An empty table of the usual size with one arm.
+    #[must_use]
+    pub fn with_arm(name: impl Into<String>, model: &str) -> Self {
+        let arm = RobotPlace { name: "arm".to_owned(), model: model.to_owned(), base_m: [0.0; 3], yaw_deg: 0.0 };
+        Self {
+            name: name.into(),
+            table: Table::default(),
+            robots: vec![arm],
+            things: Vec::new(),
+            cameras: Vec::new(),
+            zones: Vec::new(),
+        }
+    }
+
     /// The thing of this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<usize> {
@@ -217,6 +260,7 @@ impl TaskScene {
         most("things", self.things.len(), MAX_THINGS)?;
         most("robots", self.robots.len(), MAX_ARMS)?;
         most("cameras", self.cameras.len(), MAX_CAMERAS)?;
+        most("zones", self.zones.len(), MAX_ZONES)?;
         if self.robots.is_empty() {
             return Err(PhysicsError::invalid("scene", "there is no robot; there must be one or two"));
         }
@@ -246,6 +290,19 @@ impl TaskScene {
             in_range(&place, "yaw_deg", robot.yaw_deg, [-360.0, 360.0])?;
             if !names.insert(robot.name.as_str()) {
                 return Err(PhysicsError::invalid(place, "the name is taken; every robot needs its own"));
+            }
+        }
+        for zone in &self.zones {
+            let place = format!("zone `{}`", zone.name);
+            check_name(&place, &zone.name)?;
+            for value in zone.centre_m {
+                in_range(&place, "centre_m", value, around)?;
+            }
+            for value in zone.size_m {
+                in_range(&place, "size_m", value, [1e-3, 2.0 * MAX_COORDINATE_M])?;
+            }
+            if !names.insert(zone.name.as_str()) {
+                return Err(PhysicsError::invalid(place, "the name is taken; every zone needs its own"));
             }
         }
         for camera in &self.cameras {

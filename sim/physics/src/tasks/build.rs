@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use rhea_scene::Colour;
 
 use crate::scene::form::Form;
-use crate::scene::spec::{CameraSpec, RobotPlace, Table, TaskScene, Thing};
+use crate::scene::spec::{CameraSpec, TaskScene, Thing};
 
 /// Colours that are told apart easily.
 pub(super) const COLOURS: [Colour; 8] = [
@@ -37,21 +37,11 @@ impl Desk {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(stream);
         let model = if small_arm { "rhea_arm5.urdf" } else { "rhea_arm7.urdf" };
-        let scene = TaskScene {
-            name: format!("{name} {seed}"),
-            table: Table::default(),
-            robots: vec![RobotPlace {
-                name: "arm".to_owned(),
-                model: model.to_owned(),
-                base_m: [0.0; 3],
-                yaw_deg: 0.0,
-            }],
-            things: Vec::new(),
-            cameras: vec![
-                CameraSpec { name: "front".to_owned(), eye_m: [1.35, 0.0, 0.8], at_m: [0.4, 0.0, 0.05], fov_deg: 50.0 },
-                CameraSpec { name: "side".to_owned(), eye_m: [0.4, 1.2, 0.7], at_m: [0.4, 0.0, 0.05], fov_deg: 50.0 },
-            ],
-        };
+        let mut scene = TaskScene::with_arm(format!("{name} {seed}"), model);
+        scene.cameras = vec![
+            CameraSpec { name: "front".to_owned(), eye_m: [1.35, 0.0, 0.8], at_m: [0.4, 0.0, 0.05], fov_deg: 50.0 },
+            CameraSpec { name: "side".to_owned(), eye_m: [0.4, 1.2, 0.7], at_m: [0.4, 0.0, 0.05], fov_deg: 50.0 },
+        ];
         let (ring_m, base) = if small_arm { ([0.2, 0.36], 0.1) } else { ([0.33, 0.66], 0.2) };
         Self { rng, scene, taken: vec![([0.0, 0.0], base)], ring_m, fan_rad: 1.1 }
     }

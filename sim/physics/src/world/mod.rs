@@ -20,7 +20,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::convert;
 use crate::error::PhysicsError;
-use crate::kinematics::{Obstacles, Owner};
 use crate::math::{Pose, V3};
 use crate::robot::{Frames, GRAVITY};
 use crate::scene::form::Solid;
@@ -114,8 +113,8 @@ fn groups(member: Group, meets: Group) -> InteractionGroups {
     InteractionGroups::new(member, meets, InteractionTestMode::And)
 }
 
-/// Colliders for the solids of one owner; the mass is shared out by volume.
-fn colliders(solids: &[Solid], mass_kg: f64, friction: f64, group: InteractionGroups) -> Vec<ColliderBuilder> {
+/// Colliders for the solids of one owner; the mass is shared out by volume, the smaller friction of two counts.
+fn colliders(solids: &[Solid], mass_kg: f64, friction: f64) -> Vec<ColliderBuilder> {
     let volume: f64 = solids.iter().map(Solid::volume_m3).sum();
     solids
         .iter()
@@ -126,7 +125,6 @@ fn colliders(solids: &[Solid], mass_kg: f64, friction: f64, group: InteractionGr
                 .mass((mass_kg * solid.volume_m3() / volume.max(1e-12)) as f32)
                 .friction(friction as f32)
                 .friction_combine_rule(CoefficientCombineRule::Min)
-                .collision_groups(group)
         })
         .collect()
 }
@@ -141,7 +139,7 @@ impl World {
         tune(&mut physics, STEP_SECS, CONTACT_HZ);
         let scene = &stage.scene;
         let fixed = groups(FIXED, Group::ALL);
-        let table = colliders(&[stage.table_solid()], 1.0, scene.table.friction, fixed).remove(0);
+        let table = colliders(&[stage.table_solid()], 1.0, scene.table.friction).remove(0).collision_groups(fixed);
         let table = physics.insert(RigidBodyBuilder::fixed(), table).1;
         let mut handles =
             Handles { table, things: Vec::new(), trays: Vec::new(), arms: Vec::new(), fingers: Vec::new() };
@@ -151,8 +149,8 @@ impl World {
                     return None;
                 }
                 let handle = physics.insert_body(body.pose(convert::pose(pose)));
-                for collider in colliders(solids, thing.mass_kg, thing.friction, group) {
-                    physics.insert_collider(collider, Some(handle));
+                for collider in colliders(solids, thing.mass_kg, thing.friction) {
+                    physics.insert_collider(collider.collision_groups(group), Some(handle));
                 }
                 Some(handle)
             };
@@ -175,8 +173,8 @@ impl World {
                 let kind =
                     if movable { RigidBodyBuilder::kinematic_position_based() } else { RigidBodyBuilder::fixed() };
                 let handle = physics.insert_body(kind);
-                for collider in colliders(solids, 1.0, 1.0, group) {
-                    physics.insert_collider(collider, Some(handle));
+                for collider in colliders(solids, 1.0, 1.0) {
+                    physics.insert_collider(collider.collision_groups(group), Some(handle));
                 }
                 handle
             };
@@ -321,7 +319,7 @@ impl World {
 
     /// Steps for a time.
     pub fn run(&mut self, secs: f64) {
-        for _ in 0..(secs / STEP_SECS).ceil() as usize {
+        for _ in 0..steps_of(secs) {
             self.step();
         }
     }
@@ -332,29 +330,6 @@ impl World {
         let lost =
             |h: &Option<RigidBodyHandle>| h.and_then(|h| self.physics.bodies.get(h)).is_some_and(|b| !b.is_enabled());
         !self.physics.quarantine().bodies().is_empty() || self.handles.things.iter().any(lost)
-    }
-
-    /// What stands around an arm: table, things (but for those in its hand), drawers, the other arms.
-    #[must_use]
-    pub fn obstacles(&self, arm: usize) -> Obstacles {
-        let mut around = Obstacles::default();
-        around.add(Owner::Table, Pose::IDENTITY, &[self.stage.table_solid()]);
-        let held = self.logic.arms[arm].held.map(|h| h.thing);
-        for thing in (0..self.stage.solids.len()).filter(|t| Some(*t) != held) {
-            around.add(Owner::Thing(thing), self.pose(thing), &self.stage.solids[thing]);
-            around.add(Owner::Tray(thing), self.cavity_pose(thing), &self.stage.sliding[thing]);
-        }
-        for other in (0..self.stage.arms.len()).filter(|a| *a != arm) {
-            let frames = self.frames(other);
-            let robot = &self.stage.arms[other].robot;
-            around.add(Owner::Arm(other), frames.base, &robot.base_solids);
-            for (segment, frame) in robot.segments.iter().zip(&frames.segments) {
-                around.add(Owner::Arm(other), *frame, &segment.solids);
-            }
-            let hand = frames.segments.last().copied().unwrap_or(frames.base);
-            around.add(Owner::Arm(other), hand, &robot.finger_solids(self.logic.arms[other].opening_m));
-        }
-        around
     }
 
     /// The world in bytes.
@@ -408,6 +383,12 @@ impl World {
         hasher.update(&self.logic.step.to_le_bytes());
         *hasher.finalize().as_bytes()
     }
+}
+
+/// Steps that a time takes, the last one whole.
+#[must_use]
+pub fn steps_of(secs: f64) -> usize {
+    (secs / STEP_SECS).ceil() as usize
 }
 
 /// Step length and stiffness of contacts.

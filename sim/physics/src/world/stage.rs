@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use crate::error::PhysicsError;
 use crate::kinematics::{ArmShape, IkOptions, Obstacles, Owner, solve};
-use crate::math::{PI, Pose, Rot, V3};
+use crate::math::{PI, Pose, Rot, V3, golden};
 use crate::robot::{RobotModel, load_robot};
 use crate::scene::form::{Cavity, Prim, Solid};
-use crate::scene::spec::{TaskScene, Thing};
+use crate::scene::spec::{TaskScene, Thing, ZoneRule};
 
 /// Thickness of the table, metres.
 pub const TABLE_M: f64 = 0.05;
@@ -94,6 +94,7 @@ impl Stage {
             Owner::Table => "table".to_owned(),
             Owner::Thing(i) => thing(i).to_owned(),
             Owner::Tray(i) => format!("drawer of {}", thing(i)),
+            Owner::Zone(i) => self.scene.zones.get(i).map_or("?", |z| z.name.as_str()).to_owned(),
             Owner::Arm(i) => self.arms.get(i).map_or("?", |a| a.name.as_str()).to_owned(),
         }
     }
@@ -125,6 +126,14 @@ impl Stage {
     #[must_use]
     pub fn cavity(&self, thing: usize) -> Option<Cavity> {
         self.thing(thing).form.cavity()
+    }
+
+    /// The zones of a rule, each as a solid with its index.
+    pub fn zones(&self, rule: ZoneRule) -> impl Iterator<Item = (usize, Solid)> + '_ {
+        self.scene.zones.iter().enumerate().filter(move |(_, z)| z.rule == rule).map(|(index, zone)| {
+            let prim = Prim::Box(V3::of(zone.size_m) * 0.5);
+            (index, Solid { owner_from_solid: Pose::at(V3::of(zone.centre_m)), prim })
+        })
     }
 
     /// The table as a solid.
@@ -159,15 +168,7 @@ fn resting_posture(robot: &RobotModel) -> Vec<f64> {
         let goal = looking_down(V3(share * reach, 0.0, 0.3 * reach), 0.0);
         for start in 0..HOME_STARTS {
             // Spread starts by golden-ratio steps in every joint.
-            let near: Vec<f64> = robot
-                .segments
-                .iter()
-                .enumerate()
-                .map(|(i, s)| {
-                    let share = ((start * (i + 1)) as f64 * 0.618_033_988_75 + 0.5).fract();
-                    s.joint.lower + (s.joint.upper - s.joint.lower) * share
-                })
-                .collect();
+            let near = robot.posture(|joint| golden(start * (joint + 1), 0.5));
             let options = IkOptions { starts: 1, ..IkOptions::default() };
             let found = solve(robot, Pose::IDENTITY, goal, &near, &options);
             if !found.solved {

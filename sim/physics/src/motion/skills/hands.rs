@@ -118,7 +118,7 @@ impl<'a> Builder<'a> {
             let Some(gripper) = &self.world.stage.arms[arm].robot.gripper else { continue };
             for g in grasp::candidates(&self.form(thing), gripper) {
                 let turned = (before.r.inv() * g.thing_from_tcp.r).angle() > 0.7;
-                if !turned || g.width_m + grasp::SPARE_M > gripper.max_opening_m {
+                if !turned || g.width_m + SPARE_WIDTH_M > gripper.max_opening_m {
                     continue;
                 }
                 let mut draft = laid.clone();

@@ -11,6 +11,7 @@ use super::draft::{Allowed, Draft};
 use super::spots::{Spot, spots};
 use super::{Motion, Placement, Stuck, Then};
 use crate::checks::Code;
+use crate::checks::thresholds::SPARE_WIDTH_M;
 use crate::grasp::{self, Grasp};
 use crate::kinematics::Owner;
 use crate::math::{PI, Pose, Rot, V3};
@@ -198,9 +199,9 @@ impl<'a> Builder<'a> {
             let rest = place.robot.frames(place.world_from_base, &near).tcp.r;
             let mut fitting: Vec<Grasp> = Vec::new();
             for g in grasp::candidates(&self.form(thing), gripper) {
-                if g.width_m + grasp::SPARE_M + 1e-3 > gripper.max_opening_m {
+                if g.width_m + SPARE_WIDTH_M + 1e-3 > gripper.max_opening_m {
                     if widest.is_none_or(|(w, _)| g.width_m < w) {
-                        widest = Some((g.width_m, gripper.max_opening_m - grasp::SPARE_M));
+                        widest = Some((g.width_m, gripper.max_opening_m - SPARE_WIDTH_M));
                     }
                 } else {
                     fitting.push(g);

@@ -74,7 +74,7 @@ impl<'a> Builder<'a> {
         let mut list = Vec::new();
         for arm in self.free_arms(pose.p) {
             let place = &self.world.stage.arms[arm];
-            if place.robot.gripper.as_ref().is_none_or(|g| 2.0 * radius_m + grasp::SPARE_M > g.max_opening_m) {
+            if place.robot.gripper.as_ref().is_none_or(|g| 2.0 * radius_m + SPARE_WIDTH_M > g.max_opening_m) {
                 continue;
             }
             let from = place.world_from_base.p;

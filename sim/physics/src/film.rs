@@ -1,0 +1,154 @@
+//! A run as it is looked at: what stands where at every moment of every step, with the step's report and pictures.
+//!
+//! [`Filming`] looks on while a task runs. An accepted step is filmed as it is executed, a rejected one as its motion was
+//! checked, up to where it got stuck. Whoever shows the film needs the [`Stage`](crate::world::stage::Stage) and nothing else.
+
+use rhea_picture::Rgbd;
+
+use crate::checks::{StepReport, Verdict};
+use crate::math::{Pose, V3};
+use crate::motion::{Leg, Motion};
+use crate::run::Onlooker;
+use crate::view::{look, scene_camera};
+use crate::world::{STEP_SECS, World};
+
+/// Time between two stills, seconds.
+pub const STILL_SECS: f64 = 1.0 / 30.0;
+/// Most stills of one step: 100 s.
+pub const MAX_STILLS: usize = 3_000;
+/// Side of the key-frames, pixels.
+pub const KEY_FRAME_PX: usize = 128;
+
+/// Everything that moves, at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Still {
+    /// Joint values of every arm.
+    pub q: Vec<Vec<f64>>,
+    /// Distance between the pads of every arm, metres.
+    pub opening_m: Vec<f64>,
+    /// Pose of every thing.
+    pub things: Vec<Pose>,
+    /// How far each drawer is out, metres.
+    pub tray_m: Vec<f64>,
+}
+
+impl Still {
+    /// The world as it is now.
+    #[must_use]
+    pub fn of(world: &World) -> Self {
+        let arms = &world.logic.arms;
+        Self {
+            q: arms.iter().map(|a| a.q.clone()).collect(),
+            opening_m: arms.iter().map(|a| a.opening_m).collect(),
+            things: (0..world.stage.scene.things.len()).map(|i| world.pose(i)).collect(),
+            tray_m: world.logic.tray_m.clone(),
+        }
+    }
+}
+
+/// A step of a film.
+#[derive(Clone, Debug)]
+pub struct FilmStep {
+    /// The judgement.
+    pub report: StepReport,
+    /// Was it carried out? Otherwise the stills show what was judged.
+    pub executed: bool,
+    /// Moments, [`STILL_SECS`] apart; at least one.
+    pub stills: Vec<Still>,
+    /// Way of the tool points over the stills.
+    pub way: Vec<V3>,
+    /// The scene's camera behind the step, drawn from the simulation. For a rejected step, the world before it.
+    pub truth: Rgbd,
+    /// The key-frame that a model drew for the step.
+    pub imagined: Option<Rgbd>,
+}
+
+/// Films a run; every finished step goes to `sink`.
+pub struct Filming<'a> {
+    sink: &'a mut dyn FnMut(FilmStep),
+    imagined: Option<Rgbd>,
+    current: Option<(StepReport, Vec<Still>)>,
+    moments: usize,
+}
+
+impl<'a> Filming<'a> {
+    /// A film that goes to `sink` step by step.
+    pub fn new(sink: &'a mut dyn FnMut(FilmStep)) -> Self {
+        Self { sink, imagined: None, current: None, moments: 0 }
+    }
+
+    /// The key-frame that a model drew for the step that is judged next.
+    pub fn imagine(&mut self, picture: Rgbd) {
+        self.imagined = Some(picture);
+    }
+
+    fn show(&mut self, world: &World, report: StepReport, executed: bool, stills: Vec<Still>) {
+        let tools = |still: &Still| {
+            let arms = world.stage.arms.iter().zip(&still.q);
+            arms.map(|(arm, q)| arm.robot.frames(arm.world_from_base, q).tcp.p).collect::<Vec<_>>()
+        };
+        let way = stills.iter().flat_map(tools).collect();
+        let truth = look(world, &scene_camera(world), KEY_FRAME_PX).rgbd;
+        (self.sink)(FilmStep { report, executed, stills, way, truth, imagined: self.imagined.take() });
+    }
+}
+
+impl Onlooker for Filming<'_> {
+    fn judged(&mut self, world: &World, motion: &Motion, report: &StepReport) {
+        if report.verdict == Verdict::Reject {
+            self.show(world, report.clone(), false, rehearsed(world, motion));
+        } else {
+            self.current = Some((report.clone(), vec![Still::of(world)]));
+            self.moments = 0;
+        }
+    }
+
+    fn moved(&mut self, world: &World) {
+        let every = (STILL_SECS / STEP_SECS).round() as usize;
+        self.moments += 1;
+        if let Some((_, stills)) = &mut self.current
+            && self.moments.is_multiple_of(every)
+            && stills.len() < MAX_STILLS
+        {
+            stills.push(Still::of(world));
+        }
+    }
+
+    fn done(&mut self, world: &World) {
+        if let Some((report, mut stills)) = self.current.take() {
+            stills.push(Still::of(world));
+            self.show(world, report, true, stills);
+        }
+    }
+}
+
+/// A motion as it was judged, without the simulation: the arm follows its legs, what it holds goes with it.
+#[must_use]
+pub fn rehearsed(world: &World, motion: &Motion) -> Vec<Still> {
+    let mut stills = vec![Still::of(world)];
+    for leg in &motion.legs {
+        let samples = leg.timed.samples(&world.stage.arms[leg.arm].robot, STILL_SECS);
+        let count = samples.len().max(2) - 1;
+        for (index, q) in samples.into_iter().enumerate() {
+            if stills.len() < MAX_STILLS {
+                let mut still = rehearsed_at(world, leg, q, index as f64 / count as f64);
+                // Once it was let go, a thing is where the motion says that it was put.
+                if let Some(placed) = motion.placed.filter(|p| leg.before.moved.contains_key(&p.thing)) {
+                    still.things[placed.thing] = placed.pose;
+                }
+                stills.push(still);
+            }
+        }
+    }
+    stills
+}
+
+fn rehearsed_at(world: &World, leg: &Leg, q: Vec<f64>, share: f64) -> Still {
+    let mut moment = leg.before.clone();
+    moment.q[leg.arm] = q;
+    if let Some((drawer, out)) = leg.pulls {
+        moment.tray_m[drawer] += (out - moment.tray_m[drawer]) * share;
+    }
+    let things = (0..world.stage.scene.things.len()).map(|thing| moment.pose(world, thing)).collect();
+    Still { things, q: moment.q, opening_m: moment.opening_m, tray_m: moment.tray_m }
+}
