@@ -144,8 +144,13 @@ fn table_of_extras(e: &Extras) -> String {
         p.decoded_psnr
     );
     let words = &e.narration;
-    let share = percent(words.in_view as f64 / words.named as f64);
-    out += &format!("narration: {share:.1} % of {} named objects in view\n", words.named);
+    out += &format!(
+        "narration: {:.1} % of {} named objects in view or in memory, {:.1} % of {} directions right\n",
+        percent(words.named_share()),
+        words.named,
+        percent(words.direction_share()),
+        words.directed
+    );
     out + &format!("recall from 10,000 views: {:.2} ms\n", e.recall_ms_10k)
 }
 

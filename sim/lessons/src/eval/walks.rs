@@ -33,9 +33,9 @@ const STEPS: usize = 40;
 /// Places in a scene from which a next view is judged.
 pub(super) const PLACES: usize = 6;
 /// Places in a scene where narration is judged; more than for pictures, because it names something in one view of seven.
-const NARRATED_PLACES: usize = 24;
+pub(super) const NARRATED_PLACES: usize = 24;
 /// Steps of a walk whose narration tells of memory.
-const RECOUNTED_STEPS: usize = 24;
+pub(super) const RECOUNTED_STEPS: usize = 24;
 /// Regions smaller than this share of a view are not scored.
 pub(super) const LEAST_SHARE: f32 = 0.02;
 

@@ -101,7 +101,7 @@ impl EpisodeMaker<'_> {
     /// When a robot cannot be read, or the tokenizer fails.
     pub fn carried_out(&mut self, family: Family, seed: u64, seen: bool) -> Result<Option<Episode>, LessonError> {
         let (mut world, goals) = self.world(family, seed)?;
-        let feasible = task(family, seed).refuse.is_empty();
+        let refuse = task(family, seed).refuse;
         let scene = scene_text(&world);
         let camera = scene_camera(&world);
         let (side, vision) = (self.vision.side_px(), self.vision);
@@ -119,9 +119,9 @@ impl EpisodeMaker<'_> {
             }
         };
         let outcome = watch_goals(&mut world, &goals, &ProposeOptions::default(), &mut on_step)?;
-        let end = match (&outcome.refused, feasible) {
-            (None, true) if outcome.reached() => Answer::Done,
-            (Some(refusal), false) if refusal.code.is_some() => Answer::Cannot(refusal.code.unwrap_or(Code::Pre)),
+        let end = match outcome.refused.as_ref().map(|r| r.code) {
+            None if refuse.is_empty() && outcome.reached() => Answer::Done,
+            Some(Some(code)) if refuse.contains(&code) => Answer::Cannot(code),
             _ => return Ok(None),
         };
         let mut views = Vec::with_capacity(pictures.len());

@@ -5,6 +5,7 @@ use std::f32::consts::{FRAC_PI_2, PI};
 
 use rhea_scene::{Pose, Rendered, Scene};
 use rhea_session::{Bearing, Mention, REMINDER, Whereabouts, mentions};
+use serde::Serialize;
 
 use super::see::{Seen, visible};
 
@@ -17,7 +18,7 @@ const AHEAD_RAD: f32 = 0.436;
 const BEHIND_RAD: f32 = FRAC_PI_2 / 2.0;
 
 /// How true narrations are that tell of memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Told {
     /// Objects named.
     pub named: usize,

@@ -22,8 +22,9 @@ use super::tour::{Tour, WalkKind, way};
 use super::truth::{Patch, ProbeTruth, patch_of};
 use super::verifier::{Pair, PairViews, VerifierReport, judge, pairs_of};
 use crate::LessonError;
-use crate::eval::walks::{Place, one_step, somewhere, walk};
-use crate::text::in_view;
+use crate::eval::recounted::recounted_walk;
+use crate::eval::walks::{NARRATED_PLACES, Place, RECOUNTED_STEPS, stops, walk};
+use crate::text::{Judge, Told};
 
 /// An edit reaches this far beyond the thing, metres.
 const EDIT_MARGIN_M: f32 = 0.15;
@@ -31,8 +32,6 @@ const EDIT_MARGIN_M: f32 = 0.15;
 const SAME_THING: f64 = 0.4;
 /// Turns of the pinning walk, degrees: to one side, then back.
 const TURNS_DEG: [f32; 4] = [10.0, 15.0, 12.0, 15.0];
-/// Places of a scene where something is said, and one step on.
-const TOLD: usize = 6;
 /// Views of the large memory.
 const MANY_VIEWS: usize = 10_000;
 /// Its recalls that are timed.
@@ -68,15 +67,6 @@ impl PinningFigures {
     }
 }
 
-/// Words against truth.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct NarrationShare {
-    /// Objects named.
-    pub named: usize,
-    /// Those that are in view.
-    pub in_view: usize,
-}
-
 /// What is measured besides returns.
 pub struct ExtraOptions {
     /// Scenes of the edit walks, of the turns and of the narrations.
@@ -95,7 +85,7 @@ pub struct Extras {
     /// Turns; scores are means over scenes.
     pub pinning: PinningFigures,
     /// Words.
-    pub narration: NarrationShare,
+    pub narration: Told,
     /// Recall from ten thousand views, milliseconds.
     pub recall_ms_10k: f64,
 }
@@ -126,7 +116,7 @@ pub fn evaluate_extras(
         verifier: judge(&pairs.concat()),
         edit: EditFigures::default(),
         pinning: PinningFigures::default(),
-        narration: NarrationShare::default(),
+        narration: Told::default(),
         recall_ms_10k: models.first().map_or(f64::NAN, |model| recall_ms(RETURN_SEEDS.start, model.side_px())),
     };
     for (edit, pinning, words) in &scenes {
@@ -134,8 +124,7 @@ pub fn evaluate_extras(
         extras.edit.edits += edit.edits;
         extras.pinning.cells += pinning.cells;
         extras.pinning.decoded += pinning.decoded;
-        extras.narration.named += words.named;
-        extras.narration.in_view += words.in_view;
+        extras.narration.add(words);
     }
     let mean = |of: fn(&PinningFigures) -> f64| mean_of(&scenes.iter().map(|(_, p, _)| of(p)).collect::<Vec<_>>());
     extras.pinning.pinned_psnr = mean(|p| p.pinned_psnr);
@@ -143,22 +132,19 @@ pub fn evaluate_extras(
     Ok(extras)
 }
 
-/// What is said about true views and one step on, against the objects in view.
-fn narration(model: &mut dyn Imagine, seed: u64) -> Result<NarrationShare, LessonError> {
-    let mut share = NarrationShare::default();
+/// What is said on a walk that tells of memory, about true views, and one step on from those.
+fn narration(model: &mut dyn Imagine, seed: u64) -> Result<Told, LessonError> {
     let scene = generate_any(seed);
-    let Some(place) = Place::new(&scene, model.side_px()) else { return Ok(share) };
+    let mut told = recounted_walk(model, &scene, RECOUNTED_STEPS, None)?;
+    let Some(place) = Place::new(&scene, model.side_px()) else { return Ok(told) };
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    for i in 0..TOLD {
-        let from = if i == 0 { place.start } else { somewhere(&place, &mut rng) };
-        let Some(step) = one_step(&place, &from, i, &mut rng) else { continue };
-        for told in walk(model, &place, &from, &[step], Options { recount: false, ..Options::default() })? {
-            let truth = in_view(&told.narration, &place.truth(&told.pose), &scene);
-            share.named += truth.named;
-            share.in_view += truth.in_view;
+    for (from, step) in stops(&place, NARRATED_PLACES, &mut rng) {
+        let mut judge = Judge::default();
+        for heard in walk(model, &place, &from, &[step], Options { recount: false, ..Options::default() })? {
+            told.add(&judge.hear(&heard.narration, &place.truth(&heard.pose), &heard.pose, &scene));
         }
     }
-    Ok(share)
+    Ok(told)
 }
 
 fn failed(error: SessionError) -> LessonError {

@@ -140,10 +140,10 @@ pub struct CostFigures {
 /// Words against truth.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct NarrationRates {
-    /// Share of named objects that are in view.
+    /// Share of named objects that are in view or in memory.
     pub named: f64,
     /// Share of directions that are right.
-    pub direction: Option<f64>,
+    pub direction: f64,
 }
 
 /// What became of edits.
@@ -173,10 +173,8 @@ impl ReturnFigures {
                 step_ms_400: cost(|c| c.step_ms_400),
                 bytes_per_step: cost(|c| c.bytes_per_step),
             },
-            narration: extras.map(|e| NarrationRates {
-                named: e.narration.in_view as f64 / e.narration.named as f64,
-                direction: None,
-            }),
+            narration: extras
+                .map(|e| NarrationRates { named: e.narration.named_share(), direction: e.narration.direction_share() }),
             edit: extras.map(|e| Restored { restored: e.edit.restored }),
         }
     }

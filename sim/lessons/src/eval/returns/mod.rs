@@ -26,7 +26,7 @@ use rhea_engine::Imagine;
 use rhea_picture::{Rgbd, Sheet, psnr};
 use serde::Serialize;
 
-pub use extras::{EditFigures, ExtraOptions, Extras, NarrationShare, PinningFigures, evaluate_extras};
+pub use extras::{EditFigures, ExtraOptions, Extras, PinningFigures, evaluate_extras};
 pub use figures::{
     Ceiling, HorizonFigures, MethodFigures, ReturnFigures, WalkRow, by_scene, gather, horizon_figures, interval,
     mean_of,

@@ -276,6 +276,7 @@ fn draw(model: &mut dyn Imagine, memory: &Warp, pose: &Pose, stage: &Stage) -> R
         guidance: None,
         seed: stage.seed,
         memory: Some(memory.clone()),
+        shown: None,
     };
     Ok(model.imagine(&request, &Cancel::default())?)
 }
