@@ -2,7 +2,7 @@
 //!
 //! A walker is given one true view and a list of moves, nothing else. What the start has shown is **seen**: of it the truth is
 //! known, so it can be scored at any time, at first sight and on every return. The rest is **novel**. Scores are taken at
-//! probes beside the walk (see [`tour`]), which no method has stored. Every method walks the same ways with the same model.
+//! probes beside the walk (see `tour.rs`), which no method has stored. Every method walks the same ways with the same model.
 //!
 //! A walk whose pictures do not move as they were told scores 0, for standing still is no memory: along the first steps, what the
 //! start has shown must change from view to view by 0.8 of the truth's change, and headings at first sight must be less than 5

@@ -145,7 +145,7 @@ fn ceiling_at(pairs: &[Pair], false_accept: f64) -> f32 {
 }
 
 /// Chooses the threshold on the scenes that are not held out, and judges it on the others: where right and wrong pairs leave a gap
-/// there, its middle, else where [`FALSE_REJECT`] of the right ones are rejected.
+/// there, its middle, else where 1 % of the right ones are rejected.
 #[must_use]
 pub fn judge(pairs: &[Pair]) -> VerifierReport {
     let (held_out, dev): (Vec<Pair>, Vec<Pair>) = pairs.iter().partition(|pair| is_held_out(pair.seed));
