@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rhea_engine::{Cancel, EngineError, Imagine, Imagined, NarrationRequest, TextPiece, ViewRequest, ViewTimings};
-use rhea_picture::Rgbd;
+use rhea_picture::{Rgbd, Warp};
 use rhea_session::replay::{FileStorage, RecordKind, ReplayReader};
 use rhea_session::{ExploreSession, Options, Script, Setup, Start, StepControl};
 
@@ -64,7 +64,7 @@ impl Imagine for StandIn {
         Ok("You see paint.".to_owned())
     }
 
-    fn round_trip(&mut self, view: &Rgbd) -> Result<Imagined, EngineError> {
+    fn round_trip(&mut self, view: &Rgbd, _: Option<&Warp>) -> Result<Imagined, EngineError> {
         Ok(Self::coded(view.clone()))
     }
 }

@@ -343,12 +343,12 @@ impl Imagine for Imagination {
         self.write_text(&prompt, request.text, request.seed, cancel, on_text)
     }
 
-    fn round_trip(&mut self, view: &Rgbd) -> Result<Imagined, EngineError> {
+    fn round_trip(&mut self, view: &Rgbd, memory: Option<&Warp>) -> Result<Imagined, EngineError> {
         let side = self.side_px();
         let wrong = |e: rhea_picture::PictureError| EngineError::Request(e.to_string());
         let square = view.centre_square().resized(side, side).map_err(wrong)?;
         let codes = self.folder.vision.encode(&square)?;
-        let view = self.folder.vision.decode(&codes, None)?;
+        let view = self.folder.vision.decode(&codes, memory)?;
         let grid = self.folder.grid;
         let timings = ViewTimings::default();
         Ok(Imagined { view, codes, rows: grid.rows(), cols: grid.cols(), passes: 0, timings })

@@ -210,9 +210,10 @@ pub trait Imagine: Send {
         on_text: &mut dyn FnMut(TextPiece<'_>),
     ) -> Result<String, EngineError>;
 
-    /// Encodes a picture of any size: resized to the model's side, its codes and what they decode to without memory.
+    /// Encodes a picture of any size: resized to the model's side, its codes and what they decode to, beside `memory` if there is
+    /// one.
     ///
     /// # Errors
-    /// When the picture cannot be encoded.
-    fn round_trip(&mut self, view: &Rgbd) -> Result<Imagined, EngineError>;
+    /// When the picture cannot be encoded, or memory has another size than the model's views.
+    fn round_trip(&mut self, view: &Rgbd, memory: Option<&Warp>) -> Result<Imagined, EngineError>;
 }

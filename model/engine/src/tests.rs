@@ -240,7 +240,7 @@ fn narration_arrives_piece_by_piece_and_is_plain_text() {
 #[test]
 fn a_round_trip_takes_pictures_of_any_size() {
     let (_dir, mut model) = folder();
-    let back = model.round_trip(&Rgbd::filled(50, 70, [200, 10, 10])).unwrap();
+    let back = model.round_trip(&Rgbd::filled(50, 70, [200, 10, 10]), None).unwrap();
     assert_eq!((back.view.width, back.view.height, back.codes.len()), (32, 32, 4));
 }
 

@@ -150,7 +150,7 @@ impl MemoryReadings {
 fn picture_ms(session: &ExploreSession, model: &mut Imagination) -> Result<f64> {
     const TIMES: usize = 21;
     let view = session.view().context("the walk has no view")?;
-    let codes = model.round_trip(view)?.codes;
+    let codes = model.round_trip(view, None)?.codes;
     let warp = session.memory().recall(&session.camera(), &session.pose(), Options::default().recall_views).warp;
     let mut millis = Vec::with_capacity(TIMES);
     for _ in 0..TIMES {

@@ -143,6 +143,12 @@ fn table_of_extras(e: &Extras) -> String {
         p.pinned_psnr,
         p.decoded_psnr
     );
+    out += &format!(
+        "true codes beside self-made memory: {:.2} dB, without memory {:.2} dB, so memory costs {:.2} dB\n",
+        e.ghosting.with_memory,
+        e.ghosting.without,
+        e.ghosting.cost_db()
+    );
     let words = &e.narration;
     out += &format!(
         "narration: {:.1} % of {} named objects in view or in memory, {:.1} % of {} directions right\n",

@@ -228,7 +228,7 @@ impl Making<'_> {
         for _ in 0..2 {
             let view = composite(&best.imagined.view, &self.memory, &bad, size);
             // The codes must tell the picture that is stored.
-            let codes = self.model.round_trip(&view)?.codes;
+            let codes = self.model.round_trip(&view, None)?.codes;
             let imagined = Imagined { view, codes, ..best.imagined.clone() };
             check_size(&imagined, self.model.side_px())?;
             let whole = self.compare(CandidateKind::Composite, self.request.seed, imagined);

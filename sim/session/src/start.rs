@@ -122,7 +122,7 @@ impl FirstView {
             Start::Scene { scene, pose } => {
                 let pose = pose.or_else(|| scene.starts().first().copied()).unwrap_or(eye);
                 let exact = Renderer::new(scene).render(&pose, &Camera::square(side), Threads::All).rgbd;
-                let coded = model.round_trip(&exact)?;
+                let coded = model.round_trip(&exact, None)?;
                 let view = if options.own_start { coded.view } else { exact };
                 Self { imagined: Imagined { view, ..coded }, pose, round_trip_db: None }
             }
@@ -144,7 +144,7 @@ impl FirstView {
             Start::Picture { picture, .. } => {
                 let mut view = picture.clone().into_rgbd().centre_square().resized(side, side)?;
                 view.depth_m = guessed_depth_m(&Camera::square(side));
-                let coded = model.round_trip(&view)?;
+                let coded = model.round_trip(&view, None)?;
                 check_size(&coded, side)?;
                 let score = decibels(psnr(&coded.view, &view, None)?);
                 view.depth_m.clone_from(&coded.view.depth_m);

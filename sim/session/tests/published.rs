@@ -6,7 +6,7 @@ use rhea_engine::{
     ViewTimings,
 };
 use rhea_memory::EdgeKind;
-use rhea_picture::{FARTHEST_M, Rgbd};
+use rhea_picture::{FARTHEST_M, Rgbd, Warp};
 use rhea_scene::{Camera, Move, Pose, Renderer, Scene, SceneKind, Threads, generate};
 use rhea_session::{Command, ExploreSession, Options, Setup, Start, StepControl};
 
@@ -65,7 +65,7 @@ impl Imagine for Turner {
         Ok(String::new())
     }
 
-    fn round_trip(&mut self, view: &Rgbd) -> Result<Imagined, EngineError> {
+    fn round_trip(&mut self, view: &Rgbd, _: Option<&Warp>) -> Result<Imagined, EngineError> {
         Ok(Self::coded(view.clone()))
     }
 }

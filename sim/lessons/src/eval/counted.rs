@@ -3,7 +3,7 @@
 use rhea_engine::{
     Cancel, CanvasForm, EngineError, Imagine, Imagined, NarrationRequest, TextPiece, ViewRequest, ViewTimings,
 };
-use rhea_picture::Rgbd;
+use rhea_picture::{Rgbd, Warp};
 
 /// Hands everything on to a model, and counts the passes and times of the views it draws.
 pub(super) struct Counted<'a> {
@@ -62,7 +62,7 @@ impl Imagine for Counted<'_> {
         self.model.narrate(request, cancel, on_text)
     }
 
-    fn round_trip(&mut self, view: &Rgbd) -> Result<Imagined, EngineError> {
-        self.model.round_trip(view)
+    fn round_trip(&mut self, view: &Rgbd, memory: Option<&Warp>) -> Result<Imagined, EngineError> {
+        self.model.round_trip(view, memory)
     }
 }

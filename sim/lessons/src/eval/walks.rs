@@ -191,7 +191,7 @@ fn round_trips(
     for i in 0..6 {
         let pose = if i == 0 { place.start } else { somewhere(place, rng) };
         let truth = place.truth(&pose).rgbd;
-        let drawn = model.round_trip(&truth)?.view;
+        let drawn = model.round_trip(&truth, None)?.view;
         scores.round_psnr.add(score(psnr(&drawn, &truth, None)));
         scores.round_ssim.add(score(ssim(&drawn, &truth, None)));
         scores.round_depth.add(score(depth_rel_err(&drawn, &truth, None)));

@@ -1,7 +1,7 @@
 //! A stand-in for the model with known answers: it keeps what memory knows and paints the rest in one colour per seed.
 
 use rhea_engine::{Cancel, EngineError, Imagine, Imagined, NarrationRequest, TextPiece, ViewRequest, ViewTimings};
-use rhea_picture::Rgbd;
+use rhea_picture::{Rgbd, Warp};
 
 /// Side of the painted views, pixels.
 pub const SIDE_PX: usize = 32;
@@ -86,7 +86,7 @@ impl Imagine for Painter {
         Ok(text)
     }
 
-    fn round_trip(&mut self, view: &Rgbd) -> Result<Imagined, EngineError> {
+    fn round_trip(&mut self, view: &Rgbd, _: Option<&Warp>) -> Result<Imagined, EngineError> {
         self.round_trips += 1;
         let mut view = view.resized(SIDE_PX, SIDE_PX).unwrap();
         for value in &mut view.rgb {

@@ -14,6 +14,7 @@ use rhea_session::{Command, ExploreSession, Options, SessionError, Setup, Start,
 use serde::Serialize;
 
 use super::figures::mean_of;
+use super::ghosting::{GhostingFigures, ghosting};
 use super::method::usual;
 use super::score::{change, is_found};
 use super::spread;
@@ -84,6 +85,8 @@ pub struct Extras {
     pub edit: EditFigures,
     /// Turns; scores are means over scenes.
     pub pinning: PinningFigures,
+    /// What memory costs views that are drawn from their true codes; means over scenes.
+    pub ghosting: GhostingFigures,
     /// Words.
     pub narration: Told,
     /// Recall from ten thousand views, milliseconds.
@@ -108,7 +111,7 @@ pub fn evaluate_extras(
     })?;
     let scenes = spread(models, options.seeds.len(), &|model, index| {
         let seed = options.seeds[index];
-        let told = (edit_walk(model, seed)?, pinning(model, seed)?, narration(model, seed)?);
+        let told = (edit_walk(model, seed)?, pinning(model, seed)?, narration(model, seed)?, ghosting(model, seed)?);
         count();
         Ok(told)
     })?;
@@ -116,19 +119,24 @@ pub fn evaluate_extras(
         verifier: judge(&pairs.concat()),
         edit: EditFigures::default(),
         pinning: PinningFigures::default(),
+        ghosting: GhostingFigures::default(),
         narration: Told::default(),
         recall_ms_10k: models.first().map_or(f64::NAN, |model| recall_ms(RETURN_SEEDS.start, model.side_px())),
     };
-    for (edit, pinning, words) in &scenes {
+    for (edit, pinning, words, _) in &scenes {
         extras.edit.restored += edit.restored;
         extras.edit.edits += edit.edits;
         extras.pinning.cells += pinning.cells;
         extras.pinning.decoded += pinning.decoded;
         extras.narration.add(words);
     }
-    let mean = |of: fn(&PinningFigures) -> f64| mean_of(&scenes.iter().map(|(_, p, _)| of(p)).collect::<Vec<_>>());
+    let mean = |of: fn(&PinningFigures) -> f64| mean_of(&scenes.iter().map(|(_, p, ..)| of(p)).collect::<Vec<_>>());
     extras.pinning.pinned_psnr = mean(|p| p.pinned_psnr);
     extras.pinning.decoded_psnr = mean(|p| p.decoded_psnr);
+    let mean = |of: fn(&GhostingFigures) -> f64| {
+        mean_of(&scenes.iter().filter_map(|s| s.3.as_ref().map(of)).collect::<Vec<_>>())
+    };
+    extras.ghosting = GhostingFigures { with_memory: mean(|g| g.with_memory), without: mean(|g| g.without) };
     Ok(extras)
 }
 

@@ -9,7 +9,6 @@ use serde::Serialize;
 use super::method::Method;
 use super::tour::WalkKind;
 use super::{Extras, Returns, WalkCost};
-use crate::eval::figures::Mean;
 
 /// Resamplings of an interval.
 const RESAMPLINGS: usize = 2000;
@@ -97,6 +96,8 @@ pub struct ReturnFigures {
     pub cost: CostFigures,
     /// Words.
     pub narration: Option<NarrationRates>,
+    /// Self-made memory beside true codes.
+    pub ghosting: Option<GhostingCost>,
     /// Edits.
     pub edit: Option<Restored>,
 }
@@ -146,6 +147,13 @@ pub struct NarrationRates {
     pub direction: f64,
 }
 
+/// What memory costs.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct GhostingCost {
+    /// Mean over 40 steps, dB; negative where memory helps.
+    pub cost_db: f64,
+}
+
 /// What became of edits.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Restored {
@@ -175,6 +183,7 @@ impl ReturnFigures {
             },
             narration: extras
                 .map(|e| NarrationRates { named: e.narration.named_share(), direction: e.narration.direction_share() }),
+            ghosting: extras.map(|e| GhostingCost { cost_db: e.ghosting.cost_db() }),
             edit: extras.map(|e| Restored { restored: e.edit.restored }),
         }
     }
@@ -211,19 +220,20 @@ pub fn horizon_figures<'a>(rows: impl Iterator<Item = &'a WalkRow> + Clone) -> H
 
 /// The mean of a value for every scene that has one, in the order of seeds.
 pub fn by_scene<'a>(rows: impl Iterator<Item = &'a WalkRow>, of: &dyn Fn(&WalkRow) -> f64) -> Vec<f64> {
-    let mut scenes: BTreeMap<u64, Mean> = BTreeMap::new();
+    let mut scenes: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
     for row in rows {
-        scenes.entry(row.seed).or_default().add(of(row));
+        scenes.entry(row.seed).or_default().push(of(row));
     }
-    scenes.into_values().map(Mean::get).filter(|v| !v.is_nan()).collect()
+    scenes.values().map(|values| mean_of(values)).filter(|v| !v.is_nan()).collect()
 }
 
-/// The mean of what is not nothing.
+/// The mean of what could be measured; NaN when nothing could. Infinite scores (equal pictures) count as 60 dB.
 #[must_use]
 pub fn mean_of(values: &[f64]) -> f64 {
-    let mut mean = Mean::default();
-    values.iter().for_each(|value| mean.add(*value));
-    mean.get()
+    let measured = values.iter().filter(|value| !value.is_nan());
+    let (sum, count) = measured
+        .fold((0.0, 0_usize), |(sum, count), value| (sum + if value.is_infinite() { 60.0 } else { *value }, count + 1));
+    sum / count as f64
 }
 
 /// The 95 % bootstrap interval of the mean of scenes; not numbers without scenes.
@@ -257,6 +267,12 @@ mod tests {
         assert!((4.5 - half - low).abs() < 0.1 && (4.5 + half - high).abs() < 0.1, "{low} {high}");
         assert!(interval(&[]).iter().all(|v| v.is_nan()));
         assert_eq!(interval(&[3.0]), [3.0, 3.0]);
+    }
+
+    #[test]
+    fn a_mean_leaves_out_what_was_not_measured_and_cuts_infinity_alone() {
+        assert_eq!(mean_of(&[f64::NAN, f64::INFINITY, 40_000.0]), 20_030.0);
+        assert!(mean_of(&[f64::NAN]).is_nan());
     }
 
     #[test]

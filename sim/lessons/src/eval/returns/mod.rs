@@ -11,6 +11,7 @@
 mod extras;
 mod figures;
 mod frames;
+mod ghosting;
 mod method;
 mod score;
 mod stage;
@@ -32,6 +33,7 @@ pub use figures::{
     mean_of,
 };
 pub use frames::{score_frames, write_plan};
+pub use ghosting::GhostingFigures;
 pub use method::Method;
 pub use stage::{RETURN_SEEDS, is_held_out};
 pub use tour::WalkKind;
@@ -306,7 +308,7 @@ impl<'a> Ground<'a> {
     fn ceiling(&self, model: &mut dyn Imagine) -> Result<f64, LessonError> {
         let mut mean = Mean::default();
         for probe in &self.probes {
-            let coded = model.round_trip(&probe.view)?.view;
+            let coded = model.round_trip(&probe.view, None)?.view;
             mean.add(psnr(&coded, &probe.view, Some(&probe.seen)).unwrap_or(f64::NAN));
         }
         Ok(mean.get())
