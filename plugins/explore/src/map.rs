@@ -12,9 +12,6 @@ use rhea_picture::Ink;
 use crate::theme;
 use crate::view::Picture;
 
-/// Verdicts that the panel's legend names: those that a walk without checking has.
-const VERDICTS: [Verdict; 4] = [Verdict::New, Verdict::Extended, Verdict::Revisited, Verdict::Doubtful];
-
 /// The ground on the graphics card.
 #[derive(Default)]
 pub struct MapCanvas {
@@ -109,13 +106,13 @@ fn scale_bar(painter: &Painter, rect: Rect, points_per_m: f32) {
 
 /// What the colours mean, with how many views have each verdict.
 fn legend(ui: &mut egui::Ui, facts: &MapFacts) {
-    let counted = VERDICTS.into_iter().filter_map(|verdict| {
+    let counted = Verdict::ALL.into_iter().filter_map(|verdict| {
         let count = facts.views.iter().filter(|view| view.verdict == verdict).count();
         (count > 0).then(|| (verdict_rgb(verdict), format!("{} {count}", verdict.word())))
     });
     let marks = LEGEND.iter().take(3).map(|(words, rgb)| (*rgb, (*words).to_owned()));
     let entries: Vec<([u8; 3], String)> = counted.chain(marks).collect();
-    egui::Grid::new("map legend").num_columns(4).spacing(vec2(6.0, 1.0)).show(ui, |ui| {
+    egui::Grid::new("map legend").num_columns(4).min_col_width(0.0).spacing(vec2(8.0, 1.0)).show(ui, |ui| {
         for pair in entries.chunks(2) {
             for (rgb, words) in pair {
                 let (rect, _) = ui.allocate_exact_size(vec2(9.0, 9.0), egui::Sense::hover());

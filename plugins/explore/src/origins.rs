@@ -96,7 +96,7 @@ fn badge(painter: &Painter, at: egui::Pos2, align: Align2, words: &str, rgb: [u8
     let galley = painter.layout_no_wrap(words.to_owned(), FontId::proportional(14.0), theme::TEXT);
     let card = align.anchor_size(at, galley.size() + vec2(14.0, 6.0));
     let [r, g, b] = rgb;
-    painter.rect_filled(card, CornerRadius::same(5), theme::BACKGROUND.gamma_multiply(0.82));
+    painter.rect_filled(card, CornerRadius::same(5), theme::BACKGROUND.gamma_multiply(0.94));
     let edge = egui::Stroke::new(1.5_f32, Color32::from_rgb(r, g, b));
     painter.rect_stroke(card, CornerRadius::same(5), edge, egui::StrokeKind::Inside);
     painter.galley(card.min + vec2(7.0, 3.0), galley, theme::TEXT);
