@@ -40,7 +40,11 @@ pub enum Job {
         answer.pb, which Emu3.5's own tools read."
     )]
     Imagine(ImagineArgs),
-    /// Lay out the record of an answer as a folder, in the layout of Emu3.5's viewer, with a page that shows it all.
+    /// Make a recorded walk a page, an animation, pictures or cameras for 3D tools, or an answer a folder with a page.
+    #[command(
+        after_help = "A walk's page and animation have the walk as it ended: what was taken back is left out. Each \
+        output names the recording and its SHA-256. An answer becomes a folder in the layout of Emu3.5's viewer."
+    )]
     Export(ExportArgs),
     /// Carry out a robot task in simulation, every step judged by physics.
     #[command(after_help = "The planner is a symbolic search, or the script's own sentences; no model takes part.\n\
@@ -176,12 +180,33 @@ fn parse_context(text: &str) -> Result<usize, String> {
 /// `rhea export`.
 #[derive(Clone, Debug, Args)]
 pub struct ExportArgs {
-    /// A record, written by `rhea imagine` or by Emu3.5's own tools.
-    #[arg(value_name = "RESULT.pb")]
+    /// A walk, recorded by `rhea explore`, or the record of an answer, written by `rhea imagine` or by Emu3.5's own tools.
+    #[arg(value_name = "WALK.mcap|ANSWER.pb")]
     pub file: PathBuf,
-    /// Output folder [default: results/NAME beside the record].
-    #[arg(long, value_name = "DIR")]
+    /// What a walk becomes [default: html].
+    #[arg(long, value_name = "FORM", value_enum)]
+    pub to: Option<WalkForm>,
+    /// Output file or folder [default: of the same name beside the file; results/NAME for an answer].
+    #[arg(long, value_name = "PATH")]
     pub out: Option<PathBuf>,
+    /// Views a second of an animation.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=50))]
+    pub rate: u32,
+}
+
+/// What a recorded walk can become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum WalkForm {
+    /// One page with everything in it, for any browser, without a network.
+    Html,
+    /// An animation, for places that show nothing else.
+    Gif,
+    /// Every view and its depth as PNG.
+    Frames,
+    /// All views on one contact sheet (PNG).
+    Sheet,
+    /// Views, depths and cameras as transforms.json, for NeRF and splatting tools.
+    Transforms,
 }
 
 /// `rhea models`.

@@ -27,15 +27,8 @@ pub enum Verdict {
 
 impl Verdict {
     /// All, the best first.
-    pub const ALL: [Self; 7] = [
-        Self::New,
-        Self::Extended,
-        Self::Revisited,
-        Self::Repaired,
-        Self::Composite,
-        Self::Reopened,
-        Self::Doubtful,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::New, Self::Extended, Self::Revisited, Self::Repaired, Self::Composite, Self::Reopened, Self::Doubtful];
     /// Below this coverage a view is new.
     pub const NEW_BELOW: f32 = 0.25;
     /// From this coverage on a view is a revisit.

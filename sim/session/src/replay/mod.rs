@@ -28,6 +28,6 @@ pub use message::{
 pub use reader::{ReplayReader, ReplaySource};
 pub use recording::{Replay, StepRecord, Torn};
 pub use remember::{remembered, world_of};
-pub use review::{MAX_SHEET_VIEWS, frames, list, sheet};
+pub use review::{MAX_SHEET_VIEWS, evenly, frames, list, sheet};
 pub use storage::{FileStorage, Storage};
 pub use writer::{NewRecord, ReplayWriter};

@@ -93,7 +93,8 @@ pub fn sheet(replay: &Replay, file: &Path) -> Result<(), ReplayError> {
 }
 
 /// At most `most` of the items with their positions, first and last among them.
-fn evenly(items: &[usize], most: usize) -> Vec<(usize, usize)> {
+#[must_use]
+pub fn evenly(items: &[usize], most: usize) -> Vec<(usize, usize)> {
     let last = items.len().saturating_sub(1);
     let count = items.len().min(most);
     (0..count)

@@ -1,4 +1,4 @@
-//! `rhea export`: a record of an answer as a folder, in the layout of the reference's viewer, with one page to look at.
+//! A record of an answer as a folder, in the layout of the reference's viewer, with one page to look at.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,14 +7,18 @@ use anyhow::Result;
 use rhea_record::{Story, export};
 
 use crate::cli::ExportArgs;
-use crate::fault::WithHint as _;
+use crate::fault::{Fault, WithHint as _};
 use crate::say::say;
 
 /// Writes the folder.
 ///
 /// # Errors
-/// When the file is no record, or the folder cannot be written.
-pub fn run(args: &ExportArgs) -> Result<ExitCode> {
+/// When a form of walks is asked for, the file is no record, or the folder cannot be written.
+pub fn export_record(args: &ExportArgs) -> Result<ExitCode> {
+    if args.to.is_some() {
+        let hint = "Leave --to out: a record becomes a folder with a page that shows it all.";
+        return Err(Fault::new("--to is for recorded walks, and this is no walk", hint).into());
+    }
     let story = Story::load(&args.file)
         .hint("Records are written by `rhea imagine` and by Emu3.5's own tools; they end in .pb.")?;
     // The viewer's own default: a folder beside the record.

@@ -1,0 +1,166 @@
+//! A recorded walk, ready to be written in any form.
+
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use rhea_memory::Verdict;
+use rhea_session::replay::{self, Replay, ReplayReader, StepRecord};
+use sha2::{Digest as _, Sha256};
+
+use super::{animation, cameras, page};
+use crate::cli::{ExportArgs, WalkForm};
+use crate::fault::{Fault, WithHint as _};
+use crate::progress::Progress;
+use crate::say::say;
+
+pub(super) const WRITE_HINT: &str = "Choose a place that you may write to with --out PATH.";
+const DAMAGED_HINT: &str = "`rhea review FILE --list` says what of the recording is whole.";
+
+/// A walk as it ended, and where it came from.
+pub(super) struct Walk {
+    pub replay: Replay,
+    /// Name of the recording, without its folder.
+    pub file: String,
+    /// Its SHA-256, 64 hex digits.
+    pub sha256: String,
+}
+
+impl Walk {
+    fn open(file: &Path) -> Result<Self> {
+        let replay = ReplayReader::open(file).hint(DAMAGED_HINT)?;
+        if replay.kept().is_empty() {
+            let hint = "Walk a step first; a recording without a view has nothing to show.";
+            return Err(Fault::new(format!("{}: no view in it", file.display()), hint).into());
+        }
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let sha256 = sha256(file).map_err(|error| format!("{}: {error}", file.display())).hint(DAMAGED_HINT)?;
+        Ok(Self { replay, file: name, sha256 })
+    }
+
+    /// At most `most` of the walk's views with their steps, evenly, the first and the last among them.
+    pub fn views(&self, most: usize) -> Vec<(usize, usize)> {
+        replay::evenly(&self.replay.kept(), most)
+    }
+
+    /// Where it came from, in words.
+    pub fn source(&self) -> String {
+        format!("{}, SHA-256 {}", self.file, self.sha256)
+    }
+}
+
+/// The verdict on the view of a step.
+pub(super) fn verdict(step: &StepRecord) -> Verdict {
+    match (&step.check, &step.recall) {
+        (Some(check), _) => check.verdict,
+        (None, Some(recall)) => Verdict::of(recall.coverage, recall.agreement_db),
+        (None, None) => Verdict::New,
+    }
+}
+
+/// Writes a walk in the form that is asked for.
+///
+/// # Errors
+/// When the recording is damaged or empty, or the output cannot be written.
+pub(super) fn export_walk(args: &ExportArgs) -> Result<ExitCode> {
+    let walk = Walk::open(&args.file)?;
+    let form = args.to.unwrap_or(WalkForm::Html);
+    let out = args.out.clone().unwrap_or_else(|| beside(&args.file, form));
+    match form {
+        WalkForm::Html => page::write(&walk, &out)?,
+        WalkForm::Gif => animation::write(&walk, args.rate, &out)?,
+        WalkForm::Frames => {
+            let count = replay::frames(&walk.replay, &out).hint(WRITE_HINT)?;
+            say!("{count} views");
+        }
+        WalkForm::Sheet => replay::sheet(&walk.replay, &out).hint(WRITE_HINT)?,
+        WalkForm::Transforms => cameras::write(&walk, &out)?,
+    }
+    say!("{} from {}", out.display(), walk.source());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where a form goes when nobody says.
+fn beside(file: &Path, form: WalkForm) -> PathBuf {
+    match form {
+        WalkForm::Html => file.with_extension("html"),
+        WalkForm::Gif => file.with_extension("gif"),
+        WalkForm::Sheet => file.with_extension("png"),
+        WalkForm::Frames => file.with_extension("frames"),
+        WalkForm::Transforms => file.with_extension("transforms"),
+    }
+}
+
+/// Goes through views with a progress bar.
+pub(super) fn each(views: &[(usize, usize)], mut one: impl FnMut(usize, usize) -> Result<()>) -> Result<()> {
+    let progress = Progress::new(views.len() as u64);
+    for (done, (step, record)) in views.iter().enumerate() {
+        one(*step, *record)?;
+        progress.step(done as u64 + 1, &format!("view {step}"), "");
+    }
+    progress.finish();
+    Ok(())
+}
+
+fn sha256(file: &Path) -> std::io::Result<String> {
+    let mut file = std::fs::File::open(file)?;
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        let count = file.read(&mut buffer)?;
+        match buffer.get(..count) {
+            Some(part) if count > 0 => hash.update(part),
+            _ => break,
+        }
+    }
+    let mut text = String::with_capacity(64);
+    for byte in hash.finalize() {
+        // Writing into a string cannot fail.
+        write!(text, "{byte:02x}").unwrap_or_default();
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_has_every_view_of_the_walk() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../replays/room-v2.mcap");
+        let views = Walk::open(&file).unwrap().views(usize::MAX).len();
+        assert!(views > 3);
+        let folder = tempfile::tempdir().unwrap();
+        let export = |to: WalkForm, name: &str| {
+            let out = folder.path().join(name);
+            let args = ExportArgs { file: file.clone(), to: Some(to), out: Some(out.clone()), rate: 5 };
+            assert_eq!(export_walk(&args).unwrap(), ExitCode::SUCCESS);
+            out
+        };
+        let page = std::fs::read_to_string(export(WalkForm::Html, "walk.html")).unwrap();
+        assert_eq!(page.matches("\"png\":\"iVBORw0KGgo").count(), views);
+        let mut decoder = gif::DecodeOptions::new()
+            .read_info(std::fs::File::open(export(WalkForm::Gif, "walk.gif")).unwrap())
+            .unwrap();
+        let mut frames = 0;
+        while let Some(frame) = decoder.read_next_frame().unwrap() {
+            assert_eq!((frame.width, frame.height, frame.delay), (384, 384, 20));
+            frames += 1;
+        }
+        assert_eq!(frames, views);
+        let cameras = export(WalkForm::Transforms, "cameras");
+        let text = std::fs::read_to_string(cameras.join("transforms.json")).unwrap();
+        let scene: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let frames = scene["frames"].as_array().unwrap();
+        assert_eq!(frames.len(), views);
+        for frame in frames {
+            for part in ["file_path", "depth_file_path"] {
+                assert!(cameras.join(frame[part].as_str().unwrap()).is_file());
+            }
+        }
+        export(WalkForm::Sheet, "sheet.png");
+        export(WalkForm::Frames, "frames");
+    }
+}
