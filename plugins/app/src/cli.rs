@@ -82,6 +82,18 @@ pub enum Job {
     },
     /// Check what this machine offers: processor, display, gamepads, model, folders.
     Doctor(DoctorArgs),
+    /// Print what a shell needs to complete Rhea's command line.
+    #[command(after_help = "bash: rhea completions bash > ~/.local/share/bash-completion/completions/rhea")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual as man pages, one for each job.
+    Man {
+        /// Folder to write to.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
 }
 
 /// Where the model is.
@@ -315,6 +327,9 @@ pub struct BenchExploreArgs {
 /// `rhea doctor`.
 #[derive(Clone, Debug, Args)]
 pub struct DoctorArgs {
+    /// Print the findings as JSON instead.
+    #[arg(long)]
+    pub json: bool,
     /// The model.
     #[command(flatten)]
     pub model: ModelArgs,

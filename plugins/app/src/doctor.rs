@@ -8,6 +8,8 @@ use anyhow::Result;
 use rhea_engine::{Imagination, Imagine as _};
 use rhea_explore::display;
 use rhea_nn::kernels::{Arithmetic, Isa, Unit, weights_asked};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::cli::DoctorArgs;
 use crate::say::say;
@@ -17,7 +19,8 @@ use crate::{explore, machine, place};
 const NEEDED_GB: f64 = 1.0;
 
 /// How good a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 enum Grade {
     /// As it should be.
     Good,
@@ -27,6 +30,7 @@ enum Grade {
     Bad,
 }
 
+#[derive(Serialize)]
 struct Finding {
     grade: Grade,
     about: &'static str,
@@ -38,7 +42,7 @@ struct Finding {
 /// # Errors
 /// Never; the signature is that of all jobs.
 pub fn run(args: &DoctorArgs) -> Result<ExitCode> {
-    say!("Rhea {}", env!("CARGO_PKG_VERSION"));
+    let version = env!("CARGO_PKG_VERSION");
     let findings = [
         processor(),
         kernels(),
@@ -49,6 +53,14 @@ pub fn run(args: &DoctorArgs) -> Result<ExitCode> {
         output(),
         model(args.model.model.as_deref()),
     ];
+    let possible = findings.iter().all(|finding| finding.grade != Grade::Bad);
+    let code = if possible { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if args.json {
+        let told = json!({ "rhea": version, "possible": possible, "findings": findings });
+        say!("{}", serde_json::to_string_pretty(&told)?);
+        return Ok(code);
+    }
+    say!("Rhea {version}");
     for Finding { grade, about, what } in &findings {
         let mark = match grade {
             Grade::Good => "ok  ",
@@ -57,9 +69,8 @@ pub fn run(args: &DoctorArgs) -> Result<ExitCode> {
         };
         say!("{mark} {about:10} {what}");
     }
-    let possible = findings.iter().all(|finding| finding.grade != Grade::Bad);
     say!("{}", if possible { "Ready to walk: rhea" } else { "Rhea cannot walk here yet; see the lines marked BAD." });
-    Ok(if possible { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(code)
 }
 
 fn processor() -> Finding {

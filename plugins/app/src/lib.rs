@@ -19,6 +19,7 @@ mod headless;
 mod hub;
 mod imagine;
 mod machine;
+mod manual;
 mod models;
 mod opener;
 mod place;
@@ -61,6 +62,8 @@ pub fn run() -> ExitCode {
         Job::Train { stage } => train::run(&stage),
         Job::Models { what } => models::run(&what),
         Job::World { what } => world::run(&what),
+        Job::Completions { shell } => manual::completions(shell),
+        Job::Man { out } => manual::pages(&out),
         Job::Doctor(args) => doctor::run(&args),
     });
     match done {
