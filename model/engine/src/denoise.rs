@@ -12,7 +12,7 @@
 use rhea_nn::transformer::{CanvasToken, NO_ID, Transformer};
 use rhea_tokens::Vocabulary;
 
-use crate::canvas_samplers::{Canvas, Cell, Denoiser, Logits, Rows};
+use crate::canvas_samplers::{Canvas, Cell, Denoiser, Logits};
 use crate::decoding::CanvasForm;
 use crate::error::EngineError;
 use crate::reader::Reader;
@@ -91,6 +91,9 @@ pub struct ModelDenoiser<'a> {
     reader: Reader<'a>,
     ids: CanvasIds,
     tokens: Vec<CanvasToken>,
+    /// Cells that are asked for, and the rows that speak about them.
+    cells: Vec<usize>,
+    rows: Vec<usize>,
 }
 
 impl<'a> ModelDenoiser<'a> {
@@ -113,20 +116,40 @@ impl<'a> ModelDenoiser<'a> {
                 _ => return Err(EngineError::Request("a header that does not end with IMG".into())),
             },
         }
-        Ok(Self { model, reader, ids, tokens: Vec::new() })
+        Ok(Self { model, reader, ids, tokens: Vec::new(), cells: Vec::new(), rows: Vec::new() })
     }
 }
 
 impl Denoiser for ModelDenoiser<'_> {
-    fn denoise(&mut self, canvas: &Canvas, _: f64) -> Result<Logits<'_>, EngineError> {
+    fn denoise(&mut self, canvas: &Canvas, cells: &[usize], _: f64) -> Result<Logits<'_>, EngineError> {
         self.ids.tokens(canvas, &mut self.tokens)?;
-        let rows = self.tokens.len();
         // In the second form the rows stand one behind the other, EOL included: as if they were a single row of cells.
-        let (cols, order) = match self.ids {
-            CanvasIds::Hole { .. } => (canvas.cols(), Rows::Cells),
-            CanvasIds::UniformNoise { .. } => (rows, Rows::Shifted { cols: canvas.cols() }),
+        let (cols, shifted) = match self.ids {
+            CanvasIds::Hole { .. } => (canvas.cols(), false),
+            CanvasIds::UniformNoise { .. } => (self.tokens.len(), true),
         };
-        let values = self.reader.denoise(self.model, &self.tokens, cols)?;
-        Ok(Logits::new(values, values.len() / rows, order))
+        self.cells.clear();
+        self.cells.extend_from_slice(cells);
+        self.rows.clear();
+        self.rows.extend(cells.iter().map(|cell| if shifted { row_before(*cell, canvas.cols()) } else { *cell }));
+        let values = self.reader.denoise(self.model, &self.tokens, cols, &self.rows)?;
+        Ok(Logits::of(&self.cells, values, values.len() / self.rows.len().max(1)))
+    }
+}
+
+/// Of the rows `IMG codes EOL codes EOL .. codes`, the one that speaks about a cell: one IMG in front and one EOL for each line
+/// before, so that the row in front of the cell's own has the number of its place.
+fn row_before(cell: usize, cols: usize) -> usize {
+    cell + cell / cols
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_stand_one_before_their_cells() {
+        // IMG a b EOL c d: IMG speaks about a, a about b, EOL about c, c about d.
+        assert_eq!([0, 1, 2, 3].map(|cell| row_before(cell, 2)), [0, 1, 3, 4]);
     }
 }

@@ -122,21 +122,27 @@ impl<'a> Reader<'a> {
         Ok(logits)
     }
 
-    /// One pass over a canvas behind what was read; nothing is kept. Visual logits, `(cells, codes)`, guided while the
-    /// request's share of passes lasts.
+    /// One pass over a canvas behind what was read; nothing is kept. Visual logits of the `wanted` cells, `(wanted, codes)`,
+    /// guided while the request's share of passes lasts.
     ///
     /// # Errors
-    /// When the canvas does not fit.
-    pub fn denoise(&mut self, model: &Transformer, cells: &[CanvasToken], cols: usize) -> Result<&[f32], EngineError> {
+    /// When the canvas does not fit, or `wanted` does not ascend or names no cell of it.
+    pub fn denoise(
+        &mut self,
+        model: &Transformer,
+        cells: &[CanvasToken],
+        cols: usize,
+        wanted: &[usize],
+    ) -> Result<&[f32], EngineError> {
         let Self { store, streams: Streams { conditional, unconditional }, prompts, scale, guided_passes } = self;
         conditional.check_room(conditional.ids().len() + cells.len())?;
         let guided = prompts.unconditional.is_some() && *guided_passes > 0;
         if !guided {
-            return Ok(model.denoise(store, &[(conditional.branch(), cells)], cols)?);
+            return Ok(model.denoise_cells(store, &[(conditional.branch(), cells)], cols, Some(wanted))?);
         }
         *guided_passes -= 1;
         let canvases = [(conditional.branch(), cells), (unconditional.branch(), cells)];
-        let pair = model.denoise(store, &canvases, cols)?;
+        let pair = model.denoise_cells(store, &canvases, cols, Some(wanted))?;
         let (logits, unconditional) = pair.split_at_mut(pair.len() / 2);
         guide(logits, unconditional, *scale);
         Ok(logits)

@@ -5,7 +5,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use rhea_nn::transformer::ops::math::exp_all;
+use rhea_nn::transformer::ops::math::{LANES, all_finite, exp_all, max, wide_sum};
 
 use crate::error::EngineError;
 use crate::request::Filter;
@@ -45,6 +45,8 @@ pub struct Sampler {
     weights: Vec<f32>,
     /// Indices that a filter looks at.
     order: Vec<u32>,
+    /// Sums of weights by their magnitude.
+    sums: Vec<f64>,
     /// Sum and number of the log-probabilities of the entries that were kept.
     kept: (f64, u32),
 }
@@ -59,7 +61,14 @@ impl Sampler {
         if !(filter.top_p > 0.0 && filter.top_p <= 1.0) {
             return Err(EngineError::Request(format!("top-p {}; allowed is above 0 up to 1", filter.top_p)));
         }
-        Ok(Self { uniforms: Uniforms::new(seed), filter, weights: Vec::new(), order: Vec::new(), kept: (0.0, 0) })
+        Ok(Self {
+            uniforms: Uniforms::new(seed),
+            filter,
+            weights: Vec::new(),
+            order: Vec::new(),
+            sums: Vec::new(),
+            kept: (0.0, 0),
+        })
     }
 
     /// The random number of a step and position, in [0, 1).
@@ -90,40 +99,31 @@ impl Sampler {
         allowed: impl Fn(usize) -> bool,
         (step, position): (u64, u64),
     ) -> Result<Drawn, EngineError> {
-        let bad = logits.iter().filter(|v| !v.is_finite()).count();
-        if bad > 0 {
-            return Err(EngineError::NonFinite { step: step as usize, count: bad });
-        }
+        check_finite(logits, step)?;
         let uniform = f64::from(self.uniform(step, position));
-        // The first of equal maxima.
-        let all = || (0..logits.len()).filter(|index| allowed(*index));
-        let Some(best) = all().reduce(|a, b| if logits[b] > logits[a] { b } else { a }) else {
+        let largest = largest(logits, &allowed);
+        if largest == f32::NEG_INFINITY {
             return Err(EngineError::Request("no token is allowed here".to_owned()));
-        };
-        let largest = logits[best];
+        }
+        // The first of equal maxima.
+        let best = || (0..logits.len()).find(|index| logits[*index] == largest && allowed(*index)).unwrap_or_default();
         self.weights.resize(logits.len(), 0.0);
         weigh(logits, largest, 1.0, &allowed, &mut self.weights);
-        let total = sum(&self.weights);
+        let total = wide_sum(&self.weights);
         let drawn = |index: usize| {
             let probability = f64::from((logits[index] - largest).exp()) / total;
             Drawn { index, probability: probability as f32 }
         };
         if self.filter.temperature == 0.0 {
-            return Ok(drawn(best));
+            return Ok(drawn(best()));
         }
         self.filter_weights(logits, largest, &allowed);
-        let weights = &self.weights;
-        let mut left = uniform * sum(weights);
-        let chosen = weights.iter().position(|w| {
-            left -= f64::from(*w);
-            left < 0.0
-        });
-        Ok(drawn(chosen.unwrap_or(best)))
+        Ok(drawn(pick(&self.weights, uniform).unwrap_or_else(best)))
     }
 
     /// Applies the filters to the weights, which are those of temperature 1.
     fn filter_weights(&mut self, logits: &[f32], largest: f32, allowed: impl Fn(usize) -> bool) {
-        let Self { weights, order, filter, .. } = self;
+        let Self { weights, order, sums, filter, .. } = self;
         if filter.temperature != 1.0 {
             weigh(logits, largest, 1.0 / filter.temperature, &allowed, weights);
         }
@@ -133,7 +133,7 @@ impl Sampler {
             keep_largest(filter.top_k, logits, order, weights);
         }
         if filter.top_p < 1.0 {
-            keep_share(filter.top_p, order, weights);
+            keep_share(filter.top_p, order, sums, weights);
         }
     }
 
@@ -142,14 +142,11 @@ impl Sampler {
     /// # Errors
     /// When a logit is not finite, nothing is allowed, or the temperature is 0.
     pub fn filtered(&mut self, logits: &[f32], allowed: impl Fn(usize) -> bool) -> Result<Vec<f32>, EngineError> {
-        let count = logits.iter().filter(|v| !v.is_finite()).count();
-        if count > 0 {
-            return Err(EngineError::NonFinite { step: 0, count });
-        }
-        let largest = (0..logits.len()).filter(|index| allowed(*index)).map(|index| logits[index]);
-        let Some(largest) = largest.reduce(f32::max).filter(|_| self.filter.temperature > 0.0) else {
+        check_finite(logits, 0)?;
+        let largest = largest(logits, &allowed);
+        if largest == f32::NEG_INFINITY || self.filter.temperature == 0.0 {
             return Err(EngineError::Request("no token is allowed here, or the temperature is 0".to_owned()));
-        };
+        }
         self.weights.resize(logits.len(), 0.0);
         weigh(logits, largest, 1.0, &allowed, &mut self.weights);
         self.filter_weights(logits, largest, &allowed);
@@ -178,8 +175,47 @@ fn weigh(logits: &[f32], largest: f32, factor: f32, allowed: impl Fn(usize) -> b
     weights.iter_mut().enumerate().filter(|(index, _)| !allowed(*index)).for_each(|(_, weight)| *weight = 0.0);
 }
 
-fn sum(weights: &[f32]) -> f64 {
-    weights.iter().map(|weight| f64::from(*weight)).sum()
+/// The largest logit that is allowed; minus infinity when none is.
+fn largest(logits: &[f32], allowed: impl Fn(usize) -> bool) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    for (chunk, logits) in logits.chunks(LANES).enumerate() {
+        for (i, (lane, logit)) in lanes.iter_mut().zip(logits).enumerate() {
+            if allowed(chunk * LANES + i) && *logit > *lane {
+                *lane = *logit;
+            }
+        }
+    }
+    max(&lanes)
+}
+
+fn check_finite(logits: &[f32], step: u64) -> Result<(), EngineError> {
+    if all_finite(logits) {
+        return Ok(());
+    }
+    let count = logits.iter().filter(|logit| !logit.is_finite()).count();
+    Err(EngineError::NonFinite { step: step as usize, count })
+}
+
+/// The entry where `uniform`, in [0, 1), falls among the weights; `None` when rounding lets it fall behind them.
+fn pick(weights: &[f32], uniform: f64) -> Option<usize> {
+    /// Weights that are passed over by their sum.
+    const BLOCK: usize = 64;
+    let mut left = uniform * wide_sum(weights);
+    for (block, weights) in weights.chunks(BLOCK).enumerate() {
+        let behind = left - wide_sum(weights);
+        if behind >= 0.0 {
+            left = behind;
+            continue;
+        }
+        for (index, weight) in weights.iter().enumerate() {
+            left -= f64::from(*weight);
+            if left < 0.0 {
+                return Some(block * BLOCK + index);
+            }
+        }
+        left = left.max(0.0);
+    }
+    None
 }
 
 /// Sets weights to zero whose logits are below the k-th largest among those of `order`, whose sequence is lost.
@@ -201,36 +237,46 @@ fn check_temperature(temperature: f32) -> Result<(), EngineError> {
 }
 
 /// Sets weights to zero that stand behind a share of more than `top_p`, the largest first, the lower index first.
-fn keep_share(top_p: f32, order: &mut Vec<u32>, weights: &mut [f32]) {
-    /// Entries that are sorted at once: most shares are reached within a few.
-    const BATCH: usize = 64;
-    let limit = f64::from(top_p) * sum(weights);
-    order.clear();
-    order.extend((0..weights.len() as u32).filter(|index| weights[*index as usize] > 0.0));
-    let mut rest = &mut order[..];
+///
+/// Weights of one magnitude are added up together, and only those of the magnitude where the share is reached are sorted.
+fn keep_share(top_p: f32, order: &mut Vec<u32>, sums: &mut Vec<f64>, weights: &mut [f32]) {
+    /// Bits of a weight that do not count for its magnitude: eight magnitudes to a power of two.
+    const FINE: u32 = 20;
+    // Bits of f32 that are not negative stand in the order of their values.
+    let magnitude = |weight: f32| (weight.to_bits() >> FINE) as usize;
+    let limit = f64::from(top_p) * wide_sum(weights);
+    sums.clear();
+    sums.resize(1 << (32 - FINE - 1), 0.0);
+    for weight in &*weights {
+        sums[magnitude(*weight)] += f64::from(*weight);
+    }
     let mut before = 0.0;
-    while !rest.is_empty() {
-        let weight = |index: u32| weights[index as usize];
-        let larger = |a: &u32, b: &u32| weight(*b).total_cmp(&weight(*a)).then(a.cmp(b));
-        let batch = BATCH.min(rest.len());
-        if batch < rest.len() {
-            rest.select_nth_unstable_by(batch - 1, larger);
+    let within = |sum: &f64| {
+        let all = before + *sum;
+        if all <= limit {
+            before = all;
         }
-        let (largest, behind) = std::mem::take(&mut rest).split_at_mut(batch);
-        largest.sort_unstable_by(larger);
-        for index in largest {
-            let weight = &mut weights[*index as usize];
-            let own = f64::from(*weight);
-            if before > limit {
-                *weight = 0.0;
-            }
-            before += own;
+        all > limit
+    };
+    let Some(reached) = sums.iter().rposition(within) else { return };
+    order.clear();
+    for (weight, index) in weights.iter_mut().zip(0..) {
+        let magnitude = magnitude(*weight);
+        if magnitude < reached {
+            *weight = 0.0;
+        } else if magnitude == reached {
+            order.push(index);
         }
+    }
+    let weight = |index: u32| weights[index as usize];
+    order.sort_unstable_by(|a, b| weight(*b).total_cmp(&weight(*a)).then(a.cmp(b)));
+    for index in &*order {
+        let weight = &mut weights[*index as usize];
+        let own = f64::from(*weight);
         if before > limit {
-            behind.iter().for_each(|index| weights[*index as usize] = 0.0);
-            return;
+            *weight = 0.0;
         }
-        rest = behind;
+        before += own;
     }
 }
 
@@ -296,10 +342,10 @@ mod tests {
 
     #[test]
     fn partial_selection_keeps_what_sorting_everything_keeps() {
-        // 500 weights with ties, so that several batches are needed and cut.
+        // 500 weights with ties, many of them of one magnitude.
         let weights: Vec<f32> = (0..500).map(|i| ((i * 7919) % 83) as f32 / 83.0).collect();
         for top_p in [0.01, 0.2, 0.7, 0.95, 0.9999] {
-            let limit = f64::from(top_p) * sum(&weights);
+            let limit = f64::from(top_p) * wide_sum(&weights);
             let mut sorted: Vec<usize> = (0..500).filter(|i| weights[*i] > 0.0).collect();
             sorted.sort_by(|a, b| weights[*b].total_cmp(&weights[*a]).then(a.cmp(b)));
             let (mut want, mut before) = (vec![0.0; 500], 0.0);
@@ -310,7 +356,7 @@ mod tests {
                 before += f64::from(weights[index]);
             }
             let mut got = weights.clone();
-            keep_share(top_p, &mut Vec::new(), &mut got);
+            keep_share(top_p, &mut Vec::new(), &mut Vec::new(), &mut got);
             assert_eq!(got, want, "top-p {top_p}");
         }
     }

@@ -87,7 +87,7 @@ impl Stream {
         self.prompt = 0;
         self.cut(common.min(self.blocks).min(ids.len() - 1) / BLOCK * BLOCK);
         for block in ids[self.ids.len()..].chunks(BLOCK) {
-            model.extend(store, &mut [(&mut self.branch, block)])?;
+            model.extend_for_last(store, &mut [(&mut self.branch, block)])?;
             self.ids.extend_from_slice(block);
         }
         self.blocks = ids.len() / BLOCK * BLOCK;
@@ -107,7 +107,7 @@ impl Stream {
     ) -> Result<(), EngineError> {
         streams.iter().try_for_each(|stream| stream.check_room(stream.ids.len() + ids.len()))?;
         let mut reads = streams.each_mut().map(|stream| (&mut stream.branch, ids));
-        model.extend(store, &mut reads)?;
+        model.extend_for_last(store, &mut reads)?;
         streams.iter_mut().for_each(|stream| stream.ids.extend_from_slice(ids));
         Ok(())
     }
@@ -123,7 +123,7 @@ impl Stream {
     ) -> Result<(), EngineError> {
         parts.iter().try_for_each(|(stream, ids)| stream.check_room(stream.ids.len() + ids.len()))?;
         let mut reads: Vec<_> = parts.iter_mut().map(|(stream, ids)| (&mut stream.branch, *ids)).collect();
-        model.extend(store, &mut reads)?;
+        model.extend_for_last(store, &mut reads)?;
         parts.iter_mut().for_each(|(stream, ids)| stream.ids.extend_from_slice(ids));
         Ok(())
     }

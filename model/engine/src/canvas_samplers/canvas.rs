@@ -111,44 +111,36 @@ impl Canvas {
     }
 }
 
-/// Which row of logits speaks about which cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rows {
-    /// Row `j` is about cell `j`.
-    Cells,
-    /// The rows are those of `IMG codes EOL codes EOL .. codes`, and each speaks about what follows it.
-    Shifted {
-        /// Cells of a row of the picture.
-        cols: usize,
-    },
-}
-
-/// Visual logits `(rows, codes)` of one pass.
+/// Visual logits of one pass, `(cells, codes)`.
 #[derive(Clone, Copy, Debug)]
 pub struct Logits<'a> {
     values: &'a [f32],
     codes: usize,
-    rows: Rows,
+    /// The cells of the rows, ascending; `None`: row `j` is about cell `j`.
+    cells: Option<&'a [usize]>,
 }
 
 impl<'a> Logits<'a> {
-    /// Logits in the order that `rows` says; `codes` of them a row.
+    /// Logits of all cells; `codes` of them a cell.
     #[must_use]
-    pub fn new(values: &'a [f32], codes: usize, rows: Rows) -> Self {
-        Self { values, codes, rows }
+    pub fn new(values: &'a [f32], codes: usize) -> Self {
+        Self { values, codes, cells: None }
+    }
+
+    /// Logits of ascending `cells`.
+    #[must_use]
+    pub fn of(cells: &'a [usize], values: &'a [f32], codes: usize) -> Self {
+        Self { values, codes, cells: Some(cells) }
     }
 
     /// The logits of a cell, one a code.
     ///
     /// # Panics
-    /// When there is no such cell.
+    /// When there are none of that cell.
     #[must_use]
     pub fn cell(&self, cell: usize) -> &'a [f32] {
-        let row = match self.rows {
-            Rows::Cells => cell,
-            // One IMG in front, one EOL for each row before: the row in front of the cell's own has the number of its place.
-            Rows::Shifted { cols } => cell + cell / cols,
-        };
+        let row = self.cells.map_or(cell, |cells| cells.partition_point(|other| *other < cell));
+        debug_assert!(self.cells.is_none_or(|cells| cells[row] == cell), "logits of cell {cell}");
         &self.values[row * self.codes..][..self.codes]
     }
 }
@@ -159,11 +151,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shifted_rows_stand_one_before_their_cells() {
-        // IMG a b EOL c d: IMG speaks about a, a about b, EOL about c, c about d.
-        let values: Vec<f32> = (0..6_u8).map(f32::from).collect();
-        let logits = Logits::new(&values, 1, Rows::Shifted { cols: 2 });
-        assert_eq!([0, 1, 2, 3].map(|cell| logits.cell(cell)[0]), [0.0, 1.0, 3.0, 4.0]);
+    fn rows_are_found_by_their_cells() {
+        let values: Vec<f32> = (0..4_u8).map(f32::from).collect();
+        assert_eq!([0, 3].map(|cell| Logits::new(&values, 1).cell(cell)[0]), [0.0, 3.0]);
+        let some = Logits::of(&[1, 5], &values, 2);
+        assert_eq!([some.cell(1), some.cell(5)], [&values[..2], &values[2..]]);
     }
 
     #[test]

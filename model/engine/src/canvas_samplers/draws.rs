@@ -1,8 +1,11 @@
 //! The random numbers of a canvas, each addressed by what it is for, the pass and the cell.
 
+use rayon::prelude::*;
+
+use super::Logits;
 use crate::error::EngineError;
 use crate::request::Filter;
-use crate::sampler::{Sampler, Uniforms};
+use crate::sampler::{Drawn, Sampler, Uniforms};
 
 const NOISE_SEED: u64 = 0x6e6f_6973_652e_2e2e;
 const JUMP_SEED: u64 = 0x6a75_6d70_2e2e_2e2e;
@@ -30,6 +33,30 @@ impl Draws {
             jumps: Uniforms::new(seed ^ JUMP_SEED),
             targets: Uniforms::new(seed ^ TARGET_SEED),
         })
+    }
+
+    /// Draws a code for each of `cells` and lets `then` follow it, shared among rayon's threads: what is drawn in a cell depends
+    /// on no other. `scratch` makes what a thread needs.
+    ///
+    /// # Errors
+    /// [`EngineError::NonFinite`] with the number of the pass, of the first cell where that is so.
+    pub fn each<S, T: Send>(
+        &self,
+        cells: &[usize],
+        logits: &Logits<'_>,
+        pass: u32,
+        scratch: impl Fn() -> S + Sync + Send,
+        then: impl Fn(&mut Self, &mut S, usize, Drawn) -> T + Sync + Send,
+    ) -> Result<Vec<T>, EngineError> {
+        /// Cells below which sharing takes longer than drawing.
+        const FEW: usize = 4;
+        let one = |(draws, scratch): &mut (Self, S), cell: &usize| {
+            let drawn = draws.codes.draw(logits.cell(*cell), |_| true, (u64::from(pass), *cell as u64))?;
+            Ok(then(draws, scratch, *cell, drawn))
+        };
+        let all: Vec<Result<T, EngineError>> =
+            cells.par_iter().with_min_len(FEW).map_init(|| (self.clone(), scratch()), one).collect();
+        all.into_iter().collect()
     }
 
     /// A random code below `count`, for a cell that becomes noise in a pass (0 is before the first).

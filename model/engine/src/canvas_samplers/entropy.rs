@@ -76,14 +76,13 @@ pub struct EntropyBound {
     /// Likeliest code of every cell in the pass before.
     likeliest: Vec<u32>,
     stable: u32,
-    weights: Vec<f32>,
 }
 
 impl EntropyBound {
     /// A sampler that makes up to `passes` passes, at least 1; `noise` is what cells show that are not accepted.
     #[must_use]
     pub fn new(settings: EntropySettings, passes: u32, noise: Noise) -> Self {
-        Self { settings, passes: passes.max(1), noise, likeliest: Vec::new(), stable: 0, weights: Vec::new() }
+        Self { settings, passes: passes.max(1), noise, likeliest: Vec::new(), stable: 0 }
     }
 
     fn temperature(&self, pass: u32) -> f32 {
@@ -151,13 +150,16 @@ impl CanvasSampler for EntropyBound {
     ) -> Result<bool, EngineError> {
         let temperature = self.temperature(pass);
         draws.codes.set_temperature(temperature)?;
-        let mut said = Vec::with_capacity(canvas.free_cells());
-        let mut best = vec![0; canvas.cells().len()];
-        for cell in canvas.free() {
+        let say = |_: &mut Draws, weights: &mut Vec<f32>, cell: usize, drawn: Drawn| {
             let row = logits.cell(cell);
-            let drawn = draws.codes.draw(row, |_| true, (u64::from(pass), cell as u64))?;
-            best[cell] = likeliest(row);
-            said.push(Said { cell, entropy: entropy(row, temperature, &mut self.weights), drawn });
+            (likeliest(row), Said { cell, entropy: entropy(row, temperature, weights), drawn })
+        };
+        let cells = self.asks(canvas);
+        let mut best = vec![0; canvas.cells().len()];
+        let mut said = Vec::with_capacity(cells.len());
+        for (likeliest, one) in draws.each(&cells, logits, pass, Vec::new, say)? {
+            best[one.cell] = likeliest;
+            said.push(one);
         }
         // The surest first, equals in the order of cells; sums in that order too.
         said.sort_by(|a, b| a.entropy.total_cmp(&b.entropy).then(a.cell.cmp(&b.cell)));

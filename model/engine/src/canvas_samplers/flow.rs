@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::metric::pick;
 use super::{Canvas, CanvasSampler, CodeMetric, Draws, Logits, MetricPath, Noise};
 use crate::error::EngineError;
+use crate::sampler::Drawn;
 
 /// The noise between a random code and the true one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,7 +114,6 @@ pub struct FlowSampler<'a> {
     passes: u32,
     noise: Noise,
     metric: &'a CodeMetric,
-    buffers: FlowBuffers,
 }
 
 impl<'a> FlowSampler<'a> {
@@ -122,16 +122,17 @@ impl<'a> FlowSampler<'a> {
     #[must_use]
     pub fn new(flow: Flow, passes: u32, noise: Noise, metric: &'a CodeMetric) -> Self {
         let noise = if flow.path == FlowPath::Mixture { noise } else { Noise::Uniform { codes: metric.codes() } };
-        Self { flow, passes: passes.max(1), noise, metric, buffers: FlowBuffers::default() }
+        Self { flow, passes: passes.max(1), noise, metric }
     }
 
     /// Where a cell that shows `current` jumps on its way to `target`; `None` when it stays.
     fn jump(
-        &mut self,
+        &self,
         current: Option<u32>,
         target: u32,
         (pass, cell): (u32, usize),
         draws: &mut Draws,
+        buffers: &mut FlowBuffers,
     ) -> Option<u32> {
         if current == Some(target) {
             return None;
@@ -141,7 +142,7 @@ impl<'a> FlowSampler<'a> {
         let jumps = |rate: f64, draws: &mut Draws| draws.jump(pass, cell) < 1.0 - (-dt * rate).exp();
         match (self.flow.path, current) {
             (FlowPath::Metric(path), Some(current)) => {
-                let FlowBuffers { distances, weights } = &mut self.buffers;
+                let FlowBuffers { distances, weights } = buffers;
                 self.metric.distances(target, distances);
                 let total = path.rates(distances, current, t, weights);
                 if jumps(total, draws) { pick(weights, total, draws.target(pass, cell)) } else { None }
@@ -176,16 +177,19 @@ impl CanvasSampler for FlowSampler<'_> {
         pass: u32,
         draws: &mut Draws,
     ) -> Result<bool, EngineError> {
-        for cell in canvas.free() {
-            let drawn = draws.codes.draw(logits.cell(cell), |_| true, (u64::from(pass), cell as u64))?;
-            let target = drawn.index as u32;
-            if pass >= self.passes {
+        let cells = self.asks(canvas);
+        let last = pass >= self.passes;
+        let next = |draws: &mut Draws, buffers: &mut FlowBuffers, cell: usize, drawn: Drawn| {
+            let (current, target) = (canvas.cells()[cell].code(), drawn.index as u32);
+            let next = if last { Some(target) } else { self.jump(current, target, (pass, cell), draws, buffers) };
+            (cell, drawn, next)
+        };
+        for (cell, drawn, next) in draws.each(&cells, logits, pass, FlowBuffers::default, next)? {
+            if last {
                 draws.codes.keep(drawn);
-                canvas.write(cell, target);
-            } else if let Some(next) = self.jump(canvas.cells()[cell].code(), target, (pass, cell), draws) {
-                canvas.write(cell, next);
             }
+            next.into_iter().for_each(|code| canvas.write(cell, code));
         }
-        Ok(pass >= self.passes)
+        Ok(last)
     }
 }

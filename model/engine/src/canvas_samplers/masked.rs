@@ -35,6 +35,10 @@ impl CanvasSampler for MaskedConfidence {
         1.0 - undecided_after(pass - 1, self.passes, self.cells) as f64 / self.cells.max(1) as f64
     }
 
+    fn asks(&self, canvas: &Canvas) -> Vec<usize> {
+        canvas.free().filter(|cell| !matches!(canvas.cells()[*cell], Cell::Code(_))).collect()
+    }
+
     fn step(
         &mut self,
         canvas: &mut Canvas,
@@ -42,13 +46,8 @@ impl CanvasSampler for MaskedConfidence {
         pass: u32,
         draws: &mut Draws,
     ) -> Result<bool, EngineError> {
-        let mut drawn = Vec::new();
-        for cell in canvas.free() {
-            if !matches!(canvas.cells()[cell], Cell::Code(_)) {
-                let choice = draws.codes.draw(logits.cell(cell), |_| true, (u64::from(pass), cell as u64))?;
-                drawn.push((cell, choice));
-            }
-        }
+        let cells = self.asks(canvas);
+        let mut drawn = draws.each(&cells, logits, pass, || (), |_, (), cell, choice| (cell, choice))?;
         // The surest first, equals in the order of cells.
         drawn.sort_by(|a, b| b.1.probability.total_cmp(&a.1.probability).then(a.0.cmp(&b.0)));
         let keep = drawn.len().saturating_sub(undecided_after(pass, self.passes, self.cells));

@@ -19,7 +19,7 @@ mod metric;
 #[cfg(test)]
 mod tests;
 
-pub use canvas::{Canvas, Cell, Logits, Rows};
+pub use canvas::{Canvas, Cell, Logits};
 pub use draws::Draws;
 pub use entropy::{EntropyBound, EntropySettings};
 pub use flow::{Flow, FlowBuffers, FlowPath, FlowSampler};
@@ -55,12 +55,12 @@ impl Noise {
 
 /// Something that says which codes are likely in each cell of a canvas.
 pub trait Denoiser {
-    /// Logits of every cell at time `t`, from 0 (noise) to 1 (picture). A network reads the noise off the canvas and needs no
-    /// `t`; guidance that is cut off late in the flow does.
+    /// Logits of ascending `cells`, or of all, at time `t`, from 0 (noise) to 1 (picture). A network reads the noise off the
+    /// canvas and needs no `t`; guidance that is cut off late in the flow does.
     ///
     /// # Errors
     /// When the canvas does not fit the model.
-    fn denoise(&mut self, canvas: &Canvas, t: f64) -> Result<Logits<'_>, EngineError>;
+    fn denoise(&mut self, canvas: &Canvas, cells: &[usize], t: f64) -> Result<Logits<'_>, EngineError>;
 }
 
 /// One way of turning logits into the next codes.
@@ -70,6 +70,11 @@ pub trait CanvasSampler {
 
     /// The time of a pass, `[0, 1)`.
     fn time(&self, pass: u32) -> f64;
+
+    /// The cells whose logits the next pass needs, ascending.
+    fn asks(&self, canvas: &Canvas) -> Vec<usize> {
+        canvas.free().collect()
+    }
 
     /// Writes what follows from the logits of a pass. True when the canvas is done before the last pass.
     ///
@@ -100,7 +105,8 @@ pub fn draw(
         if cancel.cancelled() {
             return Err(EngineError::Cancelled);
         }
-        let logits = denoiser.denoise(canvas, sampler.time(pass))?;
+        let cells = sampler.asks(canvas);
+        let logits = denoiser.denoise(canvas, &cells, sampler.time(pass))?;
         made += 1;
         if sampler.step(canvas, &logits, pass, draws)? {
             break;

@@ -35,7 +35,20 @@ impl Transformer {
     /// When a branch has nothing to read or is of another store, an id is not in the vocabulary, the model has not enough
     /// positions, or the store is full.
     pub fn extend(&self, store: &mut KvStore, reads: &mut [(&mut Branch, &[u32])]) -> Result<(), TransformerError> {
-        self.append(store, reads, |id, row, position| Token { position, ..Token::causal(id, row) })
+        self.append(store, reads, Wanted::All, |id, row, position| Token { position, ..Token::causal(id, row) })
+    }
+
+    /// As [`Self::extend`] for [`Self::last_logits`] alone: the last layer is computed for the last row of each branch, and
+    /// other rows have neither logits nor a residual stream.
+    ///
+    /// # Errors
+    /// As [`Self::extend`].
+    pub fn extend_for_last(
+        &self,
+        store: &mut KvStore,
+        reads: &mut [(&mut Branch, &[u32])],
+    ) -> Result<(), TransformerError> {
+        self.append(store, reads, Wanted::Last, |id, row, position| Token { position, ..Token::causal(id, row) })
     }
 
     /// As [`Self::extend`] with tokens that say themselves where they stand and which rows of their branch they see,
@@ -48,7 +61,7 @@ impl Transformer {
         store: &mut KvStore,
         reads: &mut [(&mut Branch, &[Token])],
     ) -> Result<(), TransformerError> {
-        self.append(store, reads, |token, _, _| token)
+        self.append(store, reads, Wanted::All, |token, _, _| token)
     }
 
     /// Reads a finished picture of rows of `cols` codes into branches and keeps it: the codes with an end of line between
@@ -79,7 +92,7 @@ impl Transformer {
             ids.extend(codes.iter().map(|code| self.visual_start() as u32 + code));
         }
         let mut reads: Vec<_> = branches.iter_mut().map(|branch| (&mut **branch, &ids[..])).collect();
-        self.extend(store, &mut reads)
+        self.extend_for_last(store, &mut reads)
     }
 
     /// Reads one canvas per branch, in rows of `cols` cells: each cell sees everything its branch holds and all cells of its
@@ -95,7 +108,30 @@ impl Transformer {
         canvases: &[(&Branch, &[CanvasToken])],
         cols: usize,
     ) -> Result<&'s mut [f32], TransformerError> {
+        self.denoise_cells(store, canvases, cols, None)
+    }
+
+    /// As [`Self::denoise`] with logits of some cells of each canvas alone, `(canvases * cells, codes)`: what only other
+    /// cells of the last layer need is not computed.
+    ///
+    /// # Errors
+    /// As [`Self::denoise`], or when `wanted` does not ascend or names a cell that a canvas does not have.
+    pub fn denoise_cells<'s>(
+        &self,
+        store: &'s mut KvStore,
+        canvases: &[(&Branch, &[CanvasToken])],
+        cols: usize,
+        wanted: Option<&[usize]>,
+    ) -> Result<&'s mut [f32], TransformerError> {
         check_columns(cols)?;
+        if let Some(wanted) = wanted {
+            let cells = canvases.iter().map(|(_, cells)| cells.len()).min().unwrap_or(0);
+            if !wanted.is_sorted_by(|a, b| a < b) || wanted.last().is_none_or(|last| *last >= cells) {
+                return Err(TransformerError::Input(format!(
+                    "cells {wanted:?} are wanted; allowed are ascending ones below {cells}, at least one"
+                )));
+            }
+        }
         store.work.clear();
         for (branch, cells) in canvases {
             store.check_owner(branch)?;
@@ -112,21 +148,29 @@ impl Transformer {
             let rows = first..store.work.tokens.len();
             store.work.push_span(rows, held, branch.table());
         }
+        let Work { spans, outputs, .. } = &mut store.work;
+        for span in &*spans {
+            match wanted {
+                Some(wanted) => outputs.extend(wanted.iter().map(|cell| span.rows.start + cell)),
+                None => outputs.extend(span.rows.clone()),
+            }
+        }
         self.forward(store, Rows::Passing);
-        let rows = store.work.tokens.len();
+        let rows = store.work.outputs.len();
         Ok(self.logits(store, 0..rows, Half::Visual))
     }
 
-    /// The residual stream behind the last layer for the rows of the last pass, `(rows, hidden_size)`, before the final norm.
+    /// The residual stream behind the last layer for the wanted rows of the last pass, `(rows, hidden_size)`, before the final
+    /// norm.
     #[must_use]
     pub fn residual<'s>(&self, store: &'s KvStore) -> &'s [f32] {
-        &store.work.stream[..store.work.tokens.len() * self.config.hidden_size]
+        &store.work.stream[..store.work.outputs.len() * self.config.hidden_size]
     }
 
-    /// Logits of rows of the last pass, `(rows, half_len)`; they may be changed in place.
+    /// Logits of wanted rows of the last pass, `(rows, half_len)`; they may be changed in place.
     ///
     /// # Panics
-    /// When the last pass had fewer rows.
+    /// When the last pass had fewer.
     pub fn logits<'s>(&self, store: &'s mut KvStore, rows: std::ops::Range<usize>, half: Half) -> &'s mut [f32] {
         let d = self.config.hidden_size;
         let Work { stream, normed, scales, logits, .. } = &mut store.work;
@@ -145,14 +189,16 @@ impl Transformer {
     /// When there was no pass.
     pub fn last_logits<'s>(&self, store: &'s mut KvStore, half: Half) -> Result<&'s mut [f32], TransformerError> {
         let d = self.config.hidden_size;
-        let Work { spans, stream, normed, scales, logits, .. } = &mut store.work;
+        let Work { spans, outputs, stream, normed, scales, logits, .. } = &mut store.work;
         if spans.is_empty() {
             return Err(TransformerError::Input("logits of a memory that has read nothing".to_owned()));
         }
         let (n, eps) = (spans.len(), self.config.rms_norm_eps as f32);
         let normed = sized(normed, n * d);
         for (span, normed) in spans.iter().zip(normed.chunks_exact_mut(d)) {
-            let last = &stream[(span.rows.end - 1) * d..span.rows.end * d];
+            // The last row of a span is always wanted, and stands in front of the first one of the next span.
+            let last = outputs.partition_point(|row| *row < span.rows.end) - 1;
+            let last = &stream[last * d..(last + 1) * d];
             rmsnorm::forward(last, &self.norm, eps, normed, sized(scales, 1));
         }
         let head = self.head(half);
@@ -166,6 +212,7 @@ impl Transformer {
         &self,
         store: &mut KvStore,
         reads: &mut [(&mut Branch, &[T])],
+        wanted: Wanted,
         token: impl Fn(T, u32, u32) -> Token,
     ) -> Result<(), TransformerError> {
         store.work.clear();
@@ -186,6 +233,10 @@ impl Transformer {
             store.work.push_span(first..first + items.len(), branch.len(), branch.table());
             first += items.len();
         }
+        store.work.want(|span| match wanted {
+            Wanted::All => 0..span.rows.len(),
+            Wanted::Last => span.rows.len() - 1..span.rows.len(),
+        });
         self.forward(store, Rows::Kept);
         for (span, (branch, _)) in reads.iter_mut().enumerate() {
             store.keep(branch, span);
@@ -201,7 +252,8 @@ impl Transformer {
     }
 
     /// The layers over the tokens of `store.work`, on a thread of rayon's: a product that begins there wakes at most the other
-    /// threads, where one that begins outside would hand over to all of them and sleep.
+    /// threads, where one that begins outside would hand over to all of them and sleep. What stands in the stream behind them is
+    /// `work.outputs`.
     fn forward(&self, store: &mut KvStore, rows: Rows) {
         rayon::scope(|_| self.run_layers(store, rows));
     }
@@ -219,7 +271,7 @@ impl Transformer {
             self.embedding.embed(token, out, scratch);
         }
         for (i, layer) in self.layers.iter().enumerate() {
-            self.attend(store, (i, layer), rows);
+            let n = self.attend(store, (i, layer), rows);
             let Work { stream, normed, scales, gate_up, act, .. } = &mut store.work;
             let f = self.config.intermediate_size;
             let normed = sized(normed, n * d);
@@ -231,15 +283,20 @@ impl Transformer {
             layer.down.multiply(act, n, normed);
             add(normed, &mut stream[..n * d]);
         }
+        if self.layers.is_empty() {
+            take_rows(&store.work.outputs, n, d, &mut store.work.stream);
+        }
     }
 
-    /// The first half of a layer: attention of each span over its branch.
-    fn attend(&self, store: &mut KvStore, (index, layer): (usize, &Layer), rows: Rows) {
+    /// The first half of a layer: attention of each span over its branch. Returns the rows that the stream then has: all of
+    /// the pass, or behind the last layer those of `work.outputs`.
+    fn attend(&self, store: &mut KvStore, (index, layer): (usize, &Layer), rows: Rows) -> usize {
         let (d, shape) = (self.config.hidden_size, self.config.head_shape());
         let (eps, heads_of_row) = (self.config.rms_norm_eps as f32, shape.heads + shape.kv_heads);
         let KvStore { pages, work, .. } = store;
         let n = work.tokens.len();
-        let Work { spans, tables, positions, visible, stream, normed, scales, .. } = work;
+        let Work { spans, tables, positions, visible, outputs, outputs_visible, stream, normed, scales, .. } = work;
+        let some = index + 1 == self.layers.len() && outputs.len() < n;
         let normed = sized(normed, n * d);
         let scales = sized(scales, n * heads_of_row);
         rmsnorm::forward(&stream[..n * d], &layer.input_norm, eps, normed, scales);
@@ -249,10 +306,11 @@ impl Transformer {
         let (k, v) = (sized(&mut work.k, n * shape.kv_width()), sized(&mut work.v, n * shape.kv_width()));
         let out = sized(&mut work.heads_context, n * shape.q_width());
         let context = sized(&mut work.context, n * shape.q_width());
+        let mut done = 0;
         for Span { rows: span, start, table } in &*spans {
             let of = |width: usize| span.start * width..span.end * width;
             let (count, table) = (span.len(), &tables[table.clone()]);
-            let (q, out) = (&mut q[of(shape.q_width())], &mut out[of(shape.q_width())]);
+            let q = &mut q[of(shape.q_width())];
             let (k, v) = (&mut k[of(shape.kv_width())], &mut v[of(shape.kv_width())]);
             let norms = HeadNorms { q: &layer.q_norm, k: &layer.k_norm, eps };
             let to = HeadsMut { q: &mut *q, k: &mut *k, v: &mut *v, capacity: count, kv_row: 0 };
@@ -265,8 +323,22 @@ impl Transformer {
                 }
                 Rows::Passing => pages.keys(index, table, *start, Some(Keys { k, v, capacity: count, len: count })),
             };
-            let visible = &visible[span.clone()];
-            if count * shape.group() <= FEW_STACKED_ROWS {
+            let (mut asking, mut visible) = (count, &visible[span.clone()]);
+            if some {
+                let [from, to] = [span.start, span.end].map(|row| outputs.partition_point(|wanted| *wanted < row));
+                asking = to - from;
+                outputs_visible.clear();
+                outputs_visible.extend(outputs[from..to].iter().map(|row| visible[row - span.start]));
+                visible = outputs_visible;
+                for (at, (head, row)) in
+                    (0..shape.heads).flat_map(|h| outputs[from..to].iter().map(move |r| (h, r))).enumerate()
+                {
+                    let from = (head * count + row - span.start) * shape.head_dim;
+                    q.copy_within(from..from + shape.head_dim, at * shape.head_dim);
+                }
+            }
+            let (q, out) = (&q[..asking * shape.q_width()], &mut out[..asking * shape.q_width()]);
+            if asking * shape.group() <= FEW_STACKED_ROWS {
                 let scores = sized(&mut work.scores, start + count);
                 attention::forward_few(shape, q, keys, visible, scores, out);
             } else if self.arithmetic.unit == Unit::AmxBf16 {
@@ -274,11 +346,34 @@ impl Transformer {
             } else {
                 attention::fused::forward(self.arithmetic.isa, shape, q, keys, visible, out);
             }
-            heads::merge(out, shape, count, &mut context[of(shape.q_width())]);
+            heads::merge(out, shape, asking, &mut context[done * shape.q_width()..][..asking * shape.q_width()]);
+            done += asking;
         }
-        layer.o.multiply(context, n, normed);
-        add(normed, &mut stream[..n * d]);
+        if some {
+            take_rows(outputs, n, d, stream);
+        }
+        let normed = &mut normed[..done * d];
+        layer.o.multiply(&context[..done * shape.q_width()], done, normed);
+        add(normed, &mut stream[..done * d]);
+        done
     }
+}
+
+/// Moves ascending rows of `(n, d)` to the front.
+fn take_rows(wanted: &[usize], n: usize, d: usize, values: &mut [f32]) {
+    if wanted.len() < n {
+        for (to, from) in wanted.iter().enumerate() {
+            values.copy_within(from * d..(from + 1) * d, to * d);
+        }
+    }
+}
+
+/// Which rows of a pass logits may be asked of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    All,
+    /// The last row of each branch.
+    Last,
 }
 
 /// What becomes of the rows of a pass.

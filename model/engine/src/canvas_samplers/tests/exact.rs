@@ -50,7 +50,7 @@ struct Exact<'a> {
 }
 
 impl Denoiser for Exact<'_> {
-    fn denoise(&mut self, canvas: &Canvas, t: f64) -> Result<Logits<'_>, EngineError> {
+    fn denoise(&mut self, canvas: &Canvas, _: &[usize], t: f64) -> Result<Logits<'_>, EngineError> {
         let mut posterior = [0.0; 2 * K];
         let shown = [canvas.cells()[0].code(), canvas.cells()[1].code()];
         let given =
@@ -63,7 +63,7 @@ impl Denoiser for Exact<'_> {
             }
         }
         self.values = posterior.iter().map(|p| (p.max(1e-30)).ln() as f32).collect();
-        Ok(Logits::new(&self.values, K, Rows::Cells))
+        Ok(Logits::new(&self.values, K))
     }
 }
 
@@ -157,7 +157,7 @@ fn one_pass_moves_cells_as_the_formulas_say() {
             let mut canvas = Canvas::new(&[0; 2], &[CellState::Hole; 2], 2).unwrap();
             (0..2).for_each(|cell| canvas.write(cell, current[cell] as u32));
             let mut draws = Draws::new(seed, PLAIN).unwrap();
-            sampler.step(&mut canvas, &Logits::new(&logits, K, Rows::Cells), pass, &mut draws).unwrap();
+            sampler.step(&mut canvas, &Logits::new(&logits, K), pass, &mut draws).unwrap();
             for (cell, shown) in canvas.cells().iter().enumerate() {
                 counts[cell * K + shown.code().unwrap() as usize] += 1.0 / N as f64;
             }

@@ -37,7 +37,7 @@ impl Hash {
 }
 
 impl Denoiser for Hash {
-    fn denoise(&mut self, canvas: &Canvas, t: f64) -> Result<Logits<'_>, EngineError> {
+    fn denoise(&mut self, canvas: &Canvas, _: &[usize], t: f64) -> Result<Logits<'_>, EngineError> {
         self.passes += 1;
         self.times.push(t);
         let seen = canvas.cells().iter().fold(7_u64, |h, cell| {
@@ -49,7 +49,7 @@ impl Denoiser for Hash {
         if self.broken_at == Some(self.passes) {
             self.values.fill(f32::NAN);
         }
-        Ok(Logits::new(&self.values, CODES, Rows::Cells))
+        Ok(Logits::new(&self.values, CODES))
     }
 }
 
@@ -93,7 +93,7 @@ fn pinned_cells_never_change_and_nothing_is_left_open() {
             let mut denoiser = Hash::new(4.0);
             let range = sampler.begin(&mut canvas, &mut draws);
             for pass in range {
-                let logits = denoiser.denoise(&canvas, sampler.time(pass)).unwrap();
+                let logits = denoiser.denoise(&canvas, &sampler.asks(&canvas), sampler.time(pass)).unwrap();
                 let done = sampler.step(&mut canvas, &logits, pass, &mut draws).unwrap();
                 for (cell, state) in states.iter().enumerate().filter(|(_, s)| **s == CellState::Known) {
                     assert_eq!(canvas.cells()[cell], Cell::Pinned(codes[cell]), "{name}, {state:?}, pass {pass}");
@@ -161,8 +161,8 @@ fn a_canvas_that_memory_knows_needs_no_pass() {
 struct Sure(Vec<f32>);
 
 impl Denoiser for Sure {
-    fn denoise(&mut self, _: &Canvas, _: f64) -> Result<Logits<'_>, EngineError> {
-        Ok(Logits::new(&self.0, CODES, Rows::Cells))
+    fn denoise(&mut self, _: &Canvas, _: &[usize], _: f64) -> Result<Logits<'_>, EngineError> {
+        Ok(Logits::new(&self.0, CODES))
     }
 }
 

@@ -2,10 +2,10 @@
 #![allow(unsafe_code, reason = "vector instructions behind the contract of `Lanes`")]
 
 use std::arch::x86_64::{
-    __m512, __m512i, _mm256_loadu_si256, _mm512_and_si512, _mm512_castps512_ps256, _mm512_castsi512_ps,
-    _mm512_cvtepi8_epi16, _mm512_cvtepi32_ps, _mm512_dpwssd_epi32, _mm512_fmadd_ps, _mm512_loadu_ps,
-    _mm512_loadu_si512, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512,
-    _mm512_shuffle_f32x4, _mm512_slli_epi32, _mm512_storeu_ps,
+    __m512, __m512i, _MM_HINT_T1, _mm_prefetch, _mm256_loadu_si256, _mm512_and_si512, _mm512_castps512_ps256,
+    _mm512_castsi512_ps, _mm512_cvtepi8_epi16, _mm512_cvtepi32_ps, _mm512_dpwssd_epi32, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps,
+    _mm512_setzero_si512, _mm512_shuffle_f32x4, _mm512_slli_epi32, _mm512_storeu_ps,
 };
 
 use super::avx2::Avx2;
@@ -19,6 +19,12 @@ impl Lanes for Avx512 {
     type Int = __m512i;
     type Pairs = __m512i;
     const MANY_REGISTERS: bool = true;
+
+    #[inline(always)]
+    unsafe fn prefetch(address: *const u8) {
+        // SAFETY: every x86-64 CPU has the instruction, and it reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
+    }
 
     #[inline(always)]
     unsafe fn zero() -> __m512 {

@@ -22,6 +22,8 @@ pub trait Lanes {
     /// cycles each wants eight sums that do not wait for each other.
     const MANY_REGISTERS: bool;
 
+    /// Asks for the cache line of an address that is read soon. Any address will do.
+    unsafe fn prefetch(_: *const u8) {}
     /// Zeros.
     unsafe fn zero() -> Self::Float;
     /// One value in all columns.

@@ -8,6 +8,20 @@
 use super::lanes::Lanes;
 use super::{BLOCK, COLUMNS};
 
+/// Rows up to which reading the weights is what takes the time.
+const FEW: usize = 2;
+
+/// Asks for the weights of the next panels while those of the present ones are read. The panels of a tile are read side by
+/// side and each is no longer than two to eight memory pages, which is too short for the processor to see where it goes on.
+///
+/// # Safety
+/// As [`Lanes`].
+#[inline(always)]
+unsafe fn ahead<L: Lanes, T>(at: *const T, items: usize) {
+    // SAFETY: an address alone; behind the last panels it is none of ours and is not read.
+    unsafe { L::prefetch(at.wrapping_add(items).cast()) }
+}
+
 /// Where the values of the left operand stand: `(row, step)` at `row * by_row + step * by_step`.
 #[derive(Clone, Copy)]
 pub struct Left {
@@ -81,6 +95,10 @@ pub unsafe fn float_tile<L: Lanes, W: Weights<L>, const M: usize, const P: usize
             // Panel by panel, so that the weights of one are out of the registers before those of the next come in.
             for p in 0..P {
                 let at = w.add(pair * pitch + p * panel);
+                if M <= FEW && P > 1 {
+                    ahead::<L, W::Item>(at, P * panel);
+                    ahead::<L, W::Item>(at.add(pitch / 2), P * panel);
+                }
                 step::<L, W, false, M, P>(x, 2 * pair, at, p, pitch, &mut sums);
                 step::<L, W, true, M, P>(x, 2 * pair + 1, at, p, pitch, &mut sums);
             }
@@ -155,6 +173,12 @@ pub unsafe fn int_tile<L: Lanes, const M: usize, const P: usize>(
             let (x_at, w_at) = (x.first.add(block * BLOCK), w.add(block * BLOCK * COLUMNS));
             let mut sums = [[L::zero_int(); P]; M];
             for pair in 0..BLOCK / 2 {
+                // Two pairs stand in a cache line.
+                if M <= FEW && pair % 2 == 0 {
+                    for p in 0..P {
+                        ahead::<L, i8>(w_at.add(p * panel + pair * 2 * COLUMNS), P * panel);
+                    }
+                }
                 for p in 0..P {
                     let w = L::widen(w_at.add(p * panel + pair * 2 * COLUMNS));
                     for row in 0..M {

@@ -64,6 +64,11 @@ pub(super) struct Work {
     pub tables: Vec<u32>,
     pub positions: Vec<u32>,
     pub visible: Vec<Visible>,
+    /// Rows whose output is wanted, ascending: the last layer is computed for these alone, and they are what stands in
+    /// `stream` behind it.
+    pub outputs: Vec<usize>,
+    /// What wanted rows of a span see.
+    pub outputs_visible: Vec<Visible>,
     pub stream: Vec<f32>,
     pub normed: Vec<f32>,
     pub qkv: Vec<f32>,
@@ -87,6 +92,15 @@ impl Work {
         self.tokens.clear();
         self.spans.clear();
         self.tables.clear();
+        self.outputs.clear();
+    }
+
+    /// Wants rows of every span, counted from its first.
+    pub fn want(&mut self, of_span: impl Fn(&Span) -> std::ops::Range<usize>) {
+        self.outputs.clear();
+        for span in &self.spans {
+            self.outputs.extend(of_span(span).map(|row| span.rows.start + row));
+        }
     }
 
     /// Tokens `rows` are those of a branch that holds `start` rows in the pages of `table`.

@@ -95,6 +95,33 @@ pub fn max(a: &[f32]) -> f32 {
     lanes.iter().fold(largest, |m, x| if *x > m { *x } else { m })
 }
 
+/// Are all values finite?
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+#[must_use]
+pub fn all_finite(values: &[f32]) -> bool {
+    // Without an early exit the loop needs no branches.
+    let mut spoilt = 0;
+    for value in values {
+        spoilt |= u32::from(value.to_bits() & 0x7f80_0000 == 0x7f80_0000);
+    }
+    spoilt == 0
+}
+
+/// `sum a` in f64, in a fixed order.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+#[must_use]
+pub fn wide_sum(a: &[f32]) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let chunks = a.chunks_exact(LANES);
+    let rest: f64 = chunks.remainder().iter().map(|x| f64::from(*x)).sum();
+    for x in chunks {
+        for i in 0..LANES {
+            lanes[i] += f64::from(x[i]);
+        }
+    }
+    lanes.iter().sum::<f64>() + rest
+}
+
 /// `out = e^((values - shift) * factor)`; returns the sum, in a fixed order.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
 pub fn exp_all(values: &[f32], shift: f32, factor: f32, out: &mut [f32]) -> f32 {
@@ -138,5 +165,10 @@ mod tests {
         assert_eq!(sum(&a), a.iter().sum::<f32>());
         assert_eq!(max(&a), 6.0);
         assert_eq!(max(&[]), f32::NEG_INFINITY);
+        assert_eq!(wide_sum(&a), f64::from(sum(&a)));
+        assert!(all_finite(&a) && all_finite(&[]));
+        for spoilt in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert!(!all_finite(&[&a[..], &[spoilt]].concat()));
+        }
     }
 }
