@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use rhea_nn::transformer::KvStore;
+use rhea_nn::transformer::{Half, KvStore};
 use rhea_picture::{Rgbd, Warp};
 use rhea_tokens::prompts::{
     Task, caption_prefix, explore_prefix, explore_text, narration_prefix, prompt, unconditional,
@@ -14,6 +14,7 @@ use crate::canvas::{CellState, known_cells};
 use crate::canvas_samplers::{
     Canvas, CanvasSampler, CodeMetric, Draws, EntropyBound, FlowSampler, MaskedConfidence, Noise, draw,
 };
+use crate::choice::{Chosen, choose};
 use crate::decoding::{CanvasForm, CanvasMethod, Decoding};
 use crate::denoise::ModelDenoiser;
 use crate::error::EngineError;
@@ -261,6 +262,51 @@ impl Imagination {
         let ModelFolder { transformer, text, .. } = &self.folder;
         let mut reader = Reader::plain(&mut self.store, &mut self.streams, prompt);
         next_token::text(transformer, &mut reader, text, &mut sampler, cancel, on_text)
+    }
+
+    /// Chooses the most probable of several answers behind `prompt` (BOS to BSS), each as text ids, none the beginning of
+    /// another.
+    ///
+    /// # Errors
+    /// As [`choose`], or when prompt and answers do not fit.
+    pub fn choose(&mut self, prompt: &[u32], answers: &[Vec<u32>], cancel: &Cancel) -> Result<Chosen, EngineError> {
+        let model = &self.folder.transformer;
+        let spare = answers.iter().map(Vec::len).max().unwrap_or(0);
+        let mut reader = Reader::plain(&mut self.store, &mut self.streams, prompt);
+        let mut last: Option<Vec<u32>> = None;
+        choose(answers, &mut |beginning| {
+            if cancel.cancelled() {
+                return Err(EngineError::Cancelled);
+            }
+            // One token behind what was just read is appended; for any other beginning the prompt is taken up again.
+            let next = beginning.split_last().filter(|(_, before)| last.as_deref() == Some(before));
+            let logits = match next {
+                Some((token, _)) => reader.append(model, &[*token], Half::Text)?,
+                None => reader.read_for(model, beginning, Half::Text, spare)?,
+            };
+            last = Some(beginning.to_vec());
+            Ok(logits.to_vec())
+        })
+    }
+
+    /// Draws a picture anew that begins as `codes`, behind `prompt` (BOS to the last word before the picture), with a canvas
+    /// of cells that are known in part. Returns its codes and the passes made.
+    ///
+    /// # Errors
+    /// When the model has no canvas, or prompt and codes do not fit.
+    pub fn revise_picture(
+        &mut self,
+        prompt: &[u32],
+        codes: &[u32],
+        (filter, passes, seed): (Filter, u32, u64),
+        cancel: &Cancel,
+    ) -> Result<(Vec<u32>, u32), EngineError> {
+        Decoding::check_passes(passes)?;
+        let states = vec![CellState::Partial; codes.len()];
+        let canvas = Canvas::new(codes, &states, self.folder.grid.cols())?;
+        let reader = Reader::plain(&mut self.store, &mut self.streams, prompt);
+        let mut draws = Draws::new(seed, filter)?;
+        draw_canvas(&self.folder, &mut self.metric, reader, canvas, (None, passes), &mut draws, cancel)
     }
 
     /// The picture of codes; what memory knows of it passes through the decoder.

@@ -1,6 +1,7 @@
 //! Requests, sampling, KV memory and decoding over a loaded model folder.
 //!
 //! * [`ModelFolder`] opens and checks the files; [`Imagination`] serves [`Imagine`] requests from them;
+//! * [`choose`] takes the most probable of a list of answers;
 //! * [`generate`] answers whole questions, with text, thoughts and pictures;
 //! * [`Sampler`] draws tokens with a counter-based generator;
 //! * [`Stream`] is a branch of the KV memory that knows which ids it has read, and reads only what differs;
@@ -14,6 +15,7 @@
 
 mod canvas;
 pub mod canvas_samplers;
+mod choice;
 mod decoding;
 mod denoise;
 mod error;
@@ -33,6 +35,7 @@ pub mod synthetic;
 mod tests;
 
 pub use canvas::{CellState, KNOWN_SHARE, PARTIAL_SHARE, known_cells};
+pub use choice::{Chosen, choose};
 pub use decoding::{CanvasForm, CanvasMethod, Decoding};
 pub use denoise::{CanvasIds, ModelDenoiser};
 pub use error::EngineError;
@@ -77,4 +80,6 @@ pub mod limits {
     pub const USUAL_PASSES: u32 = 8;
     /// Tokens of a narration.
     pub const NARRATION_TOKENS: usize = 48;
+    /// Answers that one is chosen from.
+    pub const ANSWERS: usize = 4096;
 }

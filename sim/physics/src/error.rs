@@ -90,6 +90,9 @@ pub enum PhysicsError {
     /// A snapshot that is none, or of another scene.
     #[error("the snapshot cannot be restored: {0}")]
     Snapshot(String),
+    /// A planner that cannot answer.
+    #[error("the planner cannot answer: {0}")]
+    Planner(String),
 }
 
 impl PhysicsError {

@@ -94,6 +94,10 @@ impl<'a> Filming<'a> {
 }
 
 impl Onlooker for Filming<'_> {
+    fn imagined(&mut self, picture: Rgbd) {
+        self.imagine(picture);
+    }
+
     fn judged(&mut self, world: &World, motion: &Motion, report: &StepReport) {
         if report.verdict == Verdict::Reject {
             self.show(world, report.clone(), false, rehearsed(world, motion));

@@ -44,3 +44,7 @@ pub const MAX_IK_ITERATIONS: usize = 100;
 pub const MAX_RRT_NODES: usize = 5_000;
 /// States that the symbolic search may open.
 pub const MAX_SEARCH_STATES: usize = 60_000;
+/// Answers that a planner may give in one task.
+pub const MAX_ANSWERS: usize = 24;
+/// Missing steps that may be put before one step.
+pub const MAX_REMEDIES: usize = 4;

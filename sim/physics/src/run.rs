@@ -1,12 +1,14 @@
 //! Running a task with the search planner: plan, propose, check, execute, look again.
 
+use rhea_picture::Rgbd;
 use serde::{Deserialize, Serialize};
 
 use crate::checks::{Check, Claim, Code, Course, Step, StepReport, Verdict, check_goals, check_step};
 use crate::error::PhysicsError;
 use crate::execute::execute_watched;
 use crate::faults::Wrong;
-use crate::ground::{Grounding, ground};
+use crate::ground::{Grounding, Memory, ground};
+use crate::limits::MAX_REMEDIES;
 use crate::motion::{Motion, ProposeOptions, propose};
 use crate::planner::{NoPlan, plan};
 use crate::skill::{Relation, Skill};
@@ -16,9 +18,6 @@ use crate::world::facts::Goal;
 
 /// Times that a rejected step may be planned around before the task is given up.
 const RESCUES: usize = 5;
-
-/// Missing steps that may be put before one sentence.
-const REMEDIES: usize = 4;
 
 /// How a task went.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +55,8 @@ impl Outcome {
 
 /// Who looks on while a task runs.
 pub trait Onlooker {
+    /// A model drew the key-frame of the step that is judged next.
+    fn imagined(&mut self, _picture: Rgbd) {}
     /// A step was judged. The world is as it was before; `motion` is what was judged.
     fn judged(&mut self, world: &World, motion: &Motion, report: &StepReport);
     /// An accepted step is being executed; called after every step of 1/240 s.
@@ -119,6 +120,14 @@ impl Onlooker for Behind<'_> {
             (self.on_step)(world, &report);
         }
     }
+}
+
+/// A step that was judged, with the motion that was.
+pub(crate) struct Judged {
+    /// The motion, planted faults included.
+    pub motion: Motion,
+    /// The judgement.
+    pub report: StepReport,
 }
 
 /// A task on its way: the world, what came before, and what came out so far.
@@ -187,7 +196,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Sentences in order. A step whose precondition fails gets the missing step put before it, up to `REMEDIES` deep;
+    /// Sentences in order. A step whose precondition fails gets the missing step put before it, up to [`MAX_REMEDIES`] deep;
     /// words that are not understood, or can mean several things, refuse the task.
     ///
     /// # Errors
@@ -212,7 +221,7 @@ impl<'a> Run<'a> {
             let mut wanted = vec![skill.clone()];
             while let Some(next) = wanted.last().cloned() {
                 let remedy = Symbols::of(self.world).check(&self.world.stage, &next).err().and_then(|u| u.remedy);
-                match remedy.filter(|r| wanted.len() <= REMEDIES && !wanted.contains(r)) {
+                match remedy.filter(|r| wanted.len() <= MAX_REMEDIES && !wanted.contains(r)) {
                     Some(remedy) => wanted.push(remedy),
                     None => {
                         // What was put in has no words of its own.
@@ -240,8 +249,15 @@ impl<'a> Run<'a> {
 
     /// Judges one step and executes it if it is accepted.
     fn step(&mut self, skill: &Skill, text: &str) -> Result<StepReport, PhysicsError> {
+        let motion = propose(self.world, skill, &self.options);
+        let judged = self.judge(skill, text, motion)?;
+        self.conclude(skill, &judged, None);
+        Ok(judged.report)
+    }
+
+    /// Judges a motion for a step, with the faults that are planted into it; nothing is carried out.
+    pub(crate) fn judge(&mut self, skill: &Skill, text: &str, mut motion: Motion) -> Result<Judged, PhysicsError> {
         let number = self.outcome.steps.len() + 1;
-        let mut motion = propose(self.world, skill, &self.options);
         let mut judged = Step {
             text: text.to_owned(),
             skill: Some(skill.clone()),
@@ -253,25 +269,91 @@ impl<'a> Run<'a> {
             fault.wrong.plant(self.world, &mut judged, &mut motion)?;
         }
         let report = check_step(self.world, number, &judged, &motion, &self.course)?;
+        Ok(Judged { motion, report })
+    }
+
+    /// Writes a judged step down, shows it, and executes it if it was accepted.
+    pub(crate) fn conclude(&mut self, skill: &Skill, judged: &Judged, key_frame: Option<Rgbd>) {
+        let Judged { motion, report } = judged;
         self.outcome.steps.push(report.clone());
         if let Some(onlooker) = &mut self.onlooker {
-            onlooker.judged(self.world, &motion, &report);
-        }
-        if report.verdict != Verdict::Reject {
-            self.course.earlier.push(Symbols::of(self.world));
-            match &mut self.onlooker {
-                Some(onlooker) => {
-                    execute_watched(self.world, &motion, &mut |world| onlooker.moved(world));
-                    onlooker.done(self.world);
-                }
-                None => {
-                    execute_watched(self.world, &motion, &mut |_| ());
-                }
+            if let Some(picture) = key_frame {
+                onlooker.imagined(picture);
             }
-            self.outcome.executed.push(skill.clone());
-            self.outcome.hashes.push(blake3::Hash::from(self.world.hash()).to_hex().to_string());
+            onlooker.judged(self.world, motion, report);
         }
-        Ok(report)
+        if report.verdict == Verdict::Reject {
+            return;
+        }
+        self.course.earlier.push(Symbols::of(self.world));
+        match &mut self.onlooker {
+            Some(onlooker) => {
+                execute_watched(self.world, motion, &mut |world| onlooker.moved(world));
+                onlooker.done(self.world);
+            }
+            None => {
+                execute_watched(self.world, motion, &mut |_| ());
+            }
+        }
+        self.outcome.executed.push(skill.clone());
+        self.outcome.hashes.push(blake3::Hash::from(self.world.hash()).to_hex().to_string());
+    }
+
+    /// The world as it is.
+    pub(crate) fn world(&self) -> &World {
+        self.world
+    }
+
+    /// The goals.
+    pub(crate) fn wanted(&self) -> &[Goal] {
+        &self.course.goals
+    }
+
+    /// What was talked about.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.course.memory
+    }
+
+    /// How hard motions are looked for.
+    pub(crate) fn options(&self) -> &ProposeOptions {
+        &self.options
+    }
+
+    /// Every judged step so far.
+    pub(crate) fn judged_steps(&self) -> &[StepReport] {
+        &self.outcome.steps
+    }
+
+    /// Executed steps, and states before.
+    pub(crate) fn lengths(&self) -> (usize, usize) {
+        (self.outcome.executed.len(), self.course.earlier.len())
+    }
+
+    /// Takes executed steps back: the world is again as it was before them. Their reports stay.
+    pub(crate) fn go_back(&mut self, world: World, executed: usize, earlier: usize) {
+        *self.world = world;
+        self.outcome.executed.truncate(executed);
+        self.outcome.hashes.truncate(executed);
+        self.course.earlier.truncate(earlier);
+    }
+
+    /// Ends the task here with its goals judged.
+    pub(crate) fn finished_here(&mut self) -> Outcome {
+        let goals = check_goals(self.world, &self.course.goals);
+        Outcome { goals, ..std::mem::take(&mut self.outcome) }
+    }
+
+    /// Ends the task here, refused.
+    pub(crate) fn refused_here(&mut self, code: Option<Code>, says: String) -> Outcome {
+        Outcome { refused: Some(Refusal { code, says }), ..std::mem::take(&mut self.outcome) }
+    }
+
+    /// Moves what the last rejected step names as its culprit out of the way; `None` where there is nothing to move.
+    pub(crate) fn clear_way_of_last(&mut self, skill: &Skill) -> Result<Option<bool>, PhysicsError> {
+        let Some(report) = self.outcome.steps.last().cloned() else { return Ok(None) };
+        let before = self.outcome.steps.len();
+        let cleared = self.clear_way(&report, skill)?;
+        Ok((self.outcome.steps.len() > before).then_some(cleared))
     }
 
     /// Moves the movable thing that a rejected step names as its culprit out of the way.

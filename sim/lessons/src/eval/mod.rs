@@ -9,6 +9,7 @@
 mod counted;
 mod decodings;
 mod figures;
+pub mod plans;
 mod recounted;
 pub mod returns;
 mod walks;

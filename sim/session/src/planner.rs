@@ -1,0 +1,86 @@
+//! The model as the planner of robot tasks: it reads words as it was trained on them and answers with the next step.
+//!
+//! Invariant: an answer is one of the allowed ones where a list is given, and what the model wrote by itself where none is.
+
+use rhea_engine::{Cancel, EngineError, Filter, Imagination};
+use rhea_physics::PhysicsError;
+use rhea_physics::plan::{Ask, KeyFrame, Said, StepPlanner};
+use rhea_physics::view::{look, scene_camera};
+use rhea_tokens::plans::{PlanSoFar, answer_ids, full_stop};
+use rhea_tokens::{Grid, TokensError};
+
+/// Temperatures of free answers: the first is greedy, later ones wander.
+const TEMPERATURES: [f32; 4] = [0.0, 0.7, 0.9, 1.1];
+/// Passes over the canvas of a key-frame.
+const PASSES: u32 = 4;
+
+/// A loaded model that plans.
+pub struct ModelPlanner {
+    model: Imagination,
+    seed: u64,
+}
+
+impl ModelPlanner {
+    /// Plans with a model; `seed` is that of free answers and of key-frames.
+    #[must_use]
+    pub fn new(model: Imagination, seed: u64) -> Self {
+        Self { model, seed }
+    }
+
+    fn prefix(&self, ask: &Ask<'_>, view: Option<(Grid, &[u32])>) -> Result<Vec<u32>, TokensError> {
+        let steps: Vec<(String, String)> = ask.told.iter().map(|t| (t.text.clone(), t.verdict())).collect();
+        PlanSoFar { head: ask.words, steps: &steps, view }.prefix(self.model.folder().text())
+    }
+
+    fn said(&mut self, ask: &Ask<'_>) -> Result<Said, EngineError> {
+        let prefix = self.prefix(ask, None)?;
+        let text = self.model.folder().text();
+        if let Some(allowed) = ask.allowed {
+            let stop = full_stop(text)?;
+            let ids = allowed.iter().map(|answer| Ok([answer_ids(text, &answer.text())?, stop.clone()].concat()));
+            let ids: Vec<Vec<u32>> = ids.collect::<Result<_, TokensError>>()?;
+            let chosen = self.model.choose(&prefix, &ids, &Cancel::default())?;
+            let tokens = ids[chosen.index].len();
+            return Ok(Said { text: allowed[chosen.index].text(), tokens, steered: chosen.steered });
+        }
+        let at = (ask.again as usize).min(TEMPERATURES.len() - 1);
+        let filter = Filter { temperature: TEMPERATURES[at], ..Filter::GREEDY };
+        let seed = self.seed.wrapping_add(u64::from(ask.again)).wrapping_add(ask.told.len() as u64 * 16);
+        let written = self.model.write_text(&prefix, filter, seed, &Cancel::default(), &mut |_| ())?;
+        let tokens = self.model.folder().text().encode_text(&written)?.len();
+        Ok(Said { text: written.trim().to_owned(), tokens, steered: false })
+    }
+
+    fn drawn(&mut self, ask: &Ask<'_>, answer: &str) -> Result<KeyFrame, EngineError> {
+        let vision = self.model.folder().vision();
+        let view = look(ask.world, &scene_camera(ask.world), vision.side_px()).rgbd;
+        let before = vision.encode(&view)?;
+        let (rows, cols) = vision.grid();
+        let mut prompt = self.prefix(ask, Some((Grid::new(rows, cols)?, &before)))?;
+        let text = self.model.folder().text();
+        prompt.extend(answer_ids(text, answer)?);
+        prompt.extend(full_stop(text)?);
+        let how = (Filter::GREEDY, PASSES, self.seed);
+        let (codes, _) = self.model.revise_picture(&prompt, &before, how, &Cancel::default())?;
+        let picture = self.model.picture(&codes, None)?;
+        Ok(KeyFrame { picture, tokens: codes.len() })
+    }
+}
+
+fn failed(error: EngineError) -> PhysicsError {
+    PhysicsError::Planner(error.to_string())
+}
+
+impl StepPlanner for ModelPlanner {
+    fn name(&self) -> String {
+        format!("the model {}", self.model.folder().name())
+    }
+
+    fn answer(&mut self, ask: &Ask<'_>) -> Result<Said, PhysicsError> {
+        self.said(ask).map_err(failed)
+    }
+
+    fn key_frame(&mut self, ask: &Ask<'_>, answer: &str) -> Result<Option<KeyFrame>, PhysicsError> {
+        self.drawn(ask, answer).map(Some).map_err(failed)
+    }
+}
