@@ -47,10 +47,13 @@ pub enum Job {
     )]
     Export(ExportArgs),
     /// Carry out a robot task in simulation, every step judged by physics.
-    #[command(after_help = "The planner is a symbolic search, or the script's own sentences; no model takes part.\n\
+    #[command(
+        after_help = "A script with sentences is carried out as it is; goals are the model's to plan, or those of the \
+        symbolic search with --planner search.\n\
         A script can plant faults and expect verdicts; see scenes/tasks.\n\
         Exit codes: 0 everything that the script expects came true; 1 an expectation failed (`expectation failed: ...` on \
-        standard output), or the script could not be run (`error: ...` on standard error); 2 the command line is wrong.")]
+        standard output), or the script could not be run (`error: ...` on standard error); 2 the command line is wrong."
+    )]
     Plan(PlanArgs),
     /// Look into a recorded walk.
     Review(ReviewArgs),

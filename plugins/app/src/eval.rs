@@ -149,7 +149,7 @@ pub struct EvalWordsArgs {
     pub model: ModelArgs,
 }
 
-fn seeds(text: &str) -> Result<Range<u64>, String> {
+pub(crate) fn seeds(text: &str) -> Result<Range<u64>, String> {
     let wrong =
         || format!("{text:?} is no range of seeds; allowed is A..B with whole numbers, such as 1000000..1000007");
     let (first, last) = text.split_once("..").ok_or_else(wrong)?;

@@ -1,12 +1,14 @@
-//! `rhea eval plans`: kinematics, planted faults, the search planner and grounding, in numbers.
+//! `rhea eval plans`: kinematics, planted faults, planners and grounding, in numbers.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum as _};
+use rhea_physics::checks::STAGES;
 use rhea_physics::eval::laws::{self, LawFigures};
 use rhea_physics::eval::{self, EVALUATION_SEEDS, GroundingFigures};
 use rhea_physics::faults;
@@ -17,6 +19,8 @@ use rhea_physics::world::stage::RobotShelf;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::cli::ModelArgs;
+use crate::eval_planners::{Planners, Row, measure};
 use crate::fault::{Fault, WithHint as _};
 use crate::place;
 use crate::plan::ROBOTS;
@@ -28,6 +32,8 @@ const IK_POSES: usize = 1_000;
 const SENTENCES: usize = 5;
 /// Towers whose settling is timed.
 const SETTLE_SAMPLES: usize = 21;
+/// Most tasks side by side: each has a model of its own.
+const MOST_THREADS: usize = 8;
 /// Most bytes of a file of instructions.
 const MAX_INSTRUCTIONS_BYTES: u64 = 16 << 20;
 
@@ -38,8 +44,20 @@ pub struct EvalPlansArgs {
     #[arg(long, value_name = "F1,..", value_delimiter = ',')]
     pub families: Vec<String>,
     /// Tasks of each family, counted from the first evaluation seed; 30 or 40 when left out.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000), conflicts_with = "seeds")]
     pub tasks: Option<u64>,
+    /// Seeds of the tasks of each family, the last one included; at least 1,000,000, for smaller ones are training seeds.
+    #[arg(long, value_name = "A..B", value_parser = crate::eval::seeds)]
+    pub seeds: Option<Range<u64>>,
+    /// Step-by-step planners that are measured; all when left out.
+    #[arg(long, value_name = "NAME,..", value_enum, value_delimiter = ',', num_args = 0.., default_values_t = Row::value_variants().to_vec())]
+    pub planners: Vec<Row>,
+    /// Tasks of each family that planners other than the model with all repairs work on.
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub ablation_tasks: u64,
+    /// The model.
+    #[command(flatten)]
+    pub model: ModelArgs,
     /// Scenes in which each kind of fault is planted.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub faults: u64,
@@ -72,7 +90,7 @@ pub fn run(args: &EvalPlansArgs) -> Result<ExitCode> {
     let start = Instant::now();
     let clock = || start.elapsed().as_secs_f64();
     let mut shelf = RobotShelf::default();
-    say!("The planner measured here is the symbolic search; no model takes part.");
+    let model = if args.planners.is_empty() { None } else { Some(place::model_folder(args.model.model.as_deref())?) };
 
     let (arm, _) = shelf.get(&robots.join("rhea_arm7.urdf")).hint(hint)?;
     let ik = eval::inverse_kinematics(&arm, IK_POSES, 5, &clock);
@@ -93,9 +111,9 @@ pub fn run(args: &EvalPlansArgs) -> Result<ExitCode> {
 
     let (mut reached, mut feasible, mut refused, mut infeasible) = (0, 0, 0, 0);
     let mut by_family = BTreeMap::new();
-    for (family, count) in &families {
+    for (family, seeds) in &families {
         let mut right = 0;
-        for seed in EVALUATION_SEEDS..EVALUATION_SEEDS + count {
+        for seed in seeds.clone() {
             let result = eval::run_task(*family, seed, &robots, &mut shelf).hint(hint)?;
             right += u64::from(result.right);
             if result.feasible {
@@ -109,16 +127,22 @@ pub fn run(args: &EvalPlansArgs) -> Result<ExitCode> {
                 say!("  {family:?} seed {seed}: {}", result.says.chars().take(160).collect::<String>());
             }
         }
+        let count = seeds.end - seeds.start;
         say!("{family:?}: {right} of {count}");
         by_family.insert(format!("{family:?}"), json!({"right": right, "tasks": count}));
     }
     say!(
-        "oracle: goal reached on {reached} of {feasible} feasible tasks, {refused} of {infeasible} infeasible ones refused with the right code"
+        "symbolic search: goal reached on {reached} of {feasible} feasible tasks, {refused} of {infeasible} infeasible ones refused with the right code"
     );
+
+    let (model, planners) = match &model {
+        Some(model) => planned(args, &families, model, &robots)?,
+        None => (Value::Null, Value::Null),
+    };
 
     let grounding = match &args.instructions {
         Some(path) => own_sentences(path, &robots, &mut shelf)?,
-        None => eval::grounding(&families, EVALUATION_SEEDS, SENTENCES, &robots).hint(hint)?,
+        None => eval::grounding(&families, SENTENCES, &robots).hint(hint)?,
     };
     let share = |part: usize| part as f64 / grounding.sentences.max(1) as f64;
     say!(
@@ -135,6 +159,7 @@ pub fn run(args: &EvalPlansArgs) -> Result<ExitCode> {
     let table = faults::table(EVALUATION_SEEDS..EVALUATION_SEEDS + args.faults, &robots).hint(hint)?;
     say!("{:<22} {:>7} {:>9} {:>10} {:>9} {:>9}", "fault", "recall", "precision", "right code", "0.8 pass", "clean");
     let (mut clean, mut passed) = (0, 0);
+    let mut by_stage = [0; STAGES.len()];
     let mut kinds = BTreeMap::new();
     for (kind, f) in &table {
         say!(
@@ -151,6 +176,7 @@ pub fn run(args: &EvalPlansArgs) -> Result<ExitCode> {
         for example in f.examples.iter().take(2) {
             say!("    {}", example.chars().take(160).collect::<String>());
         }
+        by_stage.iter_mut().zip(f.by_stage).for_each(|(sum, found)| *sum += found);
         clean += f.clean + f.below;
         passed += f.clean_passed + f.below_passed;
         kinds.insert(
@@ -160,18 +186,25 @@ pub fn run(args: &EvalPlansArgs) -> Result<ExitCode> {
         );
     }
     let clean_pass = passed as f64 / clean.max(1) as f64;
+    let planted: usize = table.iter().map(|(_, f)| f.planted).sum();
+    let by_stage = STAGES.iter().zip(by_stage.map(|found| found as f64 / planted.max(1) as f64));
+    let by_stage: BTreeMap<&str, f64> = by_stage.map(|(stage, found)| (*stage, found)).collect();
+    for (stage, found) in &by_stage {
+        say!("found by {stage}: {:.1} % of the planted faults", 100.0 * found);
+    }
     say!("clean and below the threshold: {passed} of {clean} pass ({:.2} %)", 100.0 * clean_pass);
     say!("took {:.0} s", clock());
 
     if let Some(path) = &args.json {
         let of = |part: u64, whole: u64| if whole == 0 { Value::Null } else { json!(part as f64 / whole as f64) };
         let document = json!({
-            "planner": "symbolic search; no model takes part",
             "ik": {"solved": ik.solved as f64 / ik.poses as f64, "median_ms": ik.median_ms},
             "faults": kinds,
             "clean_pass": clean_pass,
             "oracle": {"goal": of(reached, feasible), "refused_right": of(refused, infeasible), "families": by_family},
-            "model": Value::Null,
+            "model": model,
+            "planners": planners,
+            "found_by_stage": by_stage,
             "grounding": {"exact": share(grounding.exact), "wrong_object": share(grounding.wrong_object), "sentences": grounding.sentences},
             "check_ms": {"p50": p50, "p95": p95},
             "settle_ms": {"rested": settle_ms, "whole": whole_ms},
@@ -183,7 +216,7 @@ pub fn run(args: &EvalPlansArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn families(args: &EvalPlansArgs) -> Result<Vec<(Family, u64)>> {
+fn families(args: &EvalPlansArgs) -> Result<Vec<(Family, Range<u64>)>> {
     let known = || Family::ALL.iter().map(|(f, _)| format!("{f:?}")).collect::<Vec<_>>().join(", ");
     for name in &args.families {
         if !Family::ALL.iter().any(|(f, _)| format!("{f:?}") == *name) {
@@ -191,11 +224,34 @@ fn families(args: &EvalPlansArgs) -> Result<Vec<(Family, u64)>> {
         }
     }
     let wanted = |f: &Family| args.families.is_empty() || args.families.contains(&format!("{f:?}"));
-    Ok(Family::ALL.into_iter().filter(|(f, _)| wanted(f)).map(|(f, count)| (f, args.tasks.unwrap_or(count))).collect())
+    let seeds = |count: u64| {
+        let first = EVALUATION_SEEDS..EVALUATION_SEEDS + args.tasks.unwrap_or(count);
+        args.seeds.clone().unwrap_or(first)
+    };
+    Ok(Family::ALL.into_iter().filter(|(f, _)| wanted(f)).map(|(f, count)| (f, seeds(count))).collect())
+}
+
+/// The planners that answer step by step.
+fn planned(
+    args: &EvalPlansArgs,
+    families: &[(Family, Range<u64>)],
+    model: &Path,
+    robots: &Path,
+) -> Result<(Value, Value)> {
+    let first = |most: u64| {
+        let of = |(family, seeds): &(Family, Range<u64>)| {
+            let (family, seeds) = (*family, seeds.start..seeds.end.min(seeds.start.saturating_add(most)));
+            seeds.map(move |seed| (family, seed))
+        };
+        families.iter().flat_map(of).collect::<Vec<_>>()
+    };
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(MOST_THREADS));
+    let (tasks, fewer) = (first(u64::MAX), first(args.ablation_tasks));
+    measure(&Planners { rows: &args.planners, tasks: &tasks, fewer: &fewer, model, robots, threads })
 }
 
 /// Grounds the sentences of a file.
-fn own_sentences(path: &std::path::Path, robots: &std::path::Path, shelf: &mut RobotShelf) -> Result<GroundingFigures> {
+fn own_sentences(path: &Path, robots: &Path, shelf: &mut RobotShelf) -> Result<GroundingFigures> {
     let hint = "One JSON object a line: {\"seed\":7,\"family\":\"F1\",\"text\":\"...\",\"expected\":{\"Pick\":{\"thing\":\"red_block\"}}}.";
     let size = std::fs::metadata(path).hint(hint)?.len();
     if size > MAX_INSTRUCTIONS_BYTES {

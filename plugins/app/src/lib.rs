@@ -10,6 +10,7 @@ mod bench_list;
 mod cli;
 mod doctor;
 mod eval;
+mod eval_planners;
 mod eval_plans;
 mod eval_returns;
 mod explore;

@@ -113,7 +113,7 @@ pub(crate) fn foot(ui: &mut egui::Ui, player: &Player, truth: &Picture, imagined
             if step.is_none_or(|s| s.executed) { "simulated: behind the step" } else { "simulated: before the step" };
         frame(ui, behind, step.is_some().then_some(truth), "no step yet");
         let shown = step.filter(|s| s.imagined.is_some()).map(|_| imagined);
-        frame(ui, "generated key-frame", shown, "no model took part");
+        frame(ui, "generated key-frame", shown, "none was drawn");
         ui.vertical(|ui| {
             ui.set_max_width((ui.available_width() - 8.0).max(80.0));
             let Some(step) = step else { return };

@@ -23,8 +23,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::checks::{Code, StepReport};
 use crate::error::PhysicsError;
+use crate::eval::Clock;
 use crate::limits::{MAX_FAULTS, MAX_GOALS, MAX_SENTENCE_BYTES, MAX_STEPS};
 use crate::motion::ProposeOptions;
+use crate::plan::{Account, Climb, Rules, StepPlanner, scene_text, task_text};
 use crate::run::{Onlooker, Outcome, PlantedFault, Run};
 use crate::scene::file::{load_scene, parse_ron, read_text};
 use crate::tasks::{Family, task};
@@ -97,6 +99,23 @@ fn one() -> u64 {
     1
 }
 
+/// Who makes the steps of a script.
+pub enum By<'p> {
+    /// The symbolic search, towards the goals.
+    Search,
+    /// The sentences of the script, in order, with missing steps put in.
+    Sentences,
+    /// A planner that answers step by step: it is told the sentences, or else the goals in words, and works towards the goals.
+    Steps {
+        /// Who answers.
+        planner: &'p mut dyn StepPlanner,
+        /// The repairs that are allowed.
+        rules: Rules,
+        /// The clock of the report.
+        clock: Clock<'p>,
+    },
+}
+
 /// What a run wrote down: the report file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlanReport {
@@ -112,6 +131,9 @@ pub struct PlanReport {
     pub goals: Vec<crate::checks::Check>,
     /// Why it was refused.
     pub refused: Option<(Option<Code>, String)>,
+    /// What a planner that answers step by step, and the repairs of its steps, took.
+    #[serde(default)]
+    pub account: Option<Account>,
     /// Expectations that did not come true; empty is good.
     pub failed: Vec<String>,
 }
@@ -174,48 +196,71 @@ impl PlanScript {
         Ok((world, goals))
     }
 
+    /// Who makes the steps when nobody else is named: the sentences, or else the search.
+    #[must_use]
+    pub fn own(&self) -> By<'static> {
+        if self.say.is_empty() { By::Search } else { By::Sentences }
+    }
+
     /// Runs it.
     ///
     /// # Errors
     /// A scene or robot that cannot be read, a fault that cannot be planted where it is meant to be.
     pub fn run(&self, script: &Path, robots: &Path, shelf: &mut RobotShelf) -> Result<PlanReport, PhysicsError> {
         let (mut world, goals) = self.world(script, robots, shelf)?;
-        self.run_in(&mut world, &goals, None)
+        self.run_in(&mut world, &goals, self.own(), None)
     }
 
     /// Runs it in the world and with the goals of [`Self::world`]; `onlooker` sees every step and moment.
     ///
     /// # Errors
-    /// A fault that cannot be planted where it is meant to be.
+    /// A fault that cannot be planted where it is meant to be; a planner that works towards goals where there are none, or that
+    /// cannot answer.
     pub fn run_in(
         &self,
         world: &mut World,
         goals: &[Goal],
+        by: By<'_>,
         onlooker: Option<&mut dyn Onlooker>,
     ) -> Result<PlanReport, PhysicsError> {
-        let options = ProposeOptions { seed: self.seed, ..ProposeOptions::default() };
-        let start = |world, goals| {
-            let run = Run::new(world, goals, options).with_faults(&self.faults);
-            match onlooker {
-                Some(onlooker) => run.watched_by(onlooker),
-                None => run,
-            }
+        // Goals of a generated task are for its planner; sentences are measured by the script's own goals.
+        let goals = if self.say.is_empty() { goals } else { &self.goals };
+        if goals.is_empty() && !matches!(by, By::Sentences) {
+            let what = "there are no goals to plan towards; allowed: `goals: [..]`, or a generated scene without `say`";
+            return Err(PhysicsError::invalid("the plan script", what));
+        }
+        let words = match self.say.is_empty() {
+            true => task_text(goals, 0),
+            false => format!("{}.", self.say.join(", ")),
         };
-        let (planner, outcome) = if self.say.is_empty() {
-            ("symbolic search", start(&mut *world, goals).goals()?)
-        } else {
-            // Goals of a generated task are for its planner; sentences are measured by the script's own goals.
-            let planner = "the sentences of the script, with missing steps put in";
-            (planner, start(&mut *world, &self.goals).text(&self.say)?)
+        let words = format!("{words} {}", scene_text(world));
+        let scene = world.stage.scene.name.clone();
+        let options = ProposeOptions { seed: self.seed, ..ProposeOptions::default() };
+        let run = Run::new(world, goals, options).with_faults(&self.faults);
+        let run = match onlooker {
+            Some(onlooker) => run.watched_by(onlooker),
+            None => run,
+        };
+        let (planner, outcome, account) = match by {
+            By::Search => ("symbolic search".to_owned(), run.goals()?, None),
+            By::Sentences => {
+                ("the sentences of the script, with missing steps put in".to_owned(), run.text(&self.say)?, None)
+            }
+            By::Steps { planner, rules, clock } => {
+                let name = planner.name();
+                let (outcome, account) = Climb::new(run, planner, words, rules, clock).run()?;
+                (name, outcome, Some(account))
+            }
         };
         let failed = self.expect.iter().filter_map(|e| unmet(e, &outcome)).collect();
         Ok(PlanReport {
-            planner: planner.to_owned(),
-            scene: world.stage.scene.name.clone(),
+            planner,
+            scene,
             steps: outcome.steps,
             hashes: outcome.hashes,
             goals: outcome.goals,
             refused: outcome.refused.map(|r| (r.code, r.says)),
+            account,
             failed,
         })
     }

@@ -19,7 +19,7 @@ fn film(name: &str) -> (World, Vec<FilmStep>) {
     let (mut world, goals) = script.world(&path, &common::robots(), &mut RobotShelf::default()).unwrap();
     let mut steps = Vec::new();
     let mut sink = |step: FilmStep| steps.push(step);
-    script.run_in(&mut world, &goals, Some(&mut Filming::new(&mut sink))).unwrap();
+    script.run_in(&mut world, &goals, script.own(), Some(&mut Filming::new(&mut sink))).unwrap();
     (world, steps)
 }
 

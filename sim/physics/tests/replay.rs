@@ -61,7 +61,7 @@ fn runs() -> Vec<String> {
         let script = PlanScript::load(&path).unwrap();
         let (mut world, goals) = script.world(&path, &common::robots(), &mut RobotShelf::default()).unwrap();
         let mut hashing = Hashing { name, ..Hashing::default() };
-        assert!(script.run_in(&mut world, &goals, Some(&mut hashing)).unwrap().failed.is_empty());
+        assert!(script.run_in(&mut world, &goals, script.own(), Some(&mut hashing)).unwrap().failed.is_empty());
         lines.extend(hashing.lines);
     }
     lines

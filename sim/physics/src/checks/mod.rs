@@ -64,6 +64,10 @@ pub enum Code {
     Engine,
 }
 
+/// The stages of checks, in their order: a stage is looked at when those before it let a step through.
+pub const STAGES: [&str; 5] =
+    ["words and preconditions", "motion and grasp", "statics", "claimed and drawn end", "course of the task"];
+
 impl Code {
     /// All codes, in the order of the checks.
     pub const ALL: [Self; 25] = [
@@ -126,7 +130,7 @@ impl Code {
         }
     }
 
-    /// The stage it belongs to, 0 to 4.
+    /// The stage it belongs to, an index into [`STAGES`].
     #[must_use]
     pub fn stage(self) -> usize {
         match self {

@@ -168,15 +168,14 @@ impl GroundingFigures {
 /// # Errors
 /// A robot file that cannot be read.
 pub fn grounding(
-    families: &[(Family, u64)],
-    first_seed: u64,
+    families: &[(Family, Range<u64>)],
     per_scene: usize,
     robots: &Path,
 ) -> Result<GroundingFigures, PhysicsError> {
     let mut shelf = RobotShelf::default();
     let mut figures = GroundingFigures::default();
-    for (family, count) in families {
-        for seed in first_seed..first_seed + count {
+    for (family, seeds) in families {
+        for seed in seeds.clone() {
             let world = world_of(&task(*family, seed), robots, &mut shelf)?;
             for (text, meant) in paraphrase::sentences(&world, seed, per_scene) {
                 figures.count(&text, &meant, &ground(&world, &text, &Memory::default()));

@@ -16,7 +16,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checks::{Claim, Code, Course, Step, StepReport, Verdict, check_step};
+use crate::checks::{Claim, Code, Course, STAGES, Step, StepReport, Verdict, check_step};
 use crate::error::PhysicsError;
 use crate::motion::{Motion, ProposeOptions, propose};
 use crate::skill::{Relation, Skill};
@@ -251,6 +251,8 @@ pub struct KindFigures {
     pub planted: usize,
     /// Of those found, with a right code first.
     pub right_code: usize,
+    /// Of those found, how many the checks of each stage found, the first that says no; see [`Code::stage`].
+    pub by_stage: [usize; STAGES.len()],
     /// Plans at 0.8 that passed.
     pub below_passed: usize,
     /// Plans at 0.8.
@@ -323,6 +325,9 @@ fn count(figures: &mut KindFigures, kind: Kind, scale: f64, seed: u64, report: &
         figures.planted += 1;
         figures.found += usize::from(rejected);
         figures.right_code += usize::from(rejected && right);
+        if let Some(code) = report.first_code.filter(|_| rejected) {
+            figures.by_stage[code.stage()] += 1;
+        }
     }
     if !as_wanted && figures.examples.len() < 5 {
         figures.examples.push(format!("seed {seed} at {scale}: {}", report.says));

@@ -20,11 +20,14 @@ use crate::error::PhysicsError;
 use crate::eval::Clock;
 use crate::ground::{Grounding, ground};
 use crate::limits::{MAX_ANSWERS, MAX_REMEDIES};
-use crate::motion::{ProposeOptions, propose};
+use crate::motion::{Motion, ProposeOptions, propose};
 use crate::run::{Outcome, Run};
 use crate::skill::Skill;
 use crate::symbolic::{At, Symbols};
 use crate::world::World;
+
+/// Stages of checks whose rejection another grasp, place or way can mend: motion and grasp, statics.
+const OF_MOTION: std::ops::RangeInclusive<usize> = 1..=2;
 
 /// Which levels of the ladder there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -346,22 +349,37 @@ impl<'a, 'p> Climb<'a, 'p> {
         Ok(cleared)
     }
 
-    /// Judges a step and carries it out if it is accepted.
+    /// Judges a step and carries it out if it is accepted: its first grasp, place and way, and when there is none, or what the
+    /// arm or gravity would do with it is rejected, the full search for them.
     fn judged(&mut self, skill: &Skill) -> Result<bool, PhysicsError> {
         let full = *self.run.options();
         let narrow = ProposeOptions { grasps: 1, places: 1, rrt_nodes: 0, ..full };
-        let mut motion = propose(self.run.world(), skill, &narrow);
-        if motion.stuck.is_some() && self.rules.geometry {
-            let begin = (self.clock)();
-            motion = propose(self.run.world(), skill, &full);
-            let secs = (self.clock)() - begin;
-            let level = self.account.at(Level::Geometry);
-            level.attempts += 1;
-            level.secs += secs;
-            if motion.stuck.is_none() {
-                self.helping.push(Level::Geometry);
+        let motion = propose(self.run.world(), skill, &narrow);
+        if motion.stuck.is_none() || !self.rules.geometry {
+            if self.judged_motion(skill, motion)? {
+                return Ok(true);
             }
+            let code = self.rejected.last().map(|(_, code, _)| *code);
+            if !self.rules.geometry || !code.is_some_and(|code| OF_MOTION.contains(&code.stage())) {
+                return Ok(false);
+            }
+            // The step is not over yet.
+            self.told.pop();
         }
+        let begin = (self.clock)();
+        let motion = propose(self.run.world(), skill, &full);
+        let secs = (self.clock)() - begin;
+        let level = self.account.at(Level::Geometry);
+        level.attempts += 1;
+        level.secs += secs;
+        if motion.stuck.is_none() {
+            self.helping.push(Level::Geometry);
+        }
+        self.judged_motion(skill, motion)
+    }
+
+    /// Judges a motion for a step and carries it out if it is accepted.
+    fn judged_motion(&mut self, skill: &Skill, motion: Motion) -> Result<bool, PhysicsError> {
         let judged = self.run.judge(skill, "", motion)?;
         let accepted = judged.report.verdict != Verdict::Reject;
         let mut picture = None;
