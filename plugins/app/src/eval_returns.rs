@@ -106,7 +106,7 @@ pub fn run(args: &EvalWalksArgs) -> Result<ExitCode> {
 /// Verifier, edits, turns, words and recall.
 fn extras(models: &mut [Box<dyn Imagine>], seeds: &Range<u64>, tier: Tier) -> Result<Extras> {
     let all: Vec<u64> = seeds.clone().collect();
-    // The threshold wants many pairs, so the usual scenes give them in any tier.
+    // The threshold wants many pairs and narration many words, so the usual scenes give them in any tier.
     let pair_seeds = if tier == Tier::Full { all.clone() } else { RETURN_SEEDS.collect() };
     let options = ExtraOptions { seeds: all, pair_seeds };
     let progress = Progress::new((options.seeds.len() + options.pair_seeds.len()) as u64);

@@ -14,12 +14,16 @@ use crate::words::{Bearing, Mention, mentions};
 const LEAST_PATCH: f32 = 0.004;
 /// A larger patch is a wall, share of the view.
 const MOST_PATCH: f32 = 0.4;
+/// How near the border of two thirds of the view a thing may be called by either, thirds.
+const BORDER: f32 = 0.1;
 /// Sightings this near to each other are of one thing, metres.
 const SAME_THING_M: f32 = 1.2;
 /// So many views must name a thing before it is told of where it is out of view.
 pub(crate) const FIRM_SIGHTINGS: usize = 2;
 /// Shades of a paint, as factors: lit, half lit, in the shade.
 const SHADES: [f32; 4] = [1.0, 0.8, 0.62, 0.46];
+/// The mean colour of a patch must be so much nearer to its own name than to any other: the share of that distance.
+const CLEAR: f32 = 0.6;
 /// A pixel farther than this from every shade of every colour has no name, squared levels.
 const FAR2: i32 = 60 * 60 * 3;
 /// Within this angle something is ahead, radians (25 degrees).
@@ -173,15 +177,15 @@ impl Landmarks {
     }
 }
 
-/// Is a mention borne out by the picture? A patch of its colour lies where it is said to be.
+/// Is a mention borne out by the picture? A patch of its colour lies where it is said to be, and not at the border to elsewhere.
 #[must_use]
 pub fn is_grounded(view: &Rgbd, mention: &Mention) -> bool {
-    patch(view, mention).is_some()
+    patch(view, mention, -BORDER).is_some()
 }
 
 /// Where the thing of a mention stands in the world.
 fn found(view: &Rgbd, pose: &Pose, mention: &Mention) -> Option<[f32; 3]> {
-    let patch = patch(view, mention)?;
+    let patch = patch(view, mention, BORDER)?;
     let (w, n) = (view.width, patch.len() as f32);
     let mut depths: Vec<f32> = patch.iter().filter_map(|i| view.depth_m.get(*i).copied()).collect();
     depths.sort_by(f32::total_cmp);
@@ -194,8 +198,9 @@ fn found(view: &Rgbd, pose: &Pose, mention: &Mention) -> Option<[f32; 3]> {
     Some(std::array::from_fn(|k| pose.position_m[k] + forward[k] * depth_m + right[k] * a + up[k] * b))
 }
 
-/// The largest connected patch of the mention's colour whose middle lies where it is said to be: its pixels.
-fn patch(view: &Rgbd, mention: &Mention) -> Option<Vec<usize>> {
+/// The largest connected patch of the mention's colour whose middle lies where it is said to be, or less than `slack` thirds of the
+/// view beside it: its pixels.
+fn patch(view: &Rgbd, mention: &Mention, slack: f32) -> Option<Vec<usize>> {
     let (w, h) = (view.width, view.height);
     if w == 0 || h == 0 || view.rgb.len() != 3 * w * h {
         return None;
@@ -228,9 +233,9 @@ fn patch(view: &Rgbd, mention: &Mention) -> Option<Vec<usize>> {
         let share = pixels.len() as f32 / (w * h) as f32;
         let middle = 3.0 * pixels.iter().map(|i| (i % w) as f32 + 0.5).sum::<f32>() / pixels.len() as f32 / w as f32;
         let there = match mention.bearing {
-            Some(Bearing::Left) => middle < 1.1,
-            Some(Bearing::Ahead) => (0.9..2.1).contains(&middle),
-            Some(Bearing::Right) => middle > 1.9,
+            Some(Bearing::Left) => middle < 1.0 + slack,
+            Some(Bearing::Ahead) => (1.0 - slack..2.0 + slack).contains(&middle),
+            Some(Bearing::Right) => middle > 2.0 - slack,
             None => true,
         };
         let fits = there && (LEAST_PATCH..MOST_PATCH).contains(&share);
@@ -238,7 +243,22 @@ fn patch(view: &Rgbd, mention: &Mention) -> Option<Vec<usize>> {
             best = Some(pixels);
         }
     }
-    best
+    best.filter(|pixels| is_clearly(view, pixels, mention.colour))
+}
+
+/// Is the mean colour of some pixels clearly nearest to one name?
+fn is_clearly(view: &Rgbd, pixels: &[usize], colour: Colour) -> bool {
+    let channel = |k: usize| pixels.iter().map(|i| f32::from(view.rgb[3 * i + k])).sum::<f32>() / pixels.len() as f32;
+    let mean = [channel(0), channel(1), channel(2)];
+    let distance = |colour: Colour| {
+        let shade = |shade: f32| {
+            let part = |(mean, paint): (f32, u8)| (mean - f32::from(paint) * shade).powi(2);
+            mean.into_iter().zip(colour.paint().0).map(part).sum::<f32>().sqrt()
+        };
+        SHADES.into_iter().map(shade).fold(f32::MAX, f32::min)
+    };
+    let own = distance(colour);
+    Colour::ALL.into_iter().filter(|other| *other != colour).all(|other| own <= CLEAR * distance(other))
 }
 
 /// The colour whose paint, in some light, is nearest to a pixel.

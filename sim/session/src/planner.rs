@@ -6,6 +6,7 @@ use rhea_engine::{Cancel, EngineError, Filter, Imagination};
 use rhea_physics::PhysicsError;
 use rhea_physics::plan::{Ask, KeyFrame, Said, StepPlanner};
 use rhea_physics::view::{look, scene_camera};
+use rhea_picture::{Rgbd, Warp};
 use rhea_tokens::plans::{PlanSoFar, answer_ids, full_stop};
 use rhea_tokens::{Grid, TokensError};
 
@@ -62,9 +63,23 @@ impl ModelPlanner {
         prompt.extend(full_stop(text)?);
         let how = (Filter::GREEDY, PASSES, self.seed);
         let (codes, _) = self.model.revise_picture(&prompt, &before, how, &Cancel::default())?;
-        let picture = self.model.picture(&codes, None)?;
+        let kept: Vec<bool> = codes.iter().zip(&before).map(|(code, before)| code == before).collect();
+        let picture = self.model.picture(&codes, Some(&kept_of(&view, &kept, (rows, cols))))?;
         Ok(KeyFrame { picture, tokens: codes.len() })
     }
+}
+
+/// What is known of the view behind a step: the present view where the model left its cells as they are.
+fn kept_of(view: &Rgbd, kept: &[bool], (rows, cols): (usize, usize)) -> Warp {
+    let (w, h) = (view.width, view.height);
+    let mut warp = Warp::empty(w, h);
+    for i in (0..w * h).filter(|i| kept[i / w * rows / h * cols + i % w * cols / w]) {
+        warp.valid[i] = true;
+        (warp.magnification[i], warp.source[i]) = (1.0, 0);
+        warp.view.rgb[3 * i..3 * i + 3].copy_from_slice(&view.rgb[3 * i..3 * i + 3]);
+        warp.view.depth_m[i] = view.depth_m[i];
+    }
+    warp
 }
 
 fn failed(error: EngineError) -> PhysicsError {

@@ -70,9 +70,9 @@ impl PinningFigures {
 
 /// What is measured besides returns.
 pub struct ExtraOptions {
-    /// Scenes of the edit walks, of the turns and of the narrations.
+    /// Scenes of the edit walks, of the turns and of what ghosting costs.
     pub seeds: Vec<u64>,
-    /// Scenes of the pairs.
+    /// Scenes of the pairs and of the narrations, which want many.
     pub pair_seeds: Vec<u64>,
 }
 
@@ -105,15 +105,18 @@ pub fn evaluate_extras(
     let done = AtomicU64::new(0);
     let count = || on_scene(done.fetch_add(1, Ordering::Relaxed) + 1);
     let pairs = spread(models, options.pair_seeds.len(), &|model, index| {
-        let pairs: Vec<Pair> = pairs_of(model, options.pair_seeds[index])?.iter().map(PairViews::compare).collect();
+        let seed = options.pair_seeds[index];
+        let pairs: Vec<Pair> = pairs_of(model, seed)?.iter().map(PairViews::compare).collect();
+        let told = narration(model, seed)?;
         count();
-        Ok(pairs)
+        Ok((pairs, told))
     })?;
+    let (pairs, told): (Vec<Vec<Pair>>, Vec<Told>) = pairs.into_iter().unzip();
     let scenes = spread(models, options.seeds.len(), &|model, index| {
         let seed = options.seeds[index];
-        let told = (edit_walk(model, seed)?, pinning(model, seed)?, narration(model, seed)?, ghosting(model, seed)?);
+        let measured = (edit_walk(model, seed)?, pinning(model, seed)?, ghosting(model, seed)?);
         count();
-        Ok(told)
+        Ok(measured)
     })?;
     let mut extras = Extras {
         verifier: judge(&pairs.concat()),
@@ -123,18 +126,18 @@ pub fn evaluate_extras(
         narration: Told::default(),
         recall_ms_10k: models.first().map_or(f64::NAN, |model| recall_ms(RETURN_SEEDS.start, model.side_px())),
     };
-    for (edit, pinning, words, _) in &scenes {
+    told.iter().for_each(|words| extras.narration.add(words));
+    for (edit, pinning, _) in &scenes {
         extras.edit.restored += edit.restored;
         extras.edit.edits += edit.edits;
         extras.pinning.cells += pinning.cells;
         extras.pinning.decoded += pinning.decoded;
-        extras.narration.add(words);
     }
-    let mean = |of: fn(&PinningFigures) -> f64| mean_of(&scenes.iter().map(|(_, p, ..)| of(p)).collect::<Vec<_>>());
+    let mean = |of: fn(&PinningFigures) -> f64| mean_of(&scenes.iter().map(|(_, p, _)| of(p)).collect::<Vec<_>>());
     extras.pinning.pinned_psnr = mean(|p| p.pinned_psnr);
     extras.pinning.decoded_psnr = mean(|p| p.decoded_psnr);
     let mean = |of: fn(&GhostingFigures) -> f64| {
-        mean_of(&scenes.iter().filter_map(|s| s.3.as_ref().map(of)).collect::<Vec<_>>())
+        mean_of(&scenes.iter().filter_map(|s| s.2.as_ref().map(of)).collect::<Vec<_>>())
     };
     extras.ghosting = GhostingFigures { with_memory: mean(|g| g.with_memory), without: mean(|g| g.without) };
     Ok(extras)
