@@ -163,6 +163,17 @@ impl Warp {
         }
     }
 
+    /// Takes a pixel as it is in an earlier view from the same camera.
+    ///
+    /// # Panics
+    /// When one of them has no such pixel.
+    pub fn keep(&mut self, pixel: usize, view: &Rgbd) {
+        self.valid[pixel] = true;
+        (self.magnification[pixel], self.source[pixel]) = (1.0, 0);
+        self.view.rgb[3 * pixel..3 * pixel + 3].copy_from_slice(&view.rgb[3 * pixel..3 * pixel + 3]);
+        self.view.depth_m[pixel] = view.depth_m[pixel];
+    }
+
     /// Share of valid pixels, 0 to 1.
     #[must_use]
     pub fn coverage(&self) -> f32 {

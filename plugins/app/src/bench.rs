@@ -61,6 +61,8 @@ struct Numbers {
     narration_ms_median: f64,
     /// Such a time that only one in twenty exceeds, milliseconds.
     narration_ms_p95: f64,
+    /// Median time of a fork of the world at the end, milliseconds.
+    fork_ms: f64,
     /// Median time to a view around step 20 over that of the first four steps.
     step_20_over_step_2: Option<f64>,
     /// The model folder's name.
@@ -117,6 +119,7 @@ pub fn run(args: &BenchExploreArgs) -> Result<ExitCode> {
     progress.finish();
     numbers.picture_ms_median = picture_ms(&session, &mut model)?;
     session.finish()?;
+    numbers.fork_ms = fork_ms(&session);
     numbers.stored_views_mb = session.memory().bytes() as f64 / 1e6;
     numbers.take_memory(&memory);
     numbers.take_times(&reports);
@@ -159,6 +162,19 @@ fn picture_ms(session: &ExploreSession, model: &mut Imagination) -> Result<f64> 
         millis.push(began.elapsed().as_secs_f64() * 1e3);
     }
     Ok(share_below(&mut millis, 0.5))
+}
+
+/// The median time of a fork of the walk's world, milliseconds.
+fn fork_ms(session: &ExploreSession) -> f64 {
+    const TIMES: usize = 21;
+    let fork = |_| {
+        let began = Instant::now();
+        let fork = std::hint::black_box(session.memory().clone());
+        let millis = began.elapsed().as_secs_f64() * 1e3;
+        drop(fork);
+        millis
+    };
+    share_below(&mut (0..TIMES).map(fork).collect::<Vec<_>>(), 0.5)
 }
 
 /// The value that a share of all values does not exceed; 0 when there is none.
@@ -236,6 +252,8 @@ fn print_table(numbers: &Numbers) {
         say!("grown between them by          {:.1} MB; the views stored there take {stored:.1} MB", late - early);
     }
     say!("stored views at the end        {:.1} MB", numbers.stored_views_mb);
+    let share = 100.0 * numbers.fork_ms / numbers.view_ms_median;
+    say!("a fork of the world            {:.2} ms, {share:.2} % of a view", numbers.fork_ms);
 }
 
 fn write_json(numbers: &Numbers, path: &Path) -> Result<()> {

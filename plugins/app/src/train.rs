@@ -85,6 +85,9 @@ pub struct VisionArgs {
     /// Train the decoder only; the codes stay as they are, and the world model with them.
     #[arg(long, requires = "start")]
     pub freeze_encoder: bool,
+    /// Robot tasks that some of the pictures show, with seeds from --first-seed on.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=100_000))]
+    pub tables: u64,
 }
 
 /// `rhea train world`.
@@ -189,7 +192,9 @@ pub fn run(stage: &TrainStage) -> Result<ExitCode> {
             say!("{} text entries in {}", merges, stage.model.join("tokenizer.json").display());
         }
         TrainStage::Vision(args) => {
-            stages::vision(&args.common.stage(), args.freeze_encoder, args.common.start.as_deref(), &on_scene)
+            let robots = if args.tables > 0 { Some(place::shipped(ROBOTS)?) } else { None };
+            let tables = robots.as_deref().map(|robots| (args.tables, robots));
+            stages::vision(&args.common.stage(), args.freeze_encoder, tables, args.common.start.as_deref(), &on_scene)
                 .hint(hint)?;
         }
         TrainStage::World(args) => {

@@ -12,6 +12,7 @@ pub mod own;
 pub mod pictures;
 pub mod plans;
 pub mod stages;
+mod tables;
 pub mod text;
 pub mod worlds;
 

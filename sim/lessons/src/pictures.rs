@@ -12,6 +12,7 @@ use rhea_scene::{Camera, Pose};
 use rhea_train::vision::{MemoryExample, ViewKey, VisionExample, VisionSource};
 
 use crate::frames::{FrameStore, SIDE_PX, VIEWS};
+use crate::tables::Tables;
 
 /// Scenes that are drawn from at a time, so that the model's own views of them are at hand.
 const WINDOW: u64 = 64;
@@ -20,6 +21,15 @@ const WINDOW_STEPS: u64 = 5;
 const WINDOW_MOVES: u64 = 4;
 /// The model's own views that are kept, about 115 KB each.
 const KEPT: usize = 1600;
+
+/// Share of the lessons that show robot tasks, where there are some.
+const TABLES: f64 = 0.12;
+/// Share of memories from many views of the scene in any order, so that misplaced pixels are met often.
+const FAR: f64 = 0.6;
+/// Memory that knows less than this share of a view is no memory.
+const LEAST_KNOWN: f32 = 0.05;
+/// The key of a picture that is no view of a scene.
+const NO_VIEW: ViewKey = ViewKey { scene: u32::MAX, view: 0 };
 
 #[derive(Default)]
 struct Own {
@@ -31,20 +41,21 @@ struct Own {
 pub struct PictureLessons<'a> {
     frames: &'a FrameStore,
     held_out: &'a FrameStore,
+    tables: Option<Tables>,
     seed: u64,
     own: Mutex<Own>,
 }
 
 impl<'a> PictureLessons<'a> {
-    /// Lessons from two caches; `held_out` is only looked at for figures.
+    /// Lessons from two caches, and a few of robot tasks where there are some; `held_out` is only looked at for figures.
     #[must_use]
-    pub fn new(frames: &'a FrameStore, held_out: &'a FrameStore, seed: u64) -> Self {
-        Self { frames, held_out, seed, own: Mutex::default() }
+    pub(crate) fn new(frames: &'a FrameStore, held_out: &'a FrameStore, tables: Option<Tables>, seed: u64) -> Self {
+        Self { frames, held_out, tables, seed, own: Mutex::default() }
     }
 
     /// The other views that serve as memory of one, from the model's own drawings where they exist.
     fn sources(&self, scene: usize, view: usize, rng: &mut ChaCha8Rng) -> Result<Vec<(Rgbd, Pose)>, String> {
-        let count = if rng.random_bool(0.3) { rng.random_range(4..8) } else { rng.random_range(1..4) };
+        let count = if rng.random_bool(FAR) { rng.random_range(4..8) } else { rng.random_range(1..4) };
         let mut sources = Vec::new();
         for other in sample(rng, VIEWS - 1, count) {
             let other = if other >= view { other + 1 } else { other };
@@ -87,13 +98,19 @@ impl VisionSource for PictureLessons<'_> {
         let window = (step / WINDOW_STEPS).wrapping_mul(WINDOW_MOVES);
         (0..n)
             .map(|_| {
+                let table = self.tables.as_ref().filter(|_| rng.random_bool(TABLES));
+                if let Some((picture, known)) = table.and_then(|tables| tables.lesson(&mut rng)) {
+                    let memory = known.filter(|warp| memory && warp.coverage() > LEAST_KNOWN);
+                    let memory = memory.map(|warp| MemoryExample { filled: warp.filled(), warp });
+                    return Ok(VisionExample { key: NO_VIEW, picture, memory });
+                }
                 let scene = (window.wrapping_add(rng.random_range(0..WINDOW.min(scenes))) % scenes) as usize;
                 let view = rng.random_range(0..VIEWS);
                 let picture = self.frames.view(scene, view).map_err(|e| e.to_string())?.rgbd;
                 let memory = if memory {
                     let sources = self.sources(scene, view, &mut rng)?;
                     let memory = remembered(&sources, &self.frames.poses(scene)[view]);
-                    (memory.warp.coverage() > 0.05).then_some(memory)
+                    (memory.warp.coverage() > LEAST_KNOWN).then_some(memory)
                 } else {
                     None
                 };
@@ -104,6 +121,9 @@ impl VisionSource for PictureLessons<'_> {
 
     fn keep(&self, key: ViewKey, view: Rgbd) {
         let Ok(mut own) = self.own.lock() else { return };
+        if key == NO_VIEW {
+            return;
+        }
         if own.views.insert(key, view).is_none() {
             own.order.push_back(key);
         }
@@ -124,7 +144,7 @@ impl VisionSource for PictureLessons<'_> {
                 let source = self.held_out.view(scene, before).map_err(|e| e.to_string())?.rgbd;
                 let memory =
                     remembered(&[(source, self.held_out.poses(scene)[before])], &self.held_out.poses(scene)[view]);
-                let memory = (memory.warp.coverage() > 0.05).then_some(memory);
+                let memory = (memory.warp.coverage() > LEAST_KNOWN).then_some(memory);
                 Ok(VisionExample { key: ViewKey { scene: scene as u32, view: view as u32 }, picture, memory })
             })
             .collect()

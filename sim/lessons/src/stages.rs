@@ -20,6 +20,7 @@ use crate::frames::{FrameStore, HELD_OUT_SEEDS};
 use crate::own::OwnViews;
 use crate::pictures::PictureLessons;
 use crate::plans::{PlanLessons, episodes};
+use crate::tables::Tables;
 use crate::text::corpus;
 use crate::worlds::{NEXT_TOKEN_SHARE, WorldFrames, WorldLessons};
 
@@ -75,17 +76,20 @@ pub fn frames(stage: &Stage, on_scene: &(dyn Fn(usize) + Sync)) -> Result<(Frame
     Ok((training, held_out))
 }
 
-/// Trains the vision tokenizer; goes on from a checkpoint.
+/// Trains the vision tokenizer; goes on from a checkpoint. With `tables`, a number and the folder of the robots, some pictures are of
+/// so many robot tasks, with seeds from those of the scenes on.
 ///
 /// # Errors
 /// When data or files fail, or training diverges.
 pub fn vision(
     stage: &Stage,
     freeze_encoder: bool,
+    tables: Option<(u64, &Path)>,
     start: Option<&Path>,
     on_scene: &(dyn Fn(usize) + Sync),
 ) -> Result<(), LessonError> {
     let (training, held_out) = frames(stage, on_scene)?;
+    let tables = tables.map(|(count, robots)| Tables::carried_out(stage.first_seed, count, robots)).transpose()?;
     let run = VisionRun {
         config: VisionConfig::nano(),
         steps: stage.steps,
@@ -99,7 +103,7 @@ pub fn vision(
         start: start.map(Path::to_owned),
         stop_after_secs: stage.stop_after_secs,
     };
-    Ok(train_vision(&run, &PictureLessons::new(&training, &held_out, stage.seed))?)
+    Ok(train_vision(&run, &PictureLessons::new(&training, &held_out, tables, stage.seed))?)
 }
 
 /// Learns the text vocabulary and writes `tokenizer.json` into the model folder.

@@ -29,13 +29,14 @@ const FNV: (u64, u64) = (0xcbf2_9ce4_8422_2325, 0x0000_0100_0000_01b3);
 ///
 /// Views are added at the end and, for undo, removed from the end; a stored picture is never changed. What can change is where a
 /// view is believed to stand (closing a loop), and whether it is recalled (pinning, forgetting, edits).
-#[allow(clippy::vec_box, reason = "a list of large values holds up to twice of what is in it; one of boxes does not")]
+///
+/// A copy shares pictures and coarse copies, so that a fork of a world costs next to nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     views: Vec<View>,
     nodes: Vec<Node>,
-    /// One per view: a coarse copy of its depth, for [`Memory::recall`]. Boxed, so that the list has little to grow by.
-    clouds: Vec<Box<Cloud>>,
+    /// One per view: a coarse copy of its depth, for [`Memory::recall`].
+    clouds: Vec<Arc<Cloud>>,
     overview: Overview,
     edges: Vec<Edge>,
     edits: Vec<Edit>,
@@ -76,7 +77,7 @@ impl Memory {
     /// Adds a view with its finished node, as from a file.
     pub(crate) fn push(&mut self, view: View, node: Node) {
         self.places.entry(node.place).or_default().push(self.views.len() as u32);
-        self.clouds.push(Box::new(Cloud::of(&view.rgbd)));
+        self.clouds.push(Arc::new(Cloud::of(&view.rgbd)));
         self.overview.push(Coarse::of(&view.rgbd, &lens_of(&view.rgbd), &view.pose));
         self.nodes.push(node);
         self.views.push(view);
@@ -367,7 +368,7 @@ impl Memory {
             + self.holes.values().map(|hole| hole.len()).sum::<usize>()
     }
 
-    pub(crate) fn clouds(&self) -> &[Box<Cloud>] {
+    pub(crate) fn clouds(&self) -> &[Arc<Cloud>] {
         &self.clouds
     }
 

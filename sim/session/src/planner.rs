@@ -73,12 +73,7 @@ impl ModelPlanner {
 fn kept_of(view: &Rgbd, kept: &[bool], (rows, cols): (usize, usize)) -> Warp {
     let (w, h) = (view.width, view.height);
     let mut warp = Warp::empty(w, h);
-    for i in (0..w * h).filter(|i| kept[i / w * rows / h * cols + i % w * cols / w]) {
-        warp.valid[i] = true;
-        (warp.magnification[i], warp.source[i]) = (1.0, 0);
-        warp.view.rgb[3 * i..3 * i + 3].copy_from_slice(&view.rgb[3 * i..3 * i + 3]);
-        warp.view.depth_m[i] = view.depth_m[i];
-    }
+    (0..w * h).filter(|i| kept[i / w * rows / h * cols + i % w * cols / w]).for_each(|i| warp.keep(i, view));
     warp
 }
 

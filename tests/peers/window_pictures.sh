@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Drives the real windows from outside, with a keyboard that is not there, and takes the pictures of the guide:
+#
+#     tests/peers/window_pictures.sh [FOLDER] [RHEA]
+#
+# FOLDER (default: plugins/docs/guide/src/pictures) gets one picture a stage; RHEA is the program (default: what cargo builds).
+# Wants Xvfb, xdotool and ImageMagick: `apt-get install -y xvfb xdotool imagemagick`. Fails when a stage leaves no trace of itself.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+folder="${1:-plugins/docs/guide/src/pictures}"
+rhea="${2:-}"
+if [ -z "$rhea" ]; then
+    cargo build --release --quiet
+    rhea="${CARGO_TARGET_DIR:-target}/release/rhea"
+fi
+mkdir -p "$folder"
+work="$(mktemp -d)"
+for n in $(seq 90 120); do [ -e "/tmp/.X$n-lock" ] || { export DISPLAY=":$n"; break; }; done
+Xvfb "$DISPLAY" -screen 0 1280x800x24 2> /dev/null &
+screen=$!
+trap 'kill "$screen" 2> /dev/null; rm -rf "$work"' EXIT
+
+# Waits for a window, up to half a minute, and gives it the keyboard.
+window() {
+    for _ in $(seq 60); do
+        sleep 0.5
+        if xdotool search --name Rhea windowfocus 2> /dev/null; then return; fi
+    done
+    echo "no window came up: $(tail -n 3 "$work/log")" >&2
+    exit 1
+}
+keys() { for key in "$@"; do xdotool key "$key"; sleep 0.7; done; }
+shot() { import -window root -colors 200 "$folder/$1.png"; }
+
+# A walk: moves, the map, what comes from which step, help, the walker by itself.
+"$rhea" explore --out "$work/walk" > "$work/log" 2>&1 &
+window
+sleep 8
+shot start
+keys e e w w q q q w e e
+sleep 2
+shot walk
+keys o
+sleep 1
+shot origins
+keys o F1
+sleep 1
+shot help
+keys Escape t
+xdotool type --delay 30 "go back to step 2"
+sleep 1
+shot words
+keys Return
+sleep 2
+keys g
+sleep 8
+keys g
+sleep 2
+shot roam
+keys ctrl+q
+wait %2
+[ -s "$work/walk/walk.mcap" ] && [ -s "$work/walk/walk.world" ] || { echo "the walk left no recording" >&2; exit 1; }
+"$rhea" export "$work/walk/walk.mcap" --to gif --out "$folder/walk.gif" > /dev/null
+
+# A plan: the model plans, a planted fault is rejected, the step is proposed again and carried out.
+"$rhea" plan scenes/tasks/fault_too_fast.ron --watch > "$work/log" 2>&1 &
+window
+sleep 14
+shot plan
+keys q
+wait %3
+grep -q "all expectations came true" "$work/log" || { echo "the plan did not come true" >&2; exit 1; }
+ls -la "$folder"
