@@ -16,7 +16,7 @@ fi
 mkdir -p "$folder"
 work="$(mktemp -d)"
 for n in $(seq 90 120); do [ -e "/tmp/.X$n-lock" ] || { export DISPLAY=":$n"; break; }; done
-Xvfb "$DISPLAY" -screen 0 1280x800x24 2> /dev/null &
+Xvfb "$DISPLAY" -screen 0 1280x900x24 2> /dev/null &
 screen=$!
 trap 'kill "$screen" 2> /dev/null; rm -rf "$work"' EXIT
 
@@ -62,12 +62,24 @@ wait %2
 [ -s "$work/walk/walk.mcap" ] && [ -s "$work/walk/walk.world" ] || { echo "the walk left no recording" >&2; exit 1; }
 "$rhea" export "$work/walk/walk.mcap" --to gif --out "$folder/walk.gif" > /dev/null
 
+# The recording: failed checks, words, labels, a branch, and exports of it.
+"$rhea" review "$work/walk/walk.mcap" > "$work/log" 2>&1 &
+window
+sleep 3
+keys Home Right Right Right bracketleft shift+Right bracketright a b
+shot review
+keys q
+wait %3
+for left in walk.labels.ron walk-record*.world; do
+    compgen -G "$work/walk/$left" > /dev/null || { echo "the review left no $left" >&2; exit 1; }
+done
+
 # A plan: the model plans, a planted fault is rejected, the step is proposed again and carried out.
 "$rhea" plan scenes/tasks/fault_too_fast.ron --watch > "$work/log" 2>&1 &
 window
 sleep 14
 shot plan
 keys q
-wait %3
+wait %4
 grep -q "all expectations came true" "$work/log" || { echo "the plan did not come true" >&2; exit 1; }
 ls -la "$folder"

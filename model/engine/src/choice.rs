@@ -174,7 +174,7 @@ mod tests {
     fn it_is_always_the_best_of_all_answers_scored_one_by_one() {
         for seed in 0..40 {
             let mut answers: Vec<Vec<u32>> = Vec::new();
-            let mut state = seed;
+            let mut state: u64 = seed;
             for _ in 0..30 {
                 let mut answer = Vec::new();
                 for _ in 0..2 + state % 4 {

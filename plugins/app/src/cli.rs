@@ -55,7 +55,7 @@ pub enum Job {
         standard output), or the script could not be run (`error: ...` on standard error); 2 the command line is wrong."
     )]
     Plan(PlanArgs),
-    /// Look into a recorded walk.
+    /// Look into a recorded walk: in a window, or as text, pictures, labels, a world to go on from.
     Review(ReviewArgs),
     /// Measure speed and memory on this machine, on two of its cores.
     Bench(BenchArgs),
@@ -245,20 +245,34 @@ pub enum ModelsWhat {
 
 /// `rhea review`.
 #[derive(Clone, Debug, Args)]
-#[command(group = clap::ArgGroup::new("view").required(true).multiple(true))]
 pub struct ReviewArgs {
-    /// A replay, written by `rhea explore`.
+    /// A replay, written by `rhea explore`, finished or not.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// Another replay to show beside it, beginning where the two part.
+    #[arg(value_name = "OTHER")]
+    pub beside: Option<PathBuf>,
     /// Print every record: command, pose, recall, narration.
-    #[arg(long, group = "view")]
+    #[arg(long)]
     pub list: bool,
     /// Write every view as PNG to a folder.
-    #[arg(long, value_name = "DIR", group = "view")]
+    #[arg(long, value_name = "DIR")]
     pub frames: Option<PathBuf>,
     /// Write all views on one contact sheet.
-    #[arg(long, value_name = "FILE.png", group = "view")]
+    #[arg(long, value_name = "FILE.png")]
     pub sheet: Option<PathBuf>,
+    /// Write what people said about its steps as JSON.
+    #[arg(long, value_name = "FILE.json")]
+    pub labels: Option<PathBuf>,
+    /// Say where it parts from OTHER; the exit code is 1 when it does.
+    #[arg(long, requires = "beside")]
+    pub diff: bool,
+    /// Save the world as it was at a record (0 is the start), to go on from.
+    #[arg(long, value_name = "RECORD")]
+    pub branch: Option<usize>,
+    /// Where the branch goes [default: beside the replay].
+    #[arg(long, value_name = "FILE.world", requires = "branch")]
+    pub out: Option<PathBuf>,
 }
 
 /// `rhea bench`.
@@ -363,7 +377,10 @@ mod tests {
         assert!(Cli::try_parse_from(["rhea", "explore", "--adopt"]).is_err(), "there is nothing to adopt");
         assert!(Cli::try_parse_from(["rhea", "world", "fork", "a.world", "--step", "3", "--out", "b.world"]).is_ok());
         assert!(Cli::try_parse_from(["rhea", "world", "fork", "a.world", "--out", "b.world"]).is_err());
-        assert!(Cli::try_parse_from(["rhea", "review", "walk.mcap"]).is_err(), "review must be told what to show");
+        assert!(
+            Cli::try_parse_from(["rhea", "review", "walk.mcap", "--diff"]).is_err(),
+            "there is nothing to part from"
+        );
         assert!(Cli::try_parse_from(["rhea", "review", "walk.mcap", "--list", "--frames", "f"]).is_ok());
         let imagine = ["rhea", "imagine", "--task", "t2i", "--prompt", "a fox"];
         assert!(Cli::try_parse_from(imagine).is_ok());

@@ -1,34 +1,106 @@
-//! `rhea review`: what a recorded walk holds, as text, pictures or one sheet.
+//! `rhea review`: what a recorded walk holds, in a window, as text, pictures or one sheet.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use rhea_session::replay::{self, ReplayReader};
+use rhea_explore::display;
+use rhea_review::{Reviewed, branch_path, run_window};
+use rhea_session::replay::{self, Replay, ReplayReader};
+use rhea_session::review::{Labels, first_difference};
 
 use crate::cli::ReviewArgs;
-use crate::fault::WithHint as _;
+use crate::fault::{Fault, WithHint as _};
 use crate::say::say;
 
 const FILE_HINT: &str =
     "Replays are written by `rhea explore`; they end in .mcap and lie in the output folder of the walk.";
 const WRITE_HINT: &str = "Choose a place that you may write to.";
 
-/// Does what the arguments say, in the order list, frames, sheet.
+/// Does what the arguments say; opens the window when they say nothing.
 ///
 /// # Errors
-/// When the file is no replay, or something cannot be written.
+/// When the file is no replay, something cannot be written, or nothing was asked for and there can be no window.
 pub fn run(args: &ReviewArgs) -> Result<ExitCode> {
     let replay = ReplayReader::open(&args.file).hint(FILE_HINT)?;
+    let beside = args.beside.as_deref().map(ReplayReader::open).transpose().hint(FILE_HINT)?;
+    let mut asked = false;
     if args.list {
+        asked = true;
         say!("{}", replay::list(&replay).trim_end());
     }
     if let Some(folder) = &args.frames {
+        asked = true;
         let count = replay::frames(&replay, folder).hint(WRITE_HINT)?;
         say!("{count} views in {}", folder.display());
     }
     if let Some(file) = &args.sheet {
+        asked = true;
         replay::sheet(&replay, file).hint(WRITE_HINT)?;
         say!("contact sheet: {}", file.display());
     }
+    if let Some(file) = &args.labels {
+        asked = true;
+        write_labels(&replay, file)?;
+    }
+    if let Some(record) = args.branch {
+        asked = true;
+        let out = args.out.clone().unwrap_or_else(|| branch_path(&args.file, record));
+        branch(&args.file, record, &out)
+            .map_err(|what| Fault::new(what, "`rhea review FILE --list` has its records."))?;
+        say!("the world at record {record}: {}", out.display());
+    }
+    let parted = beside.as_ref().and_then(|other| first_difference(&replay, other));
+    if args.diff {
+        return Ok(match &parted {
+            Some(parted) => {
+                say!("they part at record {}: {}", parted.record, parted.what);
+                ExitCode::FAILURE
+            }
+            None => {
+                say!("no record differs");
+                ExitCode::SUCCESS
+            }
+        });
+    }
+    if !asked {
+        let labels = Labels::beside(&replay).hint("Labels lie beside their recording.")?;
+        let file = args.file.clone();
+        let branch = Box::new(move |record: usize| -> Result<PathBuf, String> {
+            let out = branch_path(&file, record);
+            branch(&file, record, &out)?;
+            Ok(out)
+        });
+        let reviewed = Reviewed { replay, labels, beside: beside.map(|other| (other, parted)), branch };
+        display::check().and_then(|()| run_window(reviewed)).map_err(|why| {
+            Fault::new(format!("no window: {why}"), "Without one there are --list, --sheet FILE.png and --frames DIR.")
+        })?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Saves the world of a recording as it was at a record.
+fn branch(file: &Path, record: usize, out: &Path) -> Result<(), String> {
+    if out.exists() {
+        return Err(format!("{} is there already", out.display()));
+    }
+    let mut replay = ReplayReader::open(file).map_err(|error| error.to_string())?;
+    if record >= replay.steps.len() {
+        return Err(format!(
+            "{} has records 0 to {}, not {record}",
+            file.display(),
+            replay.steps.len().saturating_sub(1)
+        ));
+    }
+    replay.steps.truncate(record + 1);
+    let world = replay::world_of(&replay, None).map_err(|error| error.to_string())?;
+    world.save(out).map(drop).map_err(|error| error.to_string())
+}
+
+fn write_labels(replay: &Replay, file: &Path) -> Result<()> {
+    let labels = Labels::beside(replay).hint("Labels lie beside their recording.")?;
+    let text = serde_json::to_string_pretty(&labels).hint("This is a fault in Rhea.")? + "\n";
+    std::fs::write(file, text).hint(WRITE_HINT)?;
+    say!("{} labels: {}", labels.labels.len(), file.display());
+    Ok(())
 }

@@ -25,6 +25,7 @@ mod options;
 mod planner;
 mod recorder;
 pub mod replay;
+pub mod review;
 mod script;
 mod start;
 mod wander;
