@@ -25,7 +25,7 @@ const KEPT: usize = 1600;
 /// Share of the lessons that show robot tasks, where there are some.
 const TABLES: f64 = 0.12;
 /// Share of memories from many views of the scene in any order, so that misplaced pixels are met often.
-const FAR: f64 = 0.6;
+const FAR: f64 = 0.3;
 /// Memory that knows less than this share of a view is no memory.
 const LEAST_KNOWN: f32 = 0.05;
 /// The key of a picture that is no view of a scene.

@@ -8,7 +8,6 @@
 //!
 //! Invariant: what was acknowledged can be read back, byte for byte, after any crash.
 
-mod bytes;
 mod channel;
 mod error;
 mod message;
@@ -17,6 +16,7 @@ mod reader;
 mod recording;
 mod remember;
 mod review;
+mod state;
 mod storage;
 mod writer;
 

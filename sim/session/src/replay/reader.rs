@@ -17,11 +17,11 @@ use mcap::records::op;
 use serde::Deserialize;
 
 use super::ReplayError;
-use super::bytes::{Crc32, Fnv};
 use super::channel::Channel;
 use super::message::{Acknowledgement, CommandNote, FORMAT_VERSION, Header, NarrationNote, PROFILE, PoseNote};
 use super::parse::{self, Cursor, MAGIC, RECORD_HEAD_BYTES};
 use super::recording::{Replay, Span, StepRecord, Torn};
+use super::state::Fnv;
 use crate::limits::{MAX_FILE_HEADER_BYTES, MAX_RECORD_BYTES, MAX_REPLAY_STEPS};
 
 /// Records that are passed over are read in pieces of this size.
@@ -73,7 +73,7 @@ struct Scan {
     steps: Vec<StepRecord>,
     buffer: Vec<u8>,
     /// Over all bytes read so far: the checksum of MCAP's data section.
-    crc: Crc32,
+    crc: crc32fast::Hasher,
 }
 
 /// Why a scan stops before the end of the file.
@@ -108,7 +108,7 @@ impl Scan {
             state: Fnv::default(),
             steps: Vec::new(),
             buffer: Vec::new(),
-            crc: Crc32::default(),
+            crc: crc32fast::Hasher::new(),
         })
     }
 
@@ -138,7 +138,7 @@ impl Scan {
             if left < RECORD_HEAD_BYTES {
                 return Err(Stop::Torn(format!("{left} bytes are less than a record")));
             }
-            let data_section = self.crc;
+            let data_section = self.crc.clone();
             let (opcode, length) = self.record_head()?;
             if length > left - RECORD_HEAD_BYTES {
                 let left = left - RECORD_HEAD_BYTES;
@@ -161,7 +161,7 @@ impl Scan {
         }
         let mut magic = [0; MAGIC.len()];
         self.source.read_exact(&mut magic)?;
-        self.crc = self.crc.after(&magic);
+        self.crc.update(&magic);
         if magic != *MAGIC {
             return Err(Stop::Refused(self.foreign("it does not begin like an MCAP file".to_owned())));
         }
@@ -183,7 +183,7 @@ impl Scan {
     fn record_head(&mut self) -> Result<(u8, u64), Stop> {
         let mut head = [0; RECORD_HEAD_BYTES as usize];
         self.source.read_exact(&mut head)?;
-        self.crc = self.crc.after(&head);
+        self.crc.update(&head);
         let mut cursor = Cursor::new(&head);
         cursor.u8().zip(cursor.u64()).ok_or_else(|| Stop::Torn("a record head is damaged".to_owned()))
     }
@@ -193,7 +193,7 @@ impl Scan {
         self.buffer.clear();
         self.buffer.resize(length, 0);
         self.source.read_exact(&mut self.buffer)?;
-        self.crc = self.crc.after(&self.buffer);
+        self.crc.update(&self.buffer);
         Ok(())
     }
 
@@ -208,10 +208,10 @@ impl Scan {
     }
 
     /// The end of the data section; `data_section` is the checksum over everything before it.
-    fn data_end(&mut self, length: u64, data_section: Crc32) -> Result<(), Stop> {
+    fn data_end(&mut self, length: u64, data_section: crc32fast::Hasher) -> Result<(), Stop> {
         self.fill(length.min(SKIP_BYTES))?;
         match Cursor::new(&self.buffer).u32() {
-            Some(crc) if crc == data_section.value() => Ok(()),
+            Some(crc) if crc == data_section.finalize() => Ok(()),
             _ => Err(Stop::Torn(
                 "the checksum over the whole file is wrong; a step at the end may be missing".to_owned(),
             )),

@@ -9,7 +9,6 @@ use rhea_picture::Rgbd;
 use rhea_scene::Pose;
 
 use super::ReplayError;
-use super::bytes::base64_decode;
 use super::message::{CheckNote, Codes, CompressedImage, Header, NarrationNote, RecallNote, RecordKind, Timings};
 use super::reader::ReplaySource;
 
@@ -154,7 +153,7 @@ impl Replay {
         if image.format != "png" {
             return Err(damaged(format!("picture format {:?}; allowed is \"png\"", image.format)));
         }
-        base64_decode(&image.data).ok_or_else(|| damaged("the picture is not base64".to_owned()))
+        base64::decode(image.data.as_bytes()).map_err(|error| damaged(format!("the picture is not base64: {error}")))
     }
 
     fn payload(&self, span: Span) -> Result<Vec<u8>, ReplayError> {

@@ -17,12 +17,12 @@ use rhea_scene::Pose;
 use serde::Serialize;
 
 use super::ReplayError;
-use super::bytes::{Fnv, base64_encode};
 use super::channel::Channel;
 use super::message::{
     Acknowledgement, CheckNote, Codes, CommandNote, CompressedImage, Header, NarrationNote, PROFILE, RecallNote,
     RecordKind, Timings, WalkTime,
 };
+use super::state::Fnv;
 use super::storage::Storage;
 use crate::limits::MAX_PENDING_BYTES;
 
@@ -249,7 +249,7 @@ impl<S: Storage> ReplayWriter<S> {
         json(&CompressedImage {
             timestamp: WalkTime { sec: self.next_record, nsec: 0 },
             frame_id: "eye".into(),
-            data: base64_encode(png).into(),
+            data: base64::encode(png).into(),
             format: "png".into(),
         })
     }
