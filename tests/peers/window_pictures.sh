@@ -20,6 +20,8 @@ Xvfb "$DISPLAY" -screen 0 1280x900x24 2> /dev/null &
 screen=$!
 trap 'kill "$screen" 2> /dev/null; rm -rf "$work"' EXIT
 
+for _ in $(seq 50); do xdotool getdisplaygeometry > /dev/null 2>&1 && break || sleep 0.2; done
+
 # Waits for a window, up to half a minute, and gives it the keyboard.
 window() {
     for _ in $(seq 60); do
@@ -30,10 +32,11 @@ window() {
     exit 1
 }
 keys() { for key in "$@"; do xdotool key "$key"; sleep 0.7; done; }
-shot() { import -window root -colors 200 "$folder/$1.png"; }
+shot() { import -window root +dither -colors 64 "png8:$folder/$1.png"; }
 
 # A walk: moves, the map, what comes from which step, help, the walker by itself.
 "$rhea" explore --out "$work/walk" > "$work/log" 2>&1 &
+job=$!
 window
 sleep 8
 shot start
@@ -43,13 +46,8 @@ shot walk
 keys o
 sleep 1
 shot origins
-keys o F1
-sleep 1
-shot help
-keys Escape t
+keys o t
 xdotool type --delay 30 "go back to step 2"
-sleep 1
-shot words
 keys Return
 sleep 2
 keys g
@@ -58,28 +56,30 @@ keys g
 sleep 2
 shot roam
 keys ctrl+q
-wait %2
+wait "$job"
 [ -s "$work/walk/walk.mcap" ] && [ -s "$work/walk/walk.world" ] || { echo "the walk left no recording" >&2; exit 1; }
-"$rhea" export "$work/walk/walk.mcap" --to gif --out "$folder/walk.gif" > /dev/null
+"$rhea" export replays/room-v2.mcap --to gif --out "$folder/walk.gif" > /dev/null
 
 # The recording: failed checks, words, labels, a branch, and exports of it.
 "$rhea" review "$work/walk/walk.mcap" > "$work/log" 2>&1 &
+job=$!
 window
 sleep 3
 keys Home Right Right Right bracketleft shift+Right bracketright a b
 shot review
 keys q
-wait %3
+wait "$job"
 for left in walk.labels.ron walk-record*.world; do
     compgen -G "$work/walk/$left" > /dev/null || { echo "the review left no $left" >&2; exit 1; }
 done
 
 # A plan: the model plans, a planted fault is rejected, the step is proposed again and carried out.
 "$rhea" plan scenes/tasks/fault_too_fast.ron --watch > "$work/log" 2>&1 &
+job=$!
 window
 sleep 14
 shot plan
 keys q
-wait %4
+wait "$job"
 grep -q "all expectations came true" "$work/log" || { echo "the plan did not come true" >&2; exit 1; }
 ls -la "$folder"
