@@ -32,7 +32,7 @@ window() {
     exit 1
 }
 keys() { for key in "$@"; do xdotool key "$key"; sleep 0.7; done; }
-shot() { import -window root +dither -colors 64 "png8:$folder/$1.png"; }
+shot() { import -window root +dither -colors 200 "png8:$folder/$1.png"; }
 
 # A walk: moves, the map, what comes from which step, help, the walker by itself.
 "$rhea" explore --out "$work/walk" > "$work/log" 2>&1 &

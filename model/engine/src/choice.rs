@@ -55,16 +55,16 @@ impl PartialEq for Node {
 
 impl Eq for Node {}
 
+/// Gives the logits behind a beginning of an answer.
+pub type Logits<'a> = dyn FnMut(&[u32]) -> Result<Vec<f32>, EngineError> + 'a;
+
 /// Chooses the most probable of `answers`. `logits` gives the logits behind a beginning of one of them; it is asked for
 /// beginnings in the order of their probability, mostly each one token longer than the one before.
 ///
 /// # Errors
 /// When there are no answers or more than [`limits::ANSWERS`], one is empty, begins another one or equals it; when logits are
 /// not finite or do not reach a token; when `logits` fails.
-pub fn choose(
-    answers: &[Vec<u32>],
-    logits: &mut dyn FnMut(&[u32]) -> Result<Vec<f32>, EngineError>,
-) -> Result<Chosen, EngineError> {
+pub fn choose(answers: &[Vec<u32>], logits: &mut Logits<'_>) -> Result<Chosen, EngineError> {
     let sorted = sorted(answers)?;
     let ids = |at: usize| &answers[sorted[at]];
     let mut open =

@@ -35,7 +35,7 @@ pub mod synthetic;
 mod tests;
 
 pub use canvas::{CellState, KNOWN_SHARE, PARTIAL_SHARE, known_cells};
-pub use choice::{Chosen, choose};
+pub use choice::{Chosen, Logits, choose};
 pub use decoding::{CanvasForm, CanvasMethod, Decoding};
 pub use denoise::{CanvasIds, ModelDenoiser};
 pub use error::EngineError;

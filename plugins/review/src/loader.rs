@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use rhea_picture::Rgbd;
 use rhea_session::replay::{Replay, ReplayReader};
 
@@ -13,6 +14,10 @@ use rhea_session::replay::{Replay, ReplayReader};
 const KEPT: usize = 96;
 /// Time between two looks at the length of the file.
 const LOOK: Duration = Duration::from_millis(500);
+/// Finds that wait for the window; the thread waits when so many do.
+const FOUND: usize = 4;
+/// Nothing is wanted.
+const NOTHING: usize = usize::MAX;
 /// Pictures of the strip, and their side, pixels.
 pub(crate) const STRIP: usize = 20;
 const STRIP_PX: usize = 48;
@@ -29,7 +34,9 @@ pub(crate) enum Found {
 
 /// Reads pictures; ends when it is dropped.
 pub(crate) struct Loader {
-    wanted: Sender<usize>,
+    /// The record that was asked for last.
+    wanted: Arc<AtomicUsize>,
+    wake: Sender<()>,
     found: Receiver<Found>,
 }
 
@@ -39,16 +46,20 @@ impl Loader {
     /// # Errors
     /// The system gives no thread.
     pub fn start(replay: Arc<Replay>) -> std::io::Result<Self> {
-        let (wanted, asked) = unbounded();
-        let (out, found) = unbounded();
-        std::thread::Builder::new().name("recording".to_owned()).spawn(move || work(replay, &asked, &out))?;
-        Ok(Self { wanted, found })
+        let wanted = Arc::new(AtomicUsize::new(NOTHING));
+        let (wake, woken) = bounded(1);
+        let (out, found) = bounded(FOUND);
+        let asked = Arc::clone(&wanted);
+        let thread = std::thread::Builder::new().name("recording".to_owned());
+        thread.spawn(move || work(replay, (&asked, &woken), &out))?;
+        Ok(Self { wanted, wake, found })
     }
 
     /// Asks for the view of a record; of several only the last one asked for is read.
     pub fn ask(&self, record: usize) {
-        // A thread that has ended was told to, or has failed and was heard of.
-        self.wanted.send(record).ok();
+        self.wanted.store(record, Ordering::Release);
+        // One that is to wake up already will see the newest wish.
+        self.wake.try_send(()).ok();
     }
 
     /// What was found since.
@@ -57,7 +68,7 @@ impl Loader {
     }
 }
 
-fn work(mut replay: Arc<Replay>, asked: &Receiver<usize>, out: &Sender<Found>) {
+fn work(mut replay: Arc<Replay>, (asked, woken): (&AtomicUsize, &Receiver<()>), out: &Sender<Found>) {
     let path: PathBuf = replay.path().to_owned();
     let mut length = length_of(&path);
     let mut kept: VecDeque<(usize, Arc<Rgbd>)> = VecDeque::new();
@@ -67,10 +78,11 @@ fn work(mut replay: Arc<Replay>, asked: &Receiver<usize>, out: &Sender<Found>) {
         return;
     }
     loop {
-        match asked.recv_timeout(LOOK) {
-            Ok(mut record) => {
-                while let Ok(later) = asked.try_recv() {
-                    record = later;
+        match woken.recv_timeout(LOOK) {
+            Ok(()) => {
+                let record = asked.swap(NOTHING, Ordering::AcqRel);
+                if record == NOTHING {
+                    continue;
                 }
                 let known = kept.iter().find(|(of, _)| *of == record).map(|(_, view)| Arc::clone(view));
                 let view = known.map_or_else(|| replay.view(record).map(Arc::new).map_err(|e| e.to_string()), Ok);

@@ -76,7 +76,7 @@ fn write(path: &std::path::Path, steps: u64) -> Result<(), Box<dyn std::error::E
         for (i, depth_m) in view.depth_m.iter_mut().enumerate() {
             *depth_m = 1.0 + (i as u64 % 128 + step % 50) as f32 / 40.0;
         }
-        let thing = if step % 10 == 0 { "red door" } else { "blue ball" };
+        let thing = if step.is_multiple_of(10) { "red door" } else { "blue ball" };
         let narration = NarrationNote { text: format!("You see a {thing} ahead."), cut: false };
         let recall = RecallNote { sources: vec![0], coverage: 0.5, lineage: 1, agreement_db: Some(30.0) };
         let record = NewRecord {

@@ -270,7 +270,7 @@ mod tests {
     fn tape(records: usize, grave: &[usize]) -> Tape {
         let frame = |i: usize| Frame {
             mark: grave.contains(&i).then_some(Mark::Doubtful),
-            words: format!("step {i} you see a {} door", if i % 5 == 0 { "red" } else { "blue" }),
+            words: format!("step {i} you see a {} door", if i.is_multiple_of(5) { "red" } else { "blue" }),
             shows: Some(i),
         };
         let mut tape = Tape::new(&[]);
