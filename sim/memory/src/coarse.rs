@@ -120,8 +120,6 @@ pub(crate) struct Overview {
 
 /// Coarse copies that lie side by side.
 const RUN: usize = 64;
-/// From so many views on, a second thread takes half of them.
-const TWO_THREADS: usize = 4096;
 
 impl Overview {
     /// Bytes of one view.
@@ -160,23 +158,9 @@ impl Overview {
 
     /// Those of `indices` that the target sees, with the cells, in their order.
     pub fn seen(&self, target: &Target, indices: &[usize]) -> Vec<(usize, Cells)> {
-        let look = |indices: &[usize]| -> Vec<(usize, Cells)> {
-            let near = indices.iter().copied().filter(|index| self.balls[*index].may_be_seen(target));
-            let cells = |index: usize| self.runs[index / RUN][index % RUN].cells(target);
-            near.map(|index| (index, cells(index))).filter(|(_, cells)| *cells != 0).collect()
-        };
-        if indices.len() < TWO_THREADS {
-            return look(indices);
-        }
-        let (early, late) = indices.split_at(indices.len() / 2);
-        std::thread::scope(|scope| {
-            let late_half = std::thread::Builder::new().spawn_scoped(scope, || look(late));
-            let mut seen = look(early);
-            // Without a second thread, or should it have failed, this one does both halves.
-            let second = late_half.ok().and_then(|half| half.join().ok());
-            seen.extend(second.unwrap_or_else(|| look(late)));
-            seen
-        })
+        let near = indices.iter().copied().filter(|index| self.balls[*index].may_be_seen(target));
+        let cells = |index: usize| self.runs[index / RUN][index % RUN].cells(target);
+        near.map(|index| (index, cells(index))).filter(|(_, cells)| *cells != 0).collect()
     }
 }
 
