@@ -3,7 +3,9 @@
 
 use bevy_egui::egui::{self, Color32, CornerRadius, Frame, Margin, RichText, vec2};
 
-use crate::actions::{ActionId, action, key_names};
+use crate::actions::{ActionId, action};
+use crate::bindings::Bindings;
+use crate::input::Device;
 use crate::link::MOVE_QUEUE;
 use crate::report::Failure;
 use crate::theme;
@@ -12,7 +14,7 @@ use crate::walk::{Banner, Walk, Weight};
 /// Height kept for the narration, points; more scrolls.
 const NARRATION_HEIGHT: f32 = 76.0;
 /// The actions that the side panel reminds of.
-const REMINDERS: [ActionId; 11] = [
+const REMINDERS: [ActionId; 12] = [
     ActionId::Forward,
     ActionId::Back,
     ActionId::StepLeft,
@@ -23,6 +25,7 @@ const REMINDERS: [ActionId; 11] = [
     ActionId::Roam,
     ActionId::Origins,
     ActionId::Text,
+    ActionId::Palette,
     ActionId::Help,
 ];
 
@@ -117,12 +120,12 @@ pub fn side(ui: &mut egui::Ui, walk: &Walk) {
     }
 }
 
-/// The keys one needs first, at the foot of the side panel.
-pub fn reminders(ui: &mut egui::Ui) {
+/// What one needs first, at the foot of the side panel, by the names of the device used last.
+pub fn reminders(ui: &mut egui::Ui, bindings: &Bindings, device: Device) {
     egui::Grid::new("reminders").num_columns(2).spacing(vec2(14.0, 3.0)).show(ui, |ui| {
         for id in REMINDERS {
             let row = action(id);
-            ui.label(RichText::new(key_names(row)).small().color(theme::ACCENT));
+            ui.label(RichText::new(device.names(bindings.of(id))).small().color(theme::ACCENT));
             ui.label(RichText::new(row.label).small().color(theme::DIM));
             ui.end_row();
         }
