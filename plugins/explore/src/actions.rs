@@ -1,9 +1,10 @@
 //! The action table: everything a person can ask for with a key or a gamepad, as data.
 //!
-//! The same table feeds the keyboard, the gamepad and the help page (F1). It is not the text box: that takes any command
-//! of the walking language.
+//! The same table feeds the keyboard, the gamepad, the palette (Ctrl+P), the help page (F1) and the file of own keys. It is not the
+//! text box: that takes any command of the walking language.
 //!
-//! Invariant: every action can be reached from the keyboard, and no two actions share a key, a button or a stick direction.
+//! Invariant: every action can be reached by key, by gamepad and from the palette, and no two actions share a key, a button or a
+//! stick direction.
 
 use bevy::input::gamepad::{GamepadAxis, GamepadButton};
 use bevy::input::keyboard::KeyCode;
@@ -31,6 +32,7 @@ pub enum ActionId {
     Roam,
     Sampling,
     Screenshot,
+    Palette,
     Quit,
 }
 
@@ -108,7 +110,7 @@ const fn step(command: &'static str, opposite: ActionId) -> Effect {
 }
 
 /// The table, in the order of [`ActionId`] and of the help page.
-pub const ACTIONS: [Action; 20] = [
+pub const ACTIONS: [Action; 21] = [
     Action {
         id: ActionId::Forward,
         label: "Forward",
@@ -236,7 +238,7 @@ pub const ACTIONS: [Action; 20] = [
         effect: Effect::Control,
         repeats: false,
         keys: &[key(KeyCode::Enter, "Enter"), key(KeyCode::KeyT, "T")],
-        buttons: &[],
+        buttons: &[(GamepadButton::RightTrigger2, "right trigger")],
         sticks: &[],
     },
     Action {
@@ -300,34 +302,45 @@ pub const ACTIONS: [Action; 20] = [
         sticks: &[],
     },
     Action {
+        id: ActionId::Palette,
+        label: "All actions",
+        help: "List every action: write a part of its name, choose with up and down, Enter or A does it.",
+        effect: Effect::Control,
+        repeats: false,
+        keys: &[ctrl(KeyCode::KeyP, "Ctrl+P")],
+        buttons: &[(GamepadButton::LeftTrigger2, "left trigger")],
+        sticks: &[],
+    },
+    Action {
         id: ActionId::Quit,
         label: "Quit",
         help: "Close the window; everything walked so far is already saved.",
         effect: Effect::Control,
         repeats: false,
         keys: &[ctrl(KeyCode::KeyQ, "Ctrl+Q")],
-        buttons: &[],
+        buttons: &[(GamepadButton::Mode, "guide")],
         sticks: &[],
     },
 ];
+
+impl ActionId {
+    /// The name that files use, such as `TurnLeft`.
+    #[must_use]
+    pub fn name(self) -> String {
+        format!("{self:?}")
+    }
+
+    /// The action of that name; `None` when there is none.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        ACTIONS.iter().map(|row| row.id).find(|id| id.name() == name)
+    }
+}
 
 /// The row of an action.
 #[must_use]
 pub fn action(id: ActionId) -> &'static Action {
     &ACTIONS[id as usize]
-}
-
-/// The names of an action's keys, for labels and the help page, such as "W or Up".
-#[must_use]
-pub fn key_names(action: &Action) -> String {
-    action.keys.iter().map(|chord| chord.name).collect::<Vec<_>>().join(" or ")
-}
-
-/// The names of an action's gamepad controls; empty when it has none.
-#[must_use]
-pub fn pad_names(action: &Action) -> String {
-    let buttons = action.buttons.iter().map(|(_, name)| *name);
-    buttons.chain(action.sticks.iter().map(|half| half.name)).collect::<Vec<_>>().join(" or ")
 }
 
 /// Joins the step commands of actions that are asked for at the same moment into one command.
@@ -364,10 +377,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_in_the_order_of_its_ids_and_every_action_has_a_key() {
+    fn the_table_is_in_the_order_of_its_ids_and_every_action_has_a_key_and_a_pad_control() {
         for (index, row) in ACTIONS.iter().enumerate() {
             assert_eq!(row.id as usize, index, "{}", row.label);
             assert!(!row.keys.is_empty(), "{} has no key", row.label);
+            assert!(!row.buttons.is_empty() || !row.sticks.is_empty(), "{} is not on the gamepad", row.label);
             assert!(row.help.ends_with('.'), "{} needs a sentence of help", row.label);
         }
     }

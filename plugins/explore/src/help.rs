@@ -1,8 +1,9 @@
-//! The help page (F1), written from the action table.
+//! The help page (F1), written from the action table and the user's bindings of it.
 
 use bevy_egui::egui::{self, Align2, Grid, RichText, vec2};
 
-use crate::actions::{ACTIONS, key_names, pad_names};
+use crate::actions::ACTIONS;
+use crate::bindings::Bindings;
 use crate::link::MOVE_QUEUE;
 use crate::theme;
 
@@ -10,7 +11,7 @@ use crate::theme;
 const WIDE: f32 = 1080.0;
 
 /// Draws the page over the window; `open` becomes false when it is closed.
-pub fn show(ctx: &egui::Context, open: &mut bool) {
+pub fn show(ctx: &egui::Context, open: &mut bool, bindings: &Bindings) {
     let wide = ctx.content_rect().width() >= WIDE;
     egui::Window::new("Keys and gamepad")
         .open(open)
@@ -27,8 +28,8 @@ pub fn show(ctx: &egui::Context, open: &mut bool) {
                 ui.end_row();
                 for row in &ACTIONS {
                     ui.label(row.label);
-                    ui.label(RichText::new(key_names(row)).color(theme::ACCENT));
-                    ui.label(RichText::new(pad_names(row)).color(theme::NEWS));
+                    ui.label(RichText::new(bindings.of(row.id).key_names()).color(theme::ACCENT));
+                    ui.label(RichText::new(bindings.of(row.id).pad_names()).color(theme::NEWS));
                     if wide {
                         ui.label(RichText::new(row.help).color(theme::DIM));
                     }

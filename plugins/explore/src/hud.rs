@@ -3,7 +3,9 @@
 
 use bevy_egui::egui::{self, Color32, CornerRadius, Frame, Margin, RichText, vec2};
 
-use crate::actions::{ActionId, action, key_names};
+use crate::actions::{ActionId, action};
+use crate::bindings::Bindings;
+use crate::input::Device;
 use crate::link::MOVE_QUEUE;
 use crate::report::Failure;
 use crate::theme;
@@ -12,7 +14,7 @@ use crate::walk::{Banner, Walk, Weight};
 /// Height kept for the narration, points; more scrolls.
 const NARRATION_HEIGHT: f32 = 76.0;
 /// The actions that the side panel reminds of.
-const REMINDERS: [ActionId; 11] = [
+const REMINDERS: [ActionId; 12] = [
     ActionId::Forward,
     ActionId::Back,
     ActionId::StepLeft,
@@ -23,6 +25,7 @@ const REMINDERS: [ActionId; 11] = [
     ActionId::Roam,
     ActionId::Origins,
     ActionId::Text,
+    ActionId::Palette,
     ActionId::Help,
 ];
 
@@ -69,8 +72,8 @@ pub fn doing(walk: &Walk, waiting: usize) -> (String, Color32) {
     }
 }
 
-/// The status line at the bottom.
-pub fn status(ui: &mut egui::Ui, walk: &Walk, waiting: usize) {
+/// The status line at the bottom; `help` names the control that shows all others.
+pub fn status(ui: &mut egui::Ui, walk: &Walk, waiting: usize, help: &str) {
     ui.horizontal(|ui| {
         let (text, colour) = doing(walk, waiting);
         ui.label(RichText::new(format!("step {}", walk.step())).strong());
@@ -84,7 +87,7 @@ pub fn status(ui: &mut egui::Ui, walk: &Walk, waiting: usize) {
         separator(ui);
         ui.add(egui::Label::new(RichText::new(text).color(colour)).truncate());
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            ui.label(RichText::new("F1 help").color(theme::DIM));
+            ui.label(RichText::new(format!("{help} help")).color(theme::DIM));
             if walk.refused > 0 {
                 ui.label(RichText::new(format!("{} moves left out", walk.refused)).color(theme::WARN));
             }
@@ -117,12 +120,12 @@ pub fn side(ui: &mut egui::Ui, walk: &Walk) {
     }
 }
 
-/// The keys one needs first, at the foot of the side panel.
-pub fn reminders(ui: &mut egui::Ui) {
+/// What one needs first, at the foot of the side panel, by the names of the device used last.
+pub fn reminders(ui: &mut egui::Ui, bindings: &Bindings, device: Device) {
     egui::Grid::new("reminders").num_columns(2).spacing(vec2(14.0, 3.0)).show(ui, |ui| {
         for id in REMINDERS {
             let row = action(id);
-            ui.label(RichText::new(key_names(row)).small().color(theme::ACCENT));
+            ui.label(RichText::new(device.names(bindings.of(id))).small().color(theme::ACCENT));
             ui.label(RichText::new(row.label).small().color(theme::DIM));
             ui.end_row();
         }

@@ -1,17 +1,19 @@
 //! Keyboard and gamepad become actions, and actions become orders to the session.
 //!
-//! Both devices go through the same table ([`ACTIONS`]); nothing here knows a particular key.
+//! Both devices go through the same table ([`ACTIONS`]) and the user's [`Bindings`] of it; nothing here knows a particular key.
 //!
 //! Invariant: an action fires when it begins to be held; while held it repeats only when nothing waits and the last view
-//! is on screen. A gamepad that is gone holds nothing.
+//! is on screen. A gamepad that is gone holds nothing; if it was the device in use, the walk pauses.
 
 use std::time::Duration;
 
-use bevy::input::gamepad::{Gamepad, GamepadConnection, GamepadConnectionEvent};
+use bevy::input::gamepad::{Gamepad, GamepadAxis, GamepadConnection, GamepadConnectionEvent};
 use bevy::prelude::*;
 
 use crate::actions::{ACTIONS, Action, ActionId, Chord, Effect, StickHalf, action, joined_command};
+use crate::bindings::{Bindings, Controls};
 use crate::link::{Refusal, SessionLink};
+use crate::palette::{self, Palette};
 use crate::report::Failure;
 use crate::walk::Walk;
 
@@ -21,6 +23,10 @@ const STICK_PRESS: f32 = 0.55;
 const STICK_RELEASE: f32 = 0.35;
 /// How long a key is held before it repeats: longer than a tap.
 const REPEAT_AFTER: Duration = Duration::from_millis(250);
+
+/// The axes that say which pad is in use.
+const STICKS: [GamepadAxis; 4] =
+    [GamepadAxis::LeftStickX, GamepadAxis::LeftStickY, GamepadAxis::RightStickX, GamepadAxis::RightStickY];
 
 /// One step of a walker who explores by himself.
 const ROAM: &str = "explore 1 step";
@@ -41,6 +47,27 @@ pub struct Fired(pub ActionId);
 /// Is a text field taking the keys? Written by the window.
 #[derive(Resource, Default)]
 pub struct Typing(pub bool);
+
+/// The device that was used last; prompts name its controls.
+#[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Device {
+    /// The keyboard.
+    #[default]
+    Keyboard,
+    /// This gamepad.
+    Pad(Entity),
+}
+
+impl Device {
+    /// The names of an action's controls on this device; those of the keyboard when this device has none.
+    #[must_use]
+    pub fn names(self, controls: &Controls) -> String {
+        match self {
+            Self::Pad(_) if !controls.pad_names().is_empty() => controls.pad_names(),
+            Self::Pad(_) | Self::Keyboard => controls.key_names(),
+        }
+    }
+}
 
 /// Which actions are held, and since when (in [`Time<Real>`]).
 #[derive(Resource, Default)]
@@ -71,9 +98,15 @@ impl Plugin for ActionPlugin {
         app.init_resource::<Typing>()
             .init_resource::<Held>()
             .init_resource::<Walk>()
+            .init_resource::<Bindings>()
+            .init_resource::<Palette>()
+            .init_resource::<Device>()
             .add_message::<Fired>()
             .configure_sets(Update, (InputSystems::Read, InputSystems::Send).chain())
-            .add_systems(Update, (read_devices, announce_pads).in_set(InputSystems::Read))
+            .add_systems(
+                Update,
+                (note_device, read_devices, palette::work, announce_pads).chain().in_set(InputSystems::Read),
+            )
             .add_systems(Update, (send_steps, send_controls).chain().in_set(InputSystems::Send));
     }
 }
@@ -83,20 +116,30 @@ fn read_devices(
     pads: Query<&Gamepad>,
     typing: Res<Typing>,
     time: Res<Time<Real>>,
+    bindings: Res<Bindings>,
+    palette: Res<Palette>,
     mut held: ResMut<Held>,
     mut fired: MessageWriter<Fired>,
 ) {
+    if palette.is_open() {
+        // A stick that was pushed before or meanwhile must come back first.
+        let pushed =
+            ACTIONS.iter().map(|row| bindings.of(row.id).sticks.iter().any(|half| stick_pushed(half, &pads, true)));
+        held.stick.iter_mut().zip(pushed).for_each(|(stick, pushed)| *stick = pushed);
+        held.since = [None; ACTIONS.len()];
+        return;
+    }
     let now = time.elapsed();
     for row in &ACTIONS {
-        let index = row.id as usize;
+        let (index, controls) = (row.id as usize, bindings.of(row.id));
         let stick_was = held.stick[index];
-        let stick = row.sticks.iter().any(|half| stick_pushed(half, &pads, stick_was));
+        let stick = controls.sticks.iter().any(|half| stick_pushed(half, &pads, stick_was));
         held.stick[index] = stick;
-        let tapped = row.keys.iter().any(|chord| chord_down(chord, &keys, typing.0, true))
-            || pads.iter().any(|pad| row.buttons.iter().any(|(button, _)| pad.just_pressed(*button)))
+        let tapped = controls.keys.iter().any(|chord| chord_down(chord, &keys, typing.0, true))
+            || pads.iter().any(|pad| controls.buttons.iter().any(|(button, _)| pad.just_pressed(*button)))
             || (stick && !stick_was);
-        let down = row.keys.iter().any(|chord| chord_down(chord, &keys, typing.0, false))
-            || pads.iter().any(|pad| row.buttons.iter().any(|(button, _)| pad.pressed(*button)))
+        let down = controls.keys.iter().any(|chord| chord_down(chord, &keys, typing.0, false))
+            || pads.iter().any(|pad| controls.buttons.iter().any(|(button, _)| pad.pressed(*button)))
             || stick;
         if tapped {
             fired.write(Fired(row.id));
@@ -107,6 +150,18 @@ fn read_devices(
             None if down && tapped => Some(now),
             _ => None,
         };
+    }
+}
+
+/// Keeps which device was used last.
+fn note_device(keys: Res<ButtonInput<KeyCode>>, pads: Query<(Entity, &Gamepad)>, mut device: ResMut<Device>) {
+    if keys.get_just_pressed().next().is_some() {
+        *device = Device::Keyboard;
+    }
+    let pushed =
+        |pad: &Gamepad| STICKS.iter().any(|axis| pad.get(*axis).is_some_and(|value| value.abs() > STICK_PRESS));
+    if let Some((used, _)) = pads.iter().find(|(_, pad)| pad.get_just_pressed().next().is_some() || pushed(pad)) {
+        *device = Device::Pad(used);
     }
 }
 
@@ -181,9 +236,18 @@ fn ended(walk: &mut Walk, refusal: Refusal) {
     walk.fail(Failure::new(refusal.to_string(), "Close the window; everything walked so far is saved."));
 }
 
-fn send_controls(mut fired: MessageReader<Fired>, link: Option<Res<SessionLink>>, mut walk: ResMut<Walk>) {
-    let Some(link) = link else { return };
+fn send_controls(
+    mut fired: MessageReader<Fired>,
+    link: Option<Res<SessionLink>>,
+    bindings: Res<Bindings>,
+    mut walk: ResMut<Walk>,
+    mut palette: ResMut<Palette>,
+) {
     for Fired(id) in fired.read() {
+        if *id == ActionId::Palette {
+            palette.toggle();
+        }
+        let Some(link) = &link else { continue };
         let sent = match id {
             ActionId::Undo => {
                 walk.roaming = false;
@@ -197,8 +261,11 @@ fn send_controls(mut fired: MessageReader<Fired>, link: Option<Res<SessionLink>>
             }
             ActionId::Roam => {
                 walk.roaming = !walk.roaming;
-                let told =
-                    if walk.roaming { "Walking by itself; any move, Esc or G ends it." } else { "You walk again." };
+                let [stop, roam] = [ActionId::Stop, ActionId::Roam].map(|id| bindings.shortest(id));
+                let told = match walk.roaming {
+                    true => format!("Walking by itself; any move, {stop} or {roam} ends it."),
+                    false => "You walk again.".to_owned(),
+                };
                 walk.inform(told);
                 Ok(())
             }
@@ -213,15 +280,33 @@ fn send_controls(mut fired: MessageReader<Fired>, link: Option<Res<SessionLink>>
     }
 }
 
-fn announce_pads(mut events: MessageReader<GamepadConnectionEvent>, mut walk: ResMut<Walk>) {
+fn announce_pads(
+    mut events: MessageReader<GamepadConnectionEvent>,
+    link: Option<Res<SessionLink>>,
+    bindings: Res<Bindings>,
+    mut walk: ResMut<Walk>,
+    mut device: ResMut<Device>,
+) {
     for event in events.read() {
-        match &event.connection {
+        let told = match &event.connection {
             GamepadConnection::Connected { name, .. } => {
-                walk.inform(format!("Gamepad \"{name}\" is ready. F1 shows what its buttons do."));
+                let help = bindings.shortest(ActionId::Help);
+                format!("Gamepad \"{name}\" is ready. {help} shows what its buttons do.")
+            }
+            GamepadConnection::Disconnected if *device == Device::Pad(event.gamepad) => {
+                *device = Device::Keyboard;
+                walk.roaming = false;
+                walk.paused |= link.as_ref().is_some_and(|link| link.pause(true).is_ok());
+                let gone = "The gamepad in use is gone; its sticks count as released.";
+                match walk.paused {
+                    true => format!("{gone} The walk is paused: {} goes on.", bindings.shortest(ActionId::Pause)),
+                    false => format!("{gone} The keyboard works as before."),
+                }
             }
             GamepadConnection::Disconnected => {
-                walk.inform("The gamepad is gone; its sticks count as released. The keyboard works as before.");
+                "A gamepad is gone; its sticks count as released. The keyboard works as before.".to_owned()
             }
-        }
+        };
+        walk.inform(told);
     }
 }

@@ -6,6 +6,7 @@
 //! Invariant: the window never waits for the model, and no way of closing it loses an acknowledged step.
 
 pub mod actions;
+pub mod bindings;
 pub mod display;
 mod help;
 pub mod host;
@@ -16,6 +17,7 @@ mod map;
 mod model;
 mod origins;
 mod pacing;
+mod palette;
 mod report;
 mod screenshot;
 mod text_box;
@@ -25,9 +27,10 @@ mod walk;
 mod window;
 mod worker;
 
-pub use input::{ActionPlugin, Fired, Held, InputSystems, Typing};
+pub use input::{ActionPlugin, Device, Fired, Held, InputSystems, Typing};
 pub use link::{MOVE_QUEUE, Phase, Refusal, SessionLink, SessionThread};
 pub use model::{ModelPlugin, ModelSystems};
+pub use palette::Palette;
 pub use report::{Ended, Failure, Opener, Report, Summary, WalkEvent, Walker};
 pub use view::{Picture, Sampling, shown_size_px};
 pub use walk::{Banner, SeenView, Walk, Weight};

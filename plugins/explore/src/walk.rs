@@ -187,6 +187,8 @@ impl Walk {
                     view_serial: self.view_serial + 1,
                     map_serial: self.map_serial + 1,
                     running: self.running.take(),
+                    // Such as one about the user's keys, from before there was a world.
+                    banner: self.banner.take().filter(|banner| banner.weight == Weight::Error),
                     ..Self::default()
                 };
             }
@@ -373,6 +375,9 @@ mod tests {
 
         walk.apply(Report::Failed(Failure::new("broken", "mend it")));
         walk.apply(view(2));
+        assert_eq!(walk.banner.as_ref().unwrap().message.hint, "mend it");
+        let opened = WalkEvent::Opened { model: String::new(), world: String::new(), replay: None };
+        walk.happened(opened, 0.0);
         assert_eq!(walk.banner.as_ref().unwrap().message.hint, "mend it");
         walk.banner.as_mut().unwrap().since -= ERROR_STAYS;
         walk.apply(view(3));

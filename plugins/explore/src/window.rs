@@ -5,22 +5,26 @@
 use std::path::PathBuf;
 
 use bevy::app::AppExit;
+use bevy::ecs::system::SystemParam;
 use bevy::prelude::*;
 use bevy::winit::{EventLoopProxyWrapper, WinitUserEvent};
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass, EguiUserTextures, egui};
 use rhea_session::ScriptStart;
 
 use crate::actions::ActionId;
+use crate::bindings::Bindings;
 use crate::display::NoWindow;
 use crate::help;
 use crate::host::{self, Shown};
 use crate::hud;
-use crate::input::{ActionPlugin, Fired, InputSystems, Typing, ctrl_touched, submit};
+use crate::input::{ActionPlugin, Device, Fired, InputSystems, Typing, ctrl_touched, submit};
 use crate::link::SessionLink;
 use crate::map::{self, MapCanvas};
 use crate::model::ModelPlugin;
 use crate::origins::OriginsOnScreen;
 use crate::pacing::PacingPlugin;
+use crate::palette::{self, Palette};
+use crate::report::Failure;
 use crate::screenshot::{ScreenshotFolder, ScreenshotPlugin};
 use crate::text_box::{self, Entered, TextBox};
 use crate::theme;
@@ -84,7 +88,7 @@ pub fn run(link: SessionLink, settings: WindowSettings) -> Result<(), NoWindow> 
 fn build(app: &mut App) {
     app.add_plugins((ModelPlugin, ActionPlugin, ScreenshotPlugin, PacingPlugin))
         .init_resource::<Desk>()
-        .add_systems(Startup, connect_waker)
+        .add_systems(Startup, (connect_waker, load_bindings))
         .add_systems(Update, (desk_actions.after(InputSystems::Read), refresh_pictures).chain())
         .add_systems(EguiPrimaryContextPass, lay_out);
 }
@@ -95,6 +99,23 @@ fn connect_waker(link: Res<SessionLink>, proxy: Res<EventLoopProxyWrapper>) {
     link.set_waker(move || {
         proxy.send_event(WinitUserEvent::WakeUp).ok();
     });
+}
+
+/// The user's own keys; a file that cannot be used is told on screen, and the table's keys work.
+fn load_bindings(mut bindings: ResMut<Bindings>, mut walk: ResMut<Walk>) {
+    let Some(file) = Bindings::file() else { return };
+    match Bindings::load(&file) {
+        Ok((own, conflicts)) => {
+            if !conflicts.is_empty() {
+                let hint = format!("{} shows what every key does now.", own.shortest(ActionId::Help));
+                walk.fail(Failure::new(conflicts.join("; "), hint));
+            }
+            *bindings = own;
+        }
+        Err(why) => {
+            walk.fail(Failure::new(why.to_string(), "Mend or remove the file; until then the usual keys work."))
+        }
+    }
 }
 
 fn desk_actions(mut fired: MessageReader<Fired>, mut desk: ResMut<Desk>, mut exit: MessageWriter<AppExit>) {
@@ -130,6 +151,15 @@ fn refresh_pictures(
     }
 }
 
+/// What prompts are written from.
+#[derive(SystemParam)]
+struct ControlsOnScreen<'w> {
+    bindings: Res<'w, Bindings>,
+    device: Res<'w, Device>,
+    palette: ResMut<'w, Palette>,
+    fired: MessageWriter<'w, Fired>,
+}
+
 fn lay_out(
     mut contexts: EguiContexts,
     mut desk: ResMut<Desk>,
@@ -138,6 +168,7 @@ fn lay_out(
     keys: Res<ButtonInput<KeyCode>>,
     link: Res<SessionLink>,
     shown: Res<Shown>,
+    mut controls: ControlsOnScreen,
 ) -> Result {
     let ctx = contexts.ctx_mut()?.clone();
     let desk = &mut *desk;
@@ -149,8 +180,11 @@ fn lay_out(
     let waiting = link.waiting();
 
     let bar = egui::Frame::NONE.fill(theme::PANEL).inner_margin(egui::Margin::symmetric(16, 6));
-    egui::Panel::bottom("status").frame(bar).show(&mut root, |ui| hud::status(ui, &walk, waiting));
-    side_panel(&mut root, &walk, desk);
+    egui::Panel::bottom("status").frame(bar).show(&mut root, |ui| {
+        let help = controls.device.names(controls.bindings.of(ActionId::Help));
+        hud::status(ui, &walk, waiting, &help);
+    });
+    side_panel(&mut root, &walk, desk, &controls);
     let low = egui::Frame::NONE.fill(theme::BACKGROUND).inner_margin(egui::Margin::symmetric(24, 10));
     let entered = egui::Panel::bottom("words")
         .frame(low)
@@ -165,7 +199,10 @@ fn lay_out(
     let middle = egui::Frame::NONE.fill(theme::BACKGROUND).inner_margin(egui::Margin::same(16));
     let dismissed = egui::CentralPanel::default().frame(middle).show(&mut root, |ui| central(ui, &walk, desk)).inner;
     if desk.help {
-        help::show(&ctx, &mut desk.help);
+        help::show(&ctx, &mut desk.help, &controls.bindings);
+    }
+    if let Some(id) = palette::show(&ctx, &mut controls.palette, &controls.bindings, *controls.device) {
+        controls.fired.write(Fired(id));
     }
     if dismissed {
         walk.banner = None;
@@ -178,7 +215,7 @@ fn lay_out(
         }
         Some(Entered::Caption(caption)) => {
             if let Err(refusal) = link.open(ScriptStart::Caption(caption)) {
-                walk.fail(crate::report::Failure::new(refusal.to_string(), "Try again in a moment."));
+                walk.fail(Failure::new(refusal.to_string(), "Try again in a moment."));
             }
         }
         None => {}
@@ -187,7 +224,7 @@ fn lay_out(
     Ok(())
 }
 
-fn side_panel(root: &mut egui::Ui, walk: &Walk, desk: &Desk) {
+fn side_panel(root: &mut egui::Ui, walk: &Walk, desk: &Desk, controls: &ControlsOnScreen) {
     let frame = egui::Frame::NONE.fill(theme::PANEL).inner_margin(egui::Margin::same(16));
     egui::Panel::right("side").exact_size(SIDE_WIDTH).resizable(false).frame(frame).show(root, |ui| {
         egui::ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
@@ -197,7 +234,7 @@ fn side_panel(root: &mut egui::Ui, walk: &Walk, desk: &Desk) {
                 map::show(ui, ui.available_width(), &walk.map, &desk.canvas);
             }
             ui.add_space(12.0);
-            hud::reminders(ui);
+            hud::reminders(ui, &controls.bindings, *controls.device);
         });
     });
 }

@@ -1,0 +1,333 @@
+//! Which keys and gamepad controls ask for which action: the table's own, or what a file of the user says instead.
+//!
+//! The file is RON text, `rhea/keys.ron` under the XDG config folder, and holds only what differs from the table:
+//! `(keys: {"Forward": ["I", "Up"]}, pad: {"Help": ["guide"]})`.
+//!
+//! Invariant: a control asks for one action; where two want it, the later of the table loses it and a sentence says so.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use bevy::input::gamepad::GamepadButton;
+use bevy::input::keyboard::KeyCode;
+use bevy::prelude::Resource;
+use serde::{Deserialize, Serialize};
+
+use crate::actions::{ACTIONS, ActionId, Chord, StickHalf, action};
+
+/// Largest file that is read, bytes; the whole table written out has less than 4 KiB.
+const MAX_FILE_BYTES: u64 = 64 * 1024;
+
+/// What went wrong with the file of own keys.
+#[derive(Debug, thiserror::Error)]
+pub enum BindingsError {
+    /// The file is there but cannot be read or written.
+    #[error("the file of own keys cannot be used: {why}: {}", path.display())]
+    File {
+        /// What the system says.
+        why: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is not what it should be.
+    #[error("{why}; like (keys: {{\"Forward\": [\"I\"]}}, pad: {{}}): {}", path.display())]
+    Text {
+        /// What is wrong, and where.
+        why: String,
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// The controls of one action.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Controls {
+    /// Keys; any of them.
+    pub keys: Vec<Chord>,
+    /// Gamepad buttons with their names; any of them.
+    pub buttons: Vec<(GamepadButton, &'static str)>,
+    /// Stick directions; any of them.
+    pub sticks: Vec<StickHalf>,
+}
+
+impl Controls {
+    fn of_table(id: ActionId) -> Self {
+        let row = action(id);
+        Self { keys: row.keys.to_vec(), buttons: row.buttons.to_vec(), sticks: row.sticks.to_vec() }
+    }
+
+    /// Names of the keys, such as "W or Up"; empty when there is none.
+    #[must_use]
+    pub fn key_names(&self) -> String {
+        self.keys.iter().map(|chord| chord.name).collect::<Vec<_>>().join(" or ")
+    }
+
+    /// Names of the gamepad controls; empty when there is none.
+    #[must_use]
+    pub fn pad_names(&self) -> String {
+        self.pad().collect::<Vec<_>>().join(" or ")
+    }
+
+    fn pad(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.buttons.iter().map(|(_, name)| *name).chain(self.sticks.iter().map(|half| half.name))
+    }
+}
+
+/// The controls of all actions, with [`ActionId`] as index.
+#[derive(Resource, Clone, Debug, PartialEq)]
+pub struct Bindings {
+    rows: Vec<Controls>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Saved {
+    keys: BTreeMap<String, Vec<String>>,
+    pad: BTreeMap<String, Vec<String>>,
+}
+
+impl Default for Bindings {
+    fn default() -> Self {
+        Self { rows: ACTIONS.iter().map(|row| Controls::of_table(row.id)).collect() }
+    }
+}
+
+impl Bindings {
+    /// The file of own keys: `$XDG_CONFIG_HOME/rhea/keys.ron`, or `~/.config/rhea/keys.ron`; `None` without a home.
+    #[must_use]
+    pub fn file() -> Option<PathBuf> {
+        let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let config = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")))?;
+        Some(config.join("rhea").join("keys.ron"))
+    }
+
+    /// The controls of an action.
+    #[must_use]
+    pub fn of(&self, id: ActionId) -> &Controls {
+        &self.rows[id as usize]
+    }
+
+    /// One way to ask for an action, as prompts name it: its first key, or its name among all actions when it has none.
+    #[must_use]
+    pub fn shortest(&self, id: ActionId) -> String {
+        let key = |id: ActionId| self.of(id).keys.first().map(|chord| chord.name);
+        match (key(id), key(ActionId::Palette)) {
+            (Some(key), _) => key.to_owned(),
+            (None, Some(palette)) => format!("{palette} and \"{}\"", action(id).label),
+            (None, None) => format!("\"{}\"", action(id).label),
+        }
+    }
+
+    /// Reads a file; the second value has a sentence for each control that two actions wanted. A file that is not there is
+    /// the table.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no such text, or names an action or a control that does not exist.
+    pub fn load(path: &Path) -> Result<(Self, Vec<String>), BindingsError> {
+        let failed = |why: String| BindingsError::File { why, path: path.to_owned() };
+        match std::fs::metadata(path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok((Self::default(), Vec::new())),
+            Err(e) => return Err(failed(e.to_string())),
+            Ok(facts) if !facts.is_file() => return Err(failed("it is not a file".to_owned())),
+            Ok(facts) if facts.len() > MAX_FILE_BYTES => {
+                return Err(failed(format!("{} bytes, at most {MAX_FILE_BYTES} are read", facts.len())));
+            }
+            Ok(_) => {}
+        }
+        let text = std::fs::read_to_string(path).map_err(|e| failed(e.to_string()))?;
+        Self::parse(&text).map_err(|why| BindingsError::Text { why, path: path.to_owned() })
+    }
+
+    fn parse(text: &str) -> Result<(Self, Vec<String>), String> {
+        let saved: Saved = ron::from_str(text).map_err(|e| e.to_string())?;
+        let mut bindings = Self::default();
+        for (name, controls) in &saved.keys {
+            let id = ActionId::named(name).ok_or_else(|| unknown("action", name, action_names()))?;
+            bindings.rows[id as usize].keys = controls.iter().map(|name| chord(name)).collect::<Result<_, _>>()?;
+        }
+        for (name, controls) in &saved.pad {
+            let id = ActionId::named(name).ok_or_else(|| unknown("action", name, action_names()))?;
+            bindings.set_pad(id, controls)?;
+        }
+        let conflicts = bindings.resolve(&saved);
+        Ok((bindings, conflicts))
+    }
+
+    fn set_pad(&mut self, id: ActionId, names: &[String]) -> Result<(), String> {
+        let row = &mut self.rows[id as usize];
+        (row.buttons, row.sticks) = (Vec::new(), Vec::new());
+        for name in names {
+            let button = ACTIONS.iter().flat_map(|a| a.buttons).find(|(_, known)| known == name);
+            let stick = ACTIONS.iter().flat_map(|a| a.sticks).find(|half| half.name == name);
+            match (button, stick) {
+                (Some(button), _) => row.buttons.push(*button),
+                (None, Some(stick)) => row.sticks.push(*stick),
+                (None, None) => {
+                    let known = ACTIONS.iter().flat_map(|a| Controls::of_table(a.id).pad().collect::<Vec<_>>());
+                    return Err(unknown("gamepad control", name, known.collect::<Vec<_>>().join(", ")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes controls that two actions want from one of them: what the file says goes before the table.
+    fn resolve(&mut self, saved: &Saved) -> Vec<String> {
+        let mut taken: Vec<(&'static str, ActionId)> = Vec::new();
+        let mut told = Vec::new();
+        let own_first = |own: &BTreeMap<String, Vec<String>>| {
+            let mut ids: Vec<ActionId> = ACTIONS.iter().map(|row| row.id).collect();
+            ids.sort_by_key(|id| !own.contains_key(&id.name()));
+            ids
+        };
+        let mut free = |name: &'static str, id: ActionId| match taken.iter().find(|(used, _)| *used == name) {
+            Some((_, other)) if *other == id => true,
+            Some((_, other)) => {
+                told.push(format!(
+                    "{name} is for \"{}\", no longer for \"{}\"",
+                    action(*other).label,
+                    action(id).label
+                ));
+                false
+            }
+            None => {
+                taken.push((name, id));
+                true
+            }
+        };
+        for id in own_first(&saved.keys) {
+            self.rows[id as usize].keys.retain(|chord| free(chord.name, id));
+        }
+        for id in own_first(&saved.pad) {
+            let row = &mut self.rows[id as usize];
+            row.buttons.retain(|(_, name)| free(name, id));
+            row.sticks.retain(|half| free(half.name, id));
+        }
+        told
+    }
+
+    /// Gives an action these keys alone; the action that had one of them loses it, and is named in the sentences returned.
+    pub fn rebind(&mut self, id: ActionId, chord: Chord) -> Vec<String> {
+        let mut told = Vec::new();
+        for row in ACTIONS.iter().filter(|row| row.id != id) {
+            let keys = &mut self.rows[row.id as usize].keys;
+            let before = keys.len();
+            keys.retain(|other| (other.key, other.ctrl) != (chord.key, chord.ctrl));
+            if keys.len() < before {
+                let left = if keys.is_empty() { "; it has no key now" } else { "" };
+                told.push(format!("{} was for \"{}\"{left}", chord.name, row.label));
+            }
+        }
+        self.rows[id as usize].keys = vec![chord];
+        told
+    }
+
+    /// The text of a file with what differs from the table.
+    ///
+    /// # Errors
+    /// When the text cannot be written, which does not happen for names of this module.
+    fn text(&self) -> Result<String, ron::Error> {
+        let mut saved = Saved::default();
+        for row in &ACTIONS {
+            let (now, table) = (self.of(row.id), Controls::of_table(row.id));
+            if now.keys != table.keys {
+                saved.keys.insert(row.id.name(), now.keys.iter().map(|chord| chord.name.to_owned()).collect());
+            }
+            if now.pad().ne(table.pad()) {
+                saved.pad.insert(row.id.name(), now.pad().map(str::to_owned).collect());
+            }
+        }
+        ron::ser::to_string_pretty(&saved, ron::ser::PrettyConfig::default())
+    }
+
+    /// Writes what differs from the table, whole or not at all.
+    ///
+    /// # Errors
+    /// When the folder or the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), BindingsError> {
+        let failed = |why: String| BindingsError::File { why, path: path.to_owned() };
+        let text = self.text().map_err(|e| failed(e.to_string()))?;
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|e| failed(e.to_string()))?;
+        }
+        let part = path.with_extension("ron.part");
+        std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path)).map_err(|e| failed(e.to_string()))
+    }
+}
+
+fn unknown(what: &str, name: &str, allowed: String) -> String {
+    format!("no {what} is called \"{name}\"; there are {allowed}")
+}
+
+fn action_names() -> String {
+    ACTIONS.iter().map(|row| row.id.name()).collect::<Vec<_>>().join(", ")
+}
+
+fn chord(name: &str) -> Result<Chord, String> {
+    let known = chords().find(|chord| chord.name == name);
+    known.ok_or_else(|| unknown("key", name, "A to Z, Ctrl+A to Ctrl+Z, and the keys of the help page".to_owned()))
+}
+
+/// The key that was pressed, as a control; `None` for keys that have no name here.
+#[must_use]
+pub fn chord_of(key: KeyCode, ctrl: bool) -> Option<Chord> {
+    chords().find(|chord| (chord.key, chord.ctrl) == (key, ctrl))
+}
+
+/// Every key that can be bound: letters with and without Ctrl, and what the table uses.
+fn chords() -> impl Iterator<Item = Chord> {
+    let letters = LETTERS.iter().flat_map(|&(key, name, with_ctrl)| {
+        [Chord { key, ctrl: false, name }, Chord { key, ctrl: true, name: with_ctrl }]
+    });
+    letters.chain(ACTIONS.iter().flat_map(|row| row.keys.iter().copied()))
+}
+
+macro_rules! letters {
+    ($($key:ident $name:literal),*) => { [$((KeyCode::$key, $name, concat!("Ctrl+", $name))),*] };
+}
+
+const LETTERS: [(KeyCode, &str, &str); 26] = letters!(
+    KeyA "A", KeyB "B", KeyC "C", KeyD "D", KeyE "E", KeyF "F", KeyG "G", KeyH "H", KeyI "I", KeyJ "J", KeyK "K", KeyL "L",
+    KeyM "M", KeyN "N", KeyO "O", KeyP "P", KeyQ "Q", KeyR "R", KeyS "S", KeyT "T", KeyU "U", KeyV "V", KeyW "W", KeyX "X",
+    KeyY "Y", KeyZ "Z"
+);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_keys_go_before_the_table_and_conflicts_are_told() {
+        let (bindings, told) = Bindings::parse(r#"(keys: {"Forward": ["I", "M"]}, pad: {"Help": ["guide"]})"#).unwrap();
+        assert_eq!(bindings.of(ActionId::Forward).key_names(), "I or M");
+        assert_eq!(bindings.of(ActionId::Map).key_names(), "");
+        assert_eq!(bindings.of(ActionId::Help).pad_names(), "guide");
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].contains("M is for \"Forward\", no longer for \"Map\""), "{told:?}");
+    }
+
+    #[test]
+    fn only_what_differs_is_saved_and_it_reads_back() {
+        assert_eq!(Bindings::parse(&Bindings::default().text().unwrap()).unwrap(), (Bindings::default(), Vec::new()));
+        let mut bindings = Bindings::default();
+        let told = bindings.rebind(ActionId::Undo, chord_of(KeyCode::KeyM, false).unwrap());
+        assert_eq!(told, ["M was for \"Map\"; it has no key now"]);
+        let text = bindings.text().unwrap();
+        assert!(text.contains("Undo") && text.contains("Map") && !text.contains("Forward"), "{text}");
+        assert_eq!(Bindings::parse(&text).unwrap().0, bindings);
+    }
+
+    #[test]
+    fn what_does_not_exist_is_named_with_what_does() {
+        for (text, want) in [
+            (r#"(keys: {"Fly": ["I"]})"#, "no action is called \"Fly\"; there are Forward"),
+            (r#"(keys: {"Map": ["Ä"]})"#, "no key is called \"Ä\""),
+            (r#"(pad: {"Map": ["wheel"]})"#, "no gamepad control is called \"wheel\"; there are D-pad up"),
+            ("(colours: 3)", "colours"),
+        ] {
+            let why = Bindings::parse(text).unwrap_err();
+            assert!(why.contains(want), "{why}");
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Every action of the table by keyboard, by gamepad and from the palette; gamepads that come and go.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use bevy::input::gamepad::{
+    GamepadAxis, GamepadButton, GamepadConnection, GamepadConnectionEvent, RawGamepadAxisChangedEvent,
+    RawGamepadButtonChangedEvent, RawGamepadEvent,
+};
+use bevy::input::keyboard::{Key, KeyboardInput, NativeKey};
+use bevy::input::{ButtonState, InputPlugin};
+use bevy::prelude::*;
+use rhea_explore::actions::{ACTIONS, ActionId};
+use rhea_explore::bindings::{Bindings, chord_of};
+use rhea_explore::{ActionPlugin, Device, Fired, Held, Palette, Walk};
+
+/// What was fired since the last look.
+#[derive(Resource, Default)]
+struct Seen(Vec<ActionId>);
+
+struct Stage {
+    app: App,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let mut app = App::new();
+        app.add_plugins((MinimalPlugins, InputPlugin, ActionPlugin)).init_resource::<Seen>();
+        app.add_systems(Last, |mut fired: MessageReader<Fired>, mut seen: ResMut<Seen>| {
+            seen.0.extend(fired.read().map(|fired| fired.0));
+        });
+        app.update();
+        Self { app }
+    }
+
+    fn seen(&mut self) -> Vec<ActionId> {
+        std::mem::take(&mut self.app.world_mut().resource_mut::<Seen>().0)
+    }
+
+    fn press(&mut self, key_code: KeyCode, text: Option<char>, state: ButtonState) {
+        self.app.world_mut().write_message(KeyboardInput {
+            key_code,
+            logical_key: Key::Unidentified(NativeKey::Unidentified),
+            state,
+            text: text.map(|letter| letter.to_string().into()),
+            repeat: false,
+            window: Entity::PLACEHOLDER,
+        });
+        self.app.update();
+    }
+
+    fn tap(&mut self, key: KeyCode, ctrl: bool) {
+        if ctrl {
+            self.press(KeyCode::ControlLeft, None, ButtonState::Pressed);
+        }
+        self.press(key, None, ButtonState::Pressed);
+        self.press(key, None, ButtonState::Released);
+        if ctrl {
+            self.press(KeyCode::ControlLeft, None, ButtonState::Released);
+        }
+    }
+
+    fn write(&mut self, text: &str) {
+        for letter in text.chars() {
+            self.press(KeyCode::IntlRo, Some(letter), ButtonState::Pressed);
+            self.press(KeyCode::IntlRo, None, ButtonState::Released);
+        }
+    }
+
+    fn pad(&mut self) -> Entity {
+        let pad = self.app.world_mut().spawn_empty().id();
+        self.plug(pad, true);
+        pad
+    }
+
+    fn plug(&mut self, pad: Entity, on: bool) {
+        let connection = match on {
+            true => GamepadConnection::Connected { name: "pad".into(), vendor_id: None, product_id: None },
+            false => GamepadConnection::Disconnected,
+        };
+        self.app.world_mut().write_message(GamepadConnectionEvent::new(pad, connection));
+        self.app.update();
+    }
+
+    fn button(&mut self, pad: Entity, button: GamepadButton, value: f32) {
+        let raw = RawGamepadEvent::from(RawGamepadButtonChangedEvent::new(pad, button, value));
+        self.app.world_mut().write_message(raw);
+        self.app.update();
+    }
+
+    fn stick(&mut self, pad: Entity, axis: GamepadAxis, value: f32) {
+        let raw = RawGamepadEvent::from(RawGamepadAxisChangedEvent::new(pad, axis, value));
+        self.app.world_mut().write_message(raw);
+        self.app.update();
+    }
+
+    fn close_palette(&mut self) {
+        if self.app.world().resource::<Palette>().is_open() {
+            self.tap(KeyCode::Escape, false);
+        }
+        assert!(!self.app.world().resource::<Palette>().is_open());
+        self.seen();
+    }
+}
+
+#[test]
+fn every_action_is_reached_by_each_of_its_keys() {
+    let mut stage = Stage::new();
+    for row in &ACTIONS {
+        for chord in row.keys {
+            stage.tap(chord.key, chord.ctrl);
+            assert_eq!(stage.seen(), [row.id], "{}", chord.name);
+            stage.close_palette();
+        }
+    }
+}
+
+#[test]
+fn every_action_is_reached_by_each_of_its_pad_controls() {
+    let mut stage = Stage::new();
+    let pad = stage.pad();
+    for row in &ACTIONS {
+        for (button, name) in row.buttons {
+            stage.button(pad, *button, 1.0);
+            stage.button(pad, *button, 0.0);
+            assert_eq!(stage.seen(), [row.id], "{name}");
+            stage.close_palette();
+        }
+        for half in row.sticks {
+            stage.stick(pad, half.axis, half.sign);
+            stage.stick(pad, half.axis, 0.0);
+            assert_eq!(stage.seen(), [row.id], "{}", half.name);
+        }
+    }
+    assert!(!stage.app.world().resource::<Held>().any());
+}
+
+#[test]
+fn every_action_is_reached_from_the_palette_by_its_name() {
+    for row in ACTIONS.iter().filter(|row| row.id != ActionId::Palette) {
+        let mut stage = Stage::new();
+        stage.tap(KeyCode::KeyP, true);
+        assert_eq!(stage.seen(), [ActionId::Palette]);
+        stage.write(row.label);
+        let found = stage.app.world().resource::<Palette>().found();
+        let place = found.iter().position(|other| other.id == row.id).unwrap();
+        for _ in 0..place {
+            stage.tap(KeyCode::ArrowDown, false);
+        }
+        stage.tap(KeyCode::Enter, false);
+        assert_eq!(stage.seen(), [row.id]);
+        assert!(!stage.app.world().resource::<Palette>().is_open());
+    }
+}
+
+#[test]
+fn every_action_is_reached_from_the_palette_by_gamepad_alone() {
+    let mut stage = Stage::new();
+    let pad = stage.pad();
+    let rows = ACTIONS.iter().filter(|row| row.id != ActionId::Palette);
+    for (place, row) in rows.enumerate() {
+        let tap = |stage: &mut Stage, button| {
+            stage.button(pad, button, 1.0);
+            stage.button(pad, button, 0.0);
+        };
+        tap(&mut stage, GamepadButton::LeftTrigger2);
+        for _ in 0..place {
+            tap(&mut stage, GamepadButton::DPadDown);
+        }
+        tap(&mut stage, GamepadButton::South);
+        assert_eq!(stage.seen(), [ActionId::Palette, row.id]);
+    }
+}
+
+#[test]
+fn an_own_key_does_the_action_and_the_old_one_does_not() {
+    let mut stage = Stage::new();
+    stage.app.world_mut().resource_mut::<Bindings>().rebind(ActionId::Map, chord_of(KeyCode::KeyJ, true).unwrap());
+    stage.tap(KeyCode::KeyM, false);
+    stage.tap(KeyCode::KeyJ, true);
+    assert_eq!(stage.seen(), [ActionId::Map]);
+}
+
+#[test]
+fn prompts_follow_the_device_and_fall_back_when_it_goes() {
+    let mut stage = Stage::new();
+    let pad = stage.pad();
+    stage.button(pad, GamepadButton::North, 1.0);
+    let device = *stage.app.world().resource::<Device>();
+    assert_eq!(device, Device::Pad(pad));
+    assert_eq!(device.names(Bindings::default().of(ActionId::Map)), "Y / triangle");
+    stage.plug(pad, false);
+    stage.app.update();
+    assert_eq!(*stage.app.world().resource::<Device>(), Device::Keyboard);
+    assert!(stage.app.world().resource::<Walk>().banner.as_ref().unwrap().message.what.contains("in use is gone"));
+    assert_eq!(Device::Keyboard.names(Bindings::default().of(ActionId::Map)), "M");
+}
+
+/// A small generator with a fixed seed (xorshift32), so that a failure can be had again.
+struct Dice(u32);
+
+impl Dice {
+    fn below(&mut self, sides: u32) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 17;
+        self.0 ^= self.0 << 5;
+        self.0 % sides
+    }
+}
+
+#[test]
+fn no_axis_sticks_after_200_random_sequences_of_plugging_and_pushing() {
+    let axes = [GamepadAxis::LeftStickX, GamepadAxis::LeftStickY, GamepadAxis::RightStickX, GamepadAxis::RightStickY];
+    let (mut dice, mut pushed) = (Dice(2463534242), 0);
+    for sequence in 0..200 {
+        let mut stage = Stage::new();
+        let pads = [stage.pad(), stage.pad()];
+        let mut on = [true; 2];
+        for _ in 0..30 {
+            let which = dice.below(2) as usize;
+            match dice.below(4) {
+                0 => {
+                    on[which] = !on[which];
+                    stage.plug(pads[which], on[which]);
+                }
+                1 => stage.button(pads[which], GamepadButton::DPadUp, dice.below(2) as f32),
+                _ => {
+                    let value = [-1.0, -0.5, 0.0, 0.5, 1.0, f32::NAN][dice.below(6) as usize];
+                    stage.stick(pads[which], axes[dice.below(4) as usize], value);
+                }
+            }
+            pushed += usize::from(stage.app.world().resource::<Held>().any());
+        }
+        for (pad, _) in pads.iter().zip(on).filter(|(_, on)| *on) {
+            stage.plug(*pad, false);
+        }
+        stage.app.update();
+        assert!(!stage.app.world().resource::<Held>().any(), "sequence {sequence}");
+        // Who comes back holds nothing.
+        stage.plug(pads[0], true);
+        stage.app.update();
+        assert!(!stage.app.world().resource::<Held>().any(), "sequence {sequence}, plugged in again");
+    }
+    assert!(pushed > 500, "the sequences push: {pushed}");
+}
