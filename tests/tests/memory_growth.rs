@@ -9,7 +9,8 @@ use rhea_session::{Command, ExploreSession, Options, Setup, Start, StepControl};
 
 /// What a step may keep besides its view: notes of the memory's own lists, which grow by doubling.
 const SPARE_BYTES_A_STEP: i64 = 512;
-const WARM_STEPS: usize = 40;
+/// Until recall has used as many views as it ever does: the buffers of the warp are kept.
+const WARM_STEPS: usize = 64;
 const STEPS: usize = 22;
 
 fn repository(path: &str) -> PathBuf {

@@ -29,7 +29,15 @@ struct StandIn {
 
 impl StandIn {
     fn coded(view: Rgbd) -> Imagined {
-        Imagined { view, codes: vec![7; 16], rows: 4, cols: 4, passes: 1, timings: ViewTimings::default() }
+        Imagined {
+            view,
+            codes: vec![7; 16],
+            rows: 4,
+            cols: 4,
+            doubted: Vec::new(),
+            passes: 1,
+            timings: ViewTimings::default(),
+        }
     }
 }
 

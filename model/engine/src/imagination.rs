@@ -316,6 +316,20 @@ impl Imagination {
     pub fn picture(&self, codes: &[u32], memory: Option<&Warp>) -> Result<Rgbd, EngineError> {
         Ok(self.folder.vision.decode(codes, memory)?)
     }
+
+    /// As [`Self::picture`], without the loose pixels of memory that the codes alone speak against; the second value says which, and
+    /// is empty when there are none.
+    fn picture_in_doubt(&self, codes: &[u32], memory: Option<&Warp>) -> Result<(Rgbd, Vec<bool>), EngineError> {
+        if let Some(memory) = memory.filter(|memory| memory.is_loose()) {
+            let doubted = memory.doubted(&self.picture(codes, None)?);
+            if doubted.contains(&true) {
+                let mut believed = memory.clone();
+                believed.leave_out(&doubted);
+                return Ok((self.picture(codes, Some(&believed))?, doubted));
+            }
+        }
+        Ok((self.picture(codes, memory)?, Vec::new()))
+    }
 }
 
 /// What candidates of one request have in common: codes and states of what memory knows, and the prompts.
@@ -368,14 +382,14 @@ impl Imagine for Imagination {
         if cancel.cancelled() {
             return Err(EngineError::Cancelled);
         }
-        let view = self.picture(&codes, request.memory.as_ref())?;
+        let (view, doubted) = self.picture_in_doubt(&codes, request.memory.as_ref())?;
         let timings = ViewTimings {
             prepare_secs: prepared_at.as_secs_f64(),
             codes_secs: (drawn_at - prepared_at).as_secs_f64(),
             picture_secs: (began.elapsed() - drawn_at).as_secs_f64(),
         };
         let grid = self.folder.grid;
-        Ok(Imagined { view, codes, rows: grid.rows(), cols: grid.cols(), passes, timings })
+        Ok(Imagined { view, codes, rows: grid.rows(), cols: grid.cols(), doubted, passes, timings })
     }
 
     fn narrate(
@@ -394,10 +408,10 @@ impl Imagine for Imagination {
         let wrong = |e: rhea_picture::PictureError| EngineError::Request(e.to_string());
         let square = view.centre_square().resized(side, side).map_err(wrong)?;
         let codes = self.folder.vision.encode(&square)?;
-        let view = self.folder.vision.decode(&codes, memory)?;
+        let (view, doubted) = self.picture_in_doubt(&codes, memory)?;
         let grid = self.folder.grid;
         let timings = ViewTimings::default();
-        Ok(Imagined { view, codes, rows: grid.rows(), cols: grid.cols(), passes: 0, timings })
+        Ok(Imagined { view, codes, rows: grid.rows(), cols: grid.cols(), doubted, passes: 0, timings })
     }
 }
 

@@ -104,6 +104,8 @@ pub struct Imagined {
     pub rows: usize,
     /// Columns of codes.
     pub cols: usize,
+    /// Pixels of the request's memory that were left out because the codes speak against them; empty when there are none.
+    pub doubted: Vec<bool>,
     /// Forward passes of the transformer that drew it.
     pub passes: u32,
     /// Where its time went.

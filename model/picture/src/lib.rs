@@ -7,6 +7,7 @@
 //! and between [`NEAREST_M`] and [`FARTHEST_M`].
 
 mod bicubic;
+mod doubt;
 mod draw;
 mod fill;
 mod font;
@@ -25,5 +26,5 @@ pub use metrics::{depth_rel_err, gmsd, gradient_sharpness, gradient_strength, ps
 pub use picture::Picture;
 pub use plot::plot;
 pub use png::{load_depth, load_picture, picture_from_bytes, picture_to_png, save_depth, save_picture};
-pub use rgbd::{FARTHEST_M, NEAREST_M, PictureError, Rgbd, Warp, decode_depth, encode_depth};
+pub use rgbd::{FARTHEST_M, NEAREST_M, PictureError, Rgbd, Trust, Warp, decode_depth, encode_depth};
 pub use sheet::Sheet;

@@ -136,6 +136,18 @@ impl Rgbd {
     }
 }
 
+/// What is behind a pixel of a [`Warp`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trust {
+    /// It goes back to a picture that was given, or nothing is known about it.
+    #[default]
+    Given,
+    /// The model drew it, as seen from this very place.
+    Drawn,
+    /// The model drew it, as seen from another place: where its depth was wrong, it is misplaced here.
+    Loose,
+}
+
 /// Earlier views warped to a target camera: what memory knows about the view that is about to be drawn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Warp {
@@ -148,6 +160,8 @@ pub struct Warp {
     pub magnification: Vec<f32>,
     /// Per pixel: index into the list of source views handed to the warp, `u16::MAX` where not valid.
     pub source: Vec<u16>,
+    /// Per pixel: what is behind it.
+    pub trust: Vec<Trust>,
 }
 
 impl Warp {
@@ -160,6 +174,7 @@ impl Warp {
             valid: vec![false; n],
             magnification: vec![0.0; n],
             source: vec![u16::MAX; n],
+            trust: vec![Trust::Given; n],
         }
     }
 

@@ -13,7 +13,8 @@ use crate::world::WorldWhat;
 
 /// Exit codes, part of `--help`.
 const AFTER_HELP: &str = "Exit codes: 0 all went well, 1 something failed (one line says what and what to do), \
-2 the command line is wrong.\n\nThe model folder is --model DIR, else $RHEA_MODEL, else model/nano of the repository.";
+2 the command line is wrong.\n\nThe model folder is --model DIR, else $RHEA_MODEL, else that of the user's config.ron, else \
+model/nano of the repository.";
 
 /// Walk through worlds that a model imagines.
 #[derive(Debug, Parser)]
@@ -25,6 +26,34 @@ pub struct Cli {
     /// The options of `explore`, for when no job is named.
     #[command(flatten)]
     pub explore: ExploreArgs,
+    /// Options of every job.
+    #[command(flatten)]
+    pub everywhere: Everywhere,
+}
+
+/// Options of every job.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Everywhere {
+    /// Append what the program does, line by line with its time, to a file [default: $RHEA_LOG_FILE, else no file].
+    #[arg(long, value_name = "FILE", global = true)]
+    pub log_file: Option<PathBuf>,
+}
+
+/// `rhea config`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ConfigWhat {
+    /// Print the settings.
+    Show {
+        /// Say where each comes from: flag, environment, file or default.
+        #[arg(long)]
+        origin: bool,
+        /// Print them as JSON, with their origins.
+        #[arg(long)]
+        json: bool,
+        /// The model.
+        #[command(flatten)]
+        model: ModelArgs,
+    },
 }
 
 /// One job of the program.
@@ -82,6 +111,15 @@ pub enum Job {
         /// What to do.
         #[command(subcommand)]
         what: WorldWhat,
+    },
+    /// Which settings hold, and where they come from.
+    #[command(
+        after_help = "A flag goes before the environment, that before the user's files, those before the default. The files         are config.ron (model, out, log_file), window.ron and keys.ron in rhea/ under the XDG config folder."
+    )]
+    Config {
+        /// What to do.
+        #[command(subcommand)]
+        what: ConfigWhat,
     },
     /// Check what this machine offers: processor, display, gamepads, model, folders.
     Doctor(DoctorArgs),
@@ -216,6 +254,8 @@ pub enum WalkForm {
     Html,
     /// An animation, for places that show nothing else.
     Gif,
+    /// An animation with every pixel exact, for browsers and chats.
+    Webp,
     /// Every view and its depth as PNG.
     Frames,
     /// All views on one contact sheet (PNG).

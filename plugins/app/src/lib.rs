@@ -8,6 +8,7 @@ mod bench;
 mod bench_kernels;
 mod bench_list;
 mod cli;
+mod config;
 mod doctor;
 mod eval;
 mod eval_planners;
@@ -19,6 +20,7 @@ mod fault;
 mod headless;
 mod hub;
 mod imagine;
+mod log;
 mod machine;
 mod manual;
 mod models;
@@ -52,7 +54,12 @@ pub fn run() -> ExitCode {
             return if error.print().is_ok() { ExitCode::from(code) } else { ExitCode::from(2) };
         }
     };
-    let done = check_kernels().and_then(|()| match cli.job.unwrap_or(Job::Explore(cli.explore)) {
+    let everywhere = cli.everywhere;
+    let begun = check_kernels().and_then(|()| match config::log_file(&everywhere)? {
+        Some(file) => log::begin(&file),
+        None => Ok(()),
+    });
+    let done = begun.and_then(|()| match cli.job.unwrap_or(Job::Explore(cli.explore)) {
         Job::Explore(args) => explore::run(&args),
         Job::Imagine(args) => imagine::run(&args),
         Job::Export(args) => export::run(&args),
@@ -65,12 +72,14 @@ pub fn run() -> ExitCode {
         Job::World { what } => world::run(&what),
         Job::Completions { shell } => manual::completions(shell),
         Job::Man { out } => manual::pages(&out),
+        Job::Config { what } => config::run(&what, &everywhere),
         Job::Doctor(args) => doctor::run(&args),
     });
     match done {
         Ok(code) => code,
         Err(error) => {
             for line in fault::lines(&error) {
+                tracing::info!(target: "rhea", "{line}");
                 say::complain!("{line}");
             }
             ExitCode::FAILURE

@@ -74,6 +74,7 @@ impl Opener for SessionOpener {
         };
         let recording = next_replay(&self.out);
         let replay = recording.as_ref().ok().map(|(_, path)| path.clone());
+        tracing::info!(target: "rhea", model = locked.name(), world, recording = ?replay, "opened");
         tell(WalkEvent::Opened { model: locked.name().to_owned(), world, replay: replay.clone() });
         if let Err(why) = &recording {
             let warning = format!("{why}. This walk is not recorded; choose another folder with --out.");
@@ -129,8 +130,15 @@ impl Walker for SessionWalker {
         tell: &mut dyn FnMut(WalkEvent),
     ) -> Result<StepReport, Ended> {
         let mut model = lock(&self.model)?;
-        let command = Command::Text(command.to_owned());
-        self.session.step(command, model.as_mut(), control, &mut |event| tell(WalkEvent::Session(event))).map_err(ended)
+        let asked = Command::Text(command.to_owned());
+        let done = self.session.step(asked, model.as_mut(), control, &mut |event| tell(WalkEvent::Session(event)));
+        match &done {
+            Ok(StepReport { step, timings, .. }) => {
+                tracing::info!(target: "rhea", step, command, recall = timings.recall_secs, imagine = timings.imagine_secs, "walked");
+            }
+            Err(why) => tracing::info!(target: "rhea", command, "not walked: {why}"),
+        }
+        done.map_err(ended)
     }
 
     fn finish(mut self: Box<Self>) -> Result<Option<PathBuf>, Failure> {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use crate::config::{self, ConfigFile};
 use crate::fault::{Fault, WithHint as _};
 use crate::hub::{Hub, ModelName, VISION_TOKENIZER};
 
@@ -12,18 +13,18 @@ pub const MODEL_VARIABLE: &str = "RHEA_MODEL";
 /// The shipped model, in the repository.
 const SHIPPED_MODEL: &str = "model/nano";
 /// Without `--out`, output goes to numbered folders in here, in the current folder.
-const OUTPUT_HOME: &str = "rhea-out";
+pub const OUTPUT_HOME: &str = "rhea-out";
 /// Numbered output folders in one place.
 const MAX_OUTPUT_FOLDERS: u32 = 99_999;
 
-/// The model folder: `named`, else `$RHEA_MODEL`, else the shipped one. A name that is no folder but has the form `ORG/NAME` is
+/// The model folder: `named`, else `$RHEA_MODEL`, else that of the user's `config.ron`, else the shipped one. A name that is no folder but has the form `ORG/NAME` is
 /// looked up in the cache of Hugging Face's tools.
 ///
 /// # Errors
 /// When none is there; names the places that were looked at.
 pub fn model_folder(named: Option<&Path>) -> Result<PathBuf> {
-    let from_variable = std::env::var_os(MODEL_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(folder) = named.map(Path::to_path_buf).or(from_variable) {
+    let in_file = ConfigFile::of_user()?.model;
+    if let Some((folder, origin)) = config::first(("--model", named), MODEL_VARIABLE, in_file.as_deref()) {
         if folder.join("config.json").is_file() {
             return Ok(folder);
         }
@@ -31,7 +32,7 @@ pub fn model_folder(named: Option<&Path>) -> Result<PathBuf> {
         if let Some(name) = name {
             return Hub::standard().require(&name);
         }
-        let what = format!("{} is no model folder: it has no config.json", folder.display());
+        let what = format!("{} is no model folder: it has no config.json ({origin})", folder.display());
         return Err(Fault::new(what, "Name a folder with --model DIR, or leave it out for the shipped model.").into());
     }
     let places = homes().into_iter().map(|home| home.join(SHIPPED_MODEL)).collect::<Vec<_>>();
@@ -111,7 +112,7 @@ fn homes() -> Vec<PathBuf> {
 /// # Errors
 /// When it cannot be created or written to.
 pub fn output_folder(named: Option<&Path>) -> Result<PathBuf> {
-    output_folder_in(named, "walk", Path::new(OUTPUT_HOME))
+    output_folder_in(named, "walk", &output_home()?)
 }
 
 /// As [`output_folder`], for an answer of `rhea imagine`.
@@ -119,7 +120,12 @@ pub fn output_folder(named: Option<&Path>) -> Result<PathBuf> {
 /// # Errors
 /// As [`output_folder`].
 pub fn answer_folder(named: Option<&Path>) -> Result<PathBuf> {
-    output_folder_in(named, "imagine", Path::new(OUTPUT_HOME))
+    output_folder_in(named, "imagine", &output_home()?)
+}
+
+/// Where output folders are numbered: that of the user's `config.ron`, else [`OUTPUT_HOME`].
+fn output_home() -> Result<PathBuf> {
+    Ok(ConfigFile::of_user()?.out.unwrap_or_else(|| PathBuf::from(OUTPUT_HOME)))
 }
 
 fn output_folder_in(named: Option<&Path>, kind: &str, home: &Path) -> Result<PathBuf> {

@@ -6,38 +6,19 @@
 //! Invariant: a control asks for one action; where two want it, the later of the table loses it and a sentence says so.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bevy::input::gamepad::GamepadButton;
 use bevy::input::keyboard::KeyCode;
 use bevy::prelude::Resource;
 use serde::{Deserialize, Serialize};
 
-use crate::actions::{ACTIONS, ActionId, Chord, StickHalf, action};
+use crate::actions::{ACTIONS, Action, ActionId, Chord, StickHalf, action};
+use crate::user_file::{self, UserFileError};
 
-/// Largest file that is read, bytes; the whole table written out has less than 4 KiB.
-const MAX_FILE_BYTES: u64 = 64 * 1024;
-
-/// What went wrong with the file of own keys.
-#[derive(Debug, thiserror::Error)]
-pub enum BindingsError {
-    /// The file is there but cannot be read or written.
-    #[error("the file of own keys cannot be used: {why}: {}", path.display())]
-    File {
-        /// What the system says.
-        why: String,
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is not what it should be.
-    #[error("{why}; like (keys: {{\"Forward\": [\"I\"]}}, pad: {{}}): {}", path.display())]
-    Text {
-        /// What is wrong, and where.
-        why: String,
-        /// The file.
-        path: PathBuf,
-    },
-}
+/// Name of the file.
+pub const FILE: &str = "keys.ron";
+const LIKE: &str = r#"(keys: {"Forward": ["I"]}, pad: {})"#;
 
 /// The controls of one action.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,14 +74,6 @@ impl Default for Bindings {
 }
 
 impl Bindings {
-    /// The file of own keys: `$XDG_CONFIG_HOME/rhea/keys.ron`, or `~/.config/rhea/keys.ron`; `None` without a home.
-    #[must_use]
-    pub fn file() -> Option<PathBuf> {
-        let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let config = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")))?;
-        Some(config.join("rhea").join("keys.ron"))
-    }
-
     /// The controls of an action.
     #[must_use]
     pub fn of(&self, id: ActionId) -> &Controls {
@@ -123,19 +96,9 @@ impl Bindings {
     ///
     /// # Errors
     /// When the file cannot be read, is no such text, or names an action or a control that does not exist.
-    pub fn load(path: &Path) -> Result<(Self, Vec<String>), BindingsError> {
-        let failed = |why: String| BindingsError::File { why, path: path.to_owned() };
-        match std::fs::metadata(path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok((Self::default(), Vec::new())),
-            Err(e) => return Err(failed(e.to_string())),
-            Ok(facts) if !facts.is_file() => return Err(failed("it is not a file".to_owned())),
-            Ok(facts) if facts.len() > MAX_FILE_BYTES => {
-                return Err(failed(format!("{} bytes, at most {MAX_FILE_BYTES} are read", facts.len())));
-            }
-            Ok(_) => {}
-        }
-        let text = std::fs::read_to_string(path).map_err(|e| failed(e.to_string()))?;
-        Self::parse(&text).map_err(|why| BindingsError::Text { why, path: path.to_owned() })
+    pub fn load(path: &Path) -> Result<(Self, Vec<String>), UserFileError> {
+        let Some(text) = user_file::read(path)? else { return Ok((Self::default(), Vec::new())) };
+        Self::parse(&text).map_err(|why| UserFileError::Text { why, like: LIKE, path: path.to_owned() })
     }
 
     fn parse(text: &str) -> Result<(Self, Vec<String>), String> {
@@ -222,11 +185,8 @@ impl Bindings {
         told
     }
 
-    /// The text of a file with what differs from the table.
-    ///
-    /// # Errors
-    /// When the text cannot be written, which does not happen for names of this module.
-    fn text(&self) -> Result<String, ron::Error> {
+    /// What differs from the table.
+    fn differing(&self) -> Saved {
         let mut saved = Saved::default();
         for row in &ACTIONS {
             let (now, table) = (self.of(row.id), Controls::of_table(row.id));
@@ -237,21 +197,27 @@ impl Bindings {
                 saved.pad.insert(row.id.name(), now.pad().map(str::to_owned).collect());
             }
         }
-        ron::ser::to_string_pretty(&saved, ron::ser::PrettyConfig::default())
+        saved
+    }
+
+    /// What differs from the table, a few words for each action.
+    #[must_use]
+    pub fn changed(&self) -> Vec<String> {
+        let differs = |row: &&Action| *self.of(row.id) != Controls::of_table(row.id);
+        let told = |row: &Action| {
+            let Controls { keys, .. } = self.of(row.id);
+            let names = [self.of(row.id).key_names(), self.of(row.id).pad_names()].join(", ");
+            format!("{}: {}", row.label, if keys.is_empty() { "no key" } else { &names })
+        };
+        ACTIONS.iter().filter(differs).map(told).collect()
     }
 
     /// Writes what differs from the table, whole or not at all.
     ///
     /// # Errors
     /// When the folder or the file cannot be written.
-    pub fn save(&self, path: &Path) -> Result<(), BindingsError> {
-        let failed = |why: String| BindingsError::File { why, path: path.to_owned() };
-        let text = self.text().map_err(|e| failed(e.to_string()))?;
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|e| failed(e.to_string()))?;
-        }
-        let part = path.with_extension("ron.part");
-        std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path)).map_err(|e| failed(e.to_string()))
+    pub fn save(&self, path: &Path) -> Result<(), UserFileError> {
+        user_file::write(path, &self.differing())
     }
 }
 
@@ -309,13 +275,14 @@ mod tests {
 
     #[test]
     fn only_what_differs_is_saved_and_it_reads_back() {
-        assert_eq!(Bindings::parse(&Bindings::default().text().unwrap()).unwrap(), (Bindings::default(), Vec::new()));
+        let text = |bindings: &Bindings| ron::ser::to_string(&bindings.differing()).unwrap();
+        assert_eq!(Bindings::parse(&text(&Bindings::default())).unwrap(), (Bindings::default(), Vec::new()));
         let mut bindings = Bindings::default();
         let told = bindings.rebind(ActionId::Undo, chord_of(KeyCode::KeyM, false).unwrap());
         assert_eq!(told, ["M was for \"Map\"; it has no key now"]);
-        let text = bindings.text().unwrap();
-        assert!(text.contains("Undo") && text.contains("Map") && !text.contains("Forward"), "{text}");
-        assert_eq!(Bindings::parse(&text).unwrap().0, bindings);
+        let saved = text(&bindings);
+        assert!(saved.contains("Undo") && saved.contains("Map") && !saved.contains("Forward"), "{saved}");
+        assert_eq!(Bindings::parse(&saved).unwrap().0, bindings);
     }
 
     #[test]

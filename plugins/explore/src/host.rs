@@ -20,7 +20,7 @@ const SIZE: (u32, u32) = (1280, 860);
 /// Smallest useful window, logical pixels.
 const MIN_SIZE: (f32, f32) = (720.0, 480.0);
 /// Warnings of other crates that say nothing to a user: software drivers, missing desktop settings.
-const LOG_FILTER: &str =
+pub const LOG_FILTER: &str =
     "error,rhea=info,rhea_explore=info,rhea_review=info,rhea_watch=info,wgpu_hal=off,winit=off,calloop=off";
 
 /// Set once the first frame was laid out: from then on a failure is no reason to do without a window.
@@ -95,8 +95,13 @@ fn add_window(app: &mut App, title: &str) {
     };
     let window =
         WindowPlugin { primary_window: Some(window), exit_condition: ExitCondition::OnPrimaryClosed, ..default() };
-    let log = LogPlugin { filter: LOG_FILTER.to_owned(), ..default() };
-    app.add_plugins(DefaultPlugins.set(window).set(log))
+    let plugins = DefaultPlugins.set(window);
+    // Whoever logs already goes on to.
+    let plugins = match tracing::dispatcher::has_been_set() {
+        true => plugins.disable::<LogPlugin>(),
+        false => plugins.set(LogPlugin { filter: LOG_FILTER.to_owned(), ..default() }),
+    };
+    app.add_plugins(plugins)
         .add_plugins(EguiPlugin::default())
         .insert_resource(ClearColor(Color::srgb_u8(0x0e, 0x11, 0x16)))
         .add_systems(Startup, spawn_camera)

@@ -14,13 +14,14 @@ use crate::actions::{ACTIONS, Action, ActionId, Chord, Effect, StickHalf, action
 use crate::bindings::{Bindings, Controls};
 use crate::link::{Refusal, SessionLink};
 use crate::palette::{self, Palette};
+use crate::preferences::Preferences;
 use crate::report::Failure;
+use crate::settings::{self, SettingsPage};
+use crate::user_file::UserFolder;
 use crate::walk::Walk;
 
-/// A stick counts as pushed from here on, 0 to 1.
-const STICK_PRESS: f32 = 0.55;
-/// A pushed stick counts as released below this; between the two it keeps its state, so that it cannot chatter.
-const STICK_RELEASE: f32 = 0.35;
+/// A pushed stick counts as released below this share of the dead zone; between the two it keeps its state, so that it cannot chatter.
+const STICK_RELEASE: f32 = 0.64;
 /// How long a key is held before it repeats: longer than a tap.
 const REPEAT_AFTER: Duration = Duration::from_millis(250);
 
@@ -74,6 +75,8 @@ impl Device {
 pub struct Held {
     since: [Option<Duration>; ACTIONS.len()],
     stick: [bool; ACTIONS.len()],
+    /// The action that a tap has begun, where taps do not need holding.
+    tapped: Option<ActionId>,
 }
 
 impl Held {
@@ -100,12 +103,17 @@ impl Plugin for ActionPlugin {
             .init_resource::<Walk>()
             .init_resource::<Bindings>()
             .init_resource::<Palette>()
+            .init_resource::<Preferences>()
+            .init_resource::<SettingsPage>()
+            .init_resource::<UserFolder>()
             .init_resource::<Device>()
             .add_message::<Fired>()
             .configure_sets(Update, (InputSystems::Read, InputSystems::Send).chain())
             .add_systems(
                 Update,
-                (note_device, read_devices, palette::work, announce_pads).chain().in_set(InputSystems::Read),
+                (note_device, read_devices, palette::work, settings::take_key, announce_pads)
+                    .chain()
+                    .in_set(InputSystems::Read),
             )
             .add_systems(Update, (send_steps, send_controls).chain().in_set(InputSystems::Send));
     }
@@ -117,23 +125,26 @@ fn read_devices(
     typing: Res<Typing>,
     time: Res<Time<Real>>,
     bindings: Res<Bindings>,
-    palette: Res<Palette>,
+    (palette, page, likes): (Res<Palette>, Res<SettingsPage>, Res<Preferences>),
     mut held: ResMut<Held>,
     mut fired: MessageWriter<Fired>,
 ) {
-    if palette.is_open() {
+    let (held, press) = (&mut *held, f32::from(likes.dead_zone_percent) * 0.01);
+    if palette.is_open() || page.waits() {
         // A stick that was pushed before or meanwhile must come back first.
-        let pushed =
-            ACTIONS.iter().map(|row| bindings.of(row.id).sticks.iter().any(|half| stick_pushed(half, &pads, true)));
-        held.stick.iter_mut().zip(pushed).for_each(|(stick, pushed)| *stick = pushed);
-        held.since = [None; ACTIONS.len()];
+        let pushed = |row: &Action| {
+            bindings.of(row.id).sticks.iter().any(|half| stick_pushed(half, &pads, press * STICK_RELEASE))
+        };
+        held.stick.iter_mut().zip(&ACTIONS).for_each(|(stick, row)| *stick = pushed(row));
+        (held.since, held.tapped) = ([None; ACTIONS.len()], None);
         return;
     }
     let now = time.elapsed();
     for row in &ACTIONS {
         let (index, controls) = (row.id as usize, bindings.of(row.id));
         let stick_was = held.stick[index];
-        let stick = controls.sticks.iter().any(|half| stick_pushed(half, &pads, stick_was));
+        let threshold = if stick_was { press * STICK_RELEASE } else { press };
+        let stick = controls.sticks.iter().any(|half| stick_pushed(half, &pads, threshold));
         held.stick[index] = stick;
         let tapped = controls.keys.iter().any(|chord| chord_down(chord, &keys, typing.0, true))
             || pads.iter().any(|pad| controls.buttons.iter().any(|(button, _)| pad.just_pressed(*button)))
@@ -142,8 +153,14 @@ fn read_devices(
             || pads.iter().any(|pad| controls.buttons.iter().any(|(button, _)| pad.pressed(*button)))
             || stick;
         if tapped {
-            fired.write(Fired(row.id));
+            let goes_on = held.tapped.take() == Some(row.id);
+            held.tapped = (likes.tap_to_walk && row.repeats && !goes_on).then_some(row.id);
+            // The tap that ends walking is no step.
+            if !(goes_on && likes.tap_to_walk) {
+                fired.write(Fired(row.id));
+            }
         }
+        let down = if likes.tap_to_walk && row.repeats { held.tapped == Some(row.id) } else { down };
         // Only a fresh press begins to hold: the Enter that ends a text is still down when typing is over.
         held.since[index] = match held.since[index] {
             Some(since) if down => Some(since),
@@ -151,15 +168,26 @@ fn read_devices(
             _ => None,
         };
     }
+    // A tap further down the table ends what one further up has begun.
+    if likes.tap_to_walk {
+        for row in ACTIONS.iter().filter(|row| row.repeats && held.tapped != Some(row.id)) {
+            held.since[row.id as usize] = None;
+        }
+    }
 }
 
 /// Keeps which device was used last.
-fn note_device(keys: Res<ButtonInput<KeyCode>>, pads: Query<(Entity, &Gamepad)>, mut device: ResMut<Device>) {
+fn note_device(
+    keys: Res<ButtonInput<KeyCode>>,
+    pads: Query<(Entity, &Gamepad)>,
+    likes: Res<Preferences>,
+    mut device: ResMut<Device>,
+) {
     if keys.get_just_pressed().next().is_some() {
         *device = Device::Keyboard;
     }
-    let pushed =
-        |pad: &Gamepad| STICKS.iter().any(|axis| pad.get(*axis).is_some_and(|value| value.abs() > STICK_PRESS));
+    let press = f32::from(likes.dead_zone_percent) * 0.01;
+    let pushed = |pad: &Gamepad| STICKS.iter().any(|axis| pad.get(*axis).is_some_and(|value| value.abs() > press));
     if let Some((used, _)) = pads.iter().find(|(_, pad)| pad.get_just_pressed().next().is_some() || pushed(pad)) {
         *device = Device::Pad(used);
     }
@@ -182,11 +210,10 @@ pub(crate) fn ctrl_touched(keys: &ButtonInput<KeyCode>) -> bool {
 }
 
 fn is_function_key(key: KeyCode) -> bool {
-    matches!(key, KeyCode::F1 | KeyCode::F12)
+    matches!(key, KeyCode::F1 | KeyCode::F2 | KeyCode::F12)
 }
 
-fn stick_pushed(half: &StickHalf, pads: &Query<&Gamepad>, was: bool) -> bool {
-    let threshold = if was { STICK_RELEASE } else { STICK_PRESS };
+fn stick_pushed(half: &StickHalf, pads: &Query<&Gamepad>, threshold: f32) -> bool {
     pads.iter().any(|pad| pad.get(half.axis).is_some_and(|value| value * half.sign > threshold))
 }
 
@@ -242,10 +269,14 @@ fn send_controls(
     bindings: Res<Bindings>,
     mut walk: ResMut<Walk>,
     mut palette: ResMut<Palette>,
+    mut page: ResMut<SettingsPage>,
 ) {
     for Fired(id) in fired.read() {
-        if *id == ActionId::Palette {
-            palette.toggle();
+        match id {
+            ActionId::Palette => palette.toggle(),
+            ActionId::Settings => page.toggle(),
+            ActionId::Stop => page.close(),
+            _ => {}
         }
         let Some(link) = &link else { continue };
         let sent = match id {
@@ -269,6 +300,16 @@ fn send_controls(
                 walk.inform(told);
                 Ok(())
             }
+            ActionId::Bookmark => {
+                submit(link, &mut walk, "pin".to_owned());
+                walk.inform("This view is kept for good.");
+                Ok(())
+            }
+            ActionId::RoamStep => {
+                walk.roaming = false;
+                submit(link, &mut walk, ROAM.to_owned());
+                Ok(())
+            }
             ActionId::Pause => link.pause(!walk.paused).map(|()| walk.paused = !walk.paused),
             _ => Ok(()),
         };
@@ -285,9 +326,11 @@ fn announce_pads(
     link: Option<Res<SessionLink>>,
     bindings: Res<Bindings>,
     mut walk: ResMut<Walk>,
-    mut device: ResMut<Device>,
+    (mut device, mut held): (ResMut<Device>, ResMut<Held>),
 ) {
     for event in events.read() {
+        // Whatever a tap had begun: it may have been this pad's.
+        held.tapped = None;
         let told = match &event.connection {
             GamepadConnection::Connected { name, .. } => {
                 let help = bindings.shortest(ActionId::Help);

@@ -12,6 +12,8 @@ use image::RgbImage;
 use image::imageops::{self, FilterType};
 use rhea_picture::Rgbd;
 
+use crate::preferences::Preferences;
+
 /// Smooth enlargement is computed up to this side; a larger window stretches the result.
 const MAX_SMOOTH_PX: usize = 1024;
 
@@ -26,13 +28,10 @@ pub enum Sampling {
 }
 
 impl Sampling {
-    /// The other one.
+    /// What the user likes.
     #[must_use]
-    pub fn other(self) -> Self {
-        match self {
-            Self::Smooth => Self::Pixels,
-            Self::Pixels => Self::Smooth,
-        }
+    pub fn of(likes: &Preferences) -> Self {
+        if likes.smooth { Self::Smooth } else { Self::Pixels }
     }
 }
 

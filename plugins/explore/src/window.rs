@@ -24,10 +24,13 @@ use crate::model::ModelPlugin;
 use crate::origins::OriginsOnScreen;
 use crate::pacing::PacingPlugin;
 use crate::palette::{self, Palette};
+use crate::preferences::{self, Preferences};
 use crate::report::Failure;
 use crate::screenshot::{ScreenshotFolder, ScreenshotPlugin};
+use crate::settings::{self, SettingsPage};
 use crate::text_box::{self, Entered, TextBox};
 use crate::theme;
+use crate::user_file::UserFolder;
 use crate::view::{Sampling, ViewOnScreen};
 use crate::walk::Walk;
 
@@ -48,7 +51,6 @@ pub struct WindowSettings {
 struct Desk {
     help: bool,
     map: bool,
-    sampling: Sampling,
     text: TextBox,
     view: ViewOnScreen,
     canvas: MapCanvas,
@@ -62,7 +64,6 @@ impl Default for Desk {
         Self {
             help: false,
             map: true,
-            sampling: Sampling::default(),
             text: TextBox::default(),
             view: ViewOnScreen::default(),
             canvas: MapCanvas::default(),
@@ -81,14 +82,16 @@ impl Default for Desk {
 pub fn run(link: SessionLink, settings: WindowSettings) -> Result<(), NoWindow> {
     host::open("Rhea", |app| {
         build(app);
-        app.insert_resource(link).insert_resource(ScreenshotFolder(settings.out));
+        app.insert_resource(UserFolder::of_system())
+            .insert_resource(link)
+            .insert_resource(ScreenshotFolder(settings.out));
     })
 }
 
 fn build(app: &mut App) {
     app.add_plugins((ModelPlugin, ActionPlugin, ScreenshotPlugin, PacingPlugin))
         .init_resource::<Desk>()
-        .add_systems(Startup, (connect_waker, load_bindings))
+        .add_systems(Startup, (connect_waker, load_user_files))
         .add_systems(Update, (desk_actions.after(InputSystems::Read), refresh_pictures).chain())
         .add_systems(EguiPrimaryContextPass, lay_out);
 }
@@ -101,10 +104,21 @@ fn connect_waker(link: Res<SessionLink>, proxy: Res<EventLoopProxyWrapper>) {
     });
 }
 
-/// The user's own keys; a file that cannot be used is told on screen, and the table's keys work.
-fn load_bindings(mut bindings: ResMut<Bindings>, mut walk: ResMut<Walk>) {
-    let Some(file) = Bindings::file() else { return };
-    match Bindings::load(&file) {
+/// What the user likes, and his own keys; a file that cannot be used is told on screen, and all is as usual.
+fn load_user_files(
+    folder: Res<UserFolder>,
+    mut bindings: ResMut<Bindings>,
+    mut likes: ResMut<Preferences>,
+    mut walk: ResMut<Walk>,
+) {
+    let hint = "Mend or remove the file; until then all is as usual.";
+    let files = [preferences::FILE, crate::bindings::FILE].map(|name| folder.file(name));
+    let [Some(liked), Some(keys)] = files else { return };
+    match Preferences::load(&liked) {
+        Ok(own) => *likes = own,
+        Err(why) => walk.fail(Failure::new(why.to_string(), hint)),
+    }
+    match Bindings::load(&keys) {
         Ok((own, conflicts)) => {
             if !conflicts.is_empty() {
                 let hint = format!("{} shows what every key does now.", own.shortest(ActionId::Help));
@@ -112,19 +126,22 @@ fn load_bindings(mut bindings: ResMut<Bindings>, mut walk: ResMut<Walk>) {
             }
             *bindings = own;
         }
-        Err(why) => {
-            walk.fail(Failure::new(why.to_string(), "Mend or remove the file; until then the usual keys work."))
-        }
+        Err(why) => walk.fail(Failure::new(why.to_string(), hint)),
     }
 }
 
-fn desk_actions(mut fired: MessageReader<Fired>, mut desk: ResMut<Desk>, mut exit: MessageWriter<AppExit>) {
+fn desk_actions(
+    mut fired: MessageReader<Fired>,
+    mut desk: ResMut<Desk>,
+    mut likes: ResMut<Preferences>,
+    mut exit: MessageWriter<AppExit>,
+) {
     for Fired(id) in fired.read() {
         match id {
             ActionId::Help => desk.help = !desk.help,
             ActionId::Map => desk.map = !desk.map,
             ActionId::Origins => desk.origins = !desk.origins,
-            ActionId::Sampling => desk.sampling = desk.sampling.other(),
+            ActionId::Sampling => likes.smooth = !likes.smooth,
             ActionId::Text => desk.text.focus(),
             ActionId::Stop => desk.help = false,
             ActionId::Quit => {
@@ -139,12 +156,13 @@ fn desk_actions(mut fired: MessageReader<Fired>, mut desk: ResMut<Desk>, mut exi
 fn refresh_pictures(
     mut desk: ResMut<Desk>,
     walk: Res<Walk>,
+    likes: Res<Preferences>,
     mut images: ResMut<Assets<Image>>,
     mut textures: ResMut<EguiUserTextures>,
 ) {
     let Some(seen) = &walk.seen else { return };
-    let Desk { view, canvas, sampling, overlay, origins, .. } = &mut *desk;
-    view.refresh(&seen.view, walk.view_serial, *sampling, &mut images, &mut textures);
+    let Desk { view, canvas, overlay, origins, .. } = &mut *desk;
+    view.refresh(&seen.view, walk.view_serial, Sampling::of(&likes), &mut images, &mut textures);
     canvas.update(&walk.map, walk.map_serial, &mut images, &mut textures);
     if let Some(parts) = seen.origins.as_ref().filter(|_| *origins) {
         overlay.refresh(parts, walk.view_serial, &mut images, &mut textures);
@@ -154,7 +172,10 @@ fn refresh_pictures(
 /// What prompts are written from.
 #[derive(SystemParam)]
 struct ControlsOnScreen<'w> {
-    bindings: Res<'w, Bindings>,
+    bindings: ResMut<'w, Bindings>,
+    likes: ResMut<'w, Preferences>,
+    settings: ResMut<'w, SettingsPage>,
+    folder: Res<'w, UserFolder>,
     device: Res<'w, Device>,
     palette: ResMut<'w, Palette>,
     fired: MessageWriter<'w, Fired>,
@@ -175,6 +196,7 @@ fn lay_out(
     if !std::mem::replace(&mut desk.themed, true) {
         theme::apply(&ctx);
     }
+    ctx.set_zoom_factor(f32::from(controls.likes.size_percent) * 0.01);
     let builder = egui::UiBuilder::new().layer_id(egui::LayerId::background()).max_rect(ctx.viewport_rect());
     let mut root = egui::Ui::new(ctx.clone(), "window".into(), builder);
     let waiting = link.waiting();
@@ -197,10 +219,15 @@ fn lay_out(
         })
         .inner;
     let middle = egui::Frame::NONE.fill(theme::BACKGROUND).inner_margin(egui::Margin::same(16));
-    let dismissed = egui::CentralPanel::default().frame(middle).show(&mut root, |ui| central(ui, &walk, desk)).inner;
+    let dismissed = egui::CentralPanel::default()
+        .frame(middle)
+        .show(&mut root, |ui| central(ui, &walk, desk, Sampling::of(&controls.likes)))
+        .inner;
     if desk.help {
         help::show(&ctx, &mut desk.help, &controls.bindings);
     }
+    let ControlsOnScreen { settings, bindings, likes, folder, .. } = &mut controls;
+    settings::show(&ctx, settings, bindings, likes, folder);
     if let Some(id) = palette::show(&ctx, &mut controls.palette, &controls.bindings, *controls.device) {
         controls.fired.write(Fired(id));
     }
@@ -240,11 +267,11 @@ fn side_panel(root: &mut egui::Ui, walk: &Walk, desk: &Desk, controls: &Controls
 }
 
 /// The view and the banner over it; returns true when the banner was dismissed.
-fn central(ui: &mut egui::Ui, walk: &Walk, desk: &mut Desk) -> bool {
+fn central(ui: &mut egui::Ui, walk: &Walk, desk: &mut Desk, sampling: Sampling) -> bool {
     let space = ui.available_rect_before_wrap();
     match &walk.seen {
         Some(seen) => {
-            let rect = desk.view.show(ui, space, &seen.view, desk.sampling);
+            let rect = desk.view.show(ui, space, &seen.view, sampling);
             if desk.origins {
                 match &seen.origins {
                     Some(origins) => desk.overlay.show(ui.painter(), rect, origins),

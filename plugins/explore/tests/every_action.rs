@@ -10,7 +10,9 @@ use bevy::input::{ButtonState, InputPlugin};
 use bevy::prelude::*;
 use rhea_explore::actions::{ACTIONS, ActionId};
 use rhea_explore::bindings::{Bindings, chord_of};
-use rhea_explore::{ActionPlugin, Device, Fired, Held, Palette, Walk};
+use rhea_explore::preferences::Preferences;
+use rhea_explore::user_file::UserFolder;
+use rhea_explore::{ActionPlugin, Device, Fired, Held, Palette, SettingsPage, Walk};
 
 /// What was fired since the last look.
 #[derive(Resource, Default)]
@@ -177,6 +179,82 @@ fn an_own_key_does_the_action_and_the_old_one_does_not() {
     stage.tap(KeyCode::KeyM, false);
     stage.tap(KeyCode::KeyJ, true);
     assert_eq!(stage.seen(), [ActionId::Map]);
+}
+
+#[test]
+fn the_settings_page_takes_a_key_and_keeps_it() {
+    let folder = std::env::temp_dir().join(format!("rhea-settings-{}", std::process::id()));
+    let mut stage = Stage::new();
+    stage.app.insert_resource(UserFolder(Some(folder.clone())));
+    stage.tap(KeyCode::F2, false);
+    assert!(stage.seen() == [ActionId::Settings] && stage.app.world().resource::<SettingsPage>().is_open());
+    let wait = |stage: &mut Stage| stage.app.world_mut().resource_mut::<SettingsPage>().wait_for(ActionId::Undo);
+    let told = |stage: &Stage| stage.app.world().resource::<SettingsPage>().told().to_owned();
+
+    wait(&mut stage);
+    stage.tap(KeyCode::Escape, false);
+    assert_eq!(told(&stage), "Nothing changed.");
+    wait(&mut stage);
+    stage.tap(KeyCode::F11, false);
+    assert!(told(&stage).starts_with("That key cannot be used"), "{}", told(&stage));
+    wait(&mut stage);
+    stage.tap(KeyCode::KeyM, false);
+    assert_eq!(told(&stage), "M is \"Undo\" now; M was for \"Map\"; it has no key now.");
+    assert_eq!(stage.seen(), [], "none of these keys did anything else");
+    stage.tap(KeyCode::KeyM, false);
+    assert_eq!(stage.seen(), [ActionId::Undo]);
+
+    let (kept, conflicts) = Bindings::load(&folder.join("keys.ron")).unwrap();
+    assert_eq!((&kept, conflicts.len()), (stage.app.world().resource::<Bindings>(), 0));
+    std::fs::remove_dir_all(&folder).unwrap();
+    // Where nothing can be kept, the key works and the page says so.
+    std::fs::write(&folder, "a file").unwrap();
+    wait(&mut stage);
+    stage.tap(KeyCode::KeyJ, false);
+    assert!(told(&stage).contains("holds until the window closes"), "{}", told(&stage));
+    stage.tap(KeyCode::KeyJ, false);
+    assert_eq!(stage.seen(), [ActionId::Undo]);
+    std::fs::remove_file(&folder).unwrap();
+}
+
+#[test]
+fn where_taps_walk_one_begins_and_the_next_ends() {
+    let mut stage = Stage::new();
+    stage.app.world_mut().resource_mut::<Preferences>().tap_to_walk = true;
+    let held = |stage: &Stage, id| stage.app.world().resource::<Held>().is_held(id);
+    stage.tap(KeyCode::KeyW, false);
+    assert!(stage.seen() == [ActionId::Forward] && held(&stage, ActionId::Forward));
+    stage.tap(KeyCode::KeyW, false);
+    assert!(stage.seen().is_empty() && !held(&stage, ActionId::Forward), "the second tap is no step");
+    for (first, second) in [(KeyCode::KeyW, KeyCode::KeyE), (KeyCode::KeyE, KeyCode::KeyW)] {
+        stage.tap(first, false);
+        stage.tap(second, false);
+        let now = if second == KeyCode::KeyE { ActionId::TurnRight } else { ActionId::Forward };
+        assert!(held(&stage, now), "the other key takes over");
+        assert_eq!((stage.seen().len(), held(&stage, ActionId::Forward)), (2, now == ActionId::Forward));
+        stage.tap(KeyCode::Escape, false);
+        assert!(!stage.app.world().resource::<Held>().any() && stage.seen() == [ActionId::Stop]);
+    }
+    let pad = stage.pad();
+    stage.button(pad, GamepadButton::DPadUp, 1.0);
+    stage.button(pad, GamepadButton::DPadUp, 0.0);
+    assert!(held(&stage, ActionId::Forward));
+    stage.plug(pad, false);
+    stage.app.update();
+    assert!(!stage.app.world().resource::<Held>().any(), "a pad that is gone walks no further");
+}
+
+#[test]
+fn a_stick_counts_from_the_users_dead_zone_on() {
+    let mut stage = Stage::new();
+    stage.app.world_mut().resource_mut::<Preferences>().dead_zone_percent = 80;
+    let pad = stage.pad();
+    stage.stick(pad, GamepadAxis::LeftStickY, 0.7);
+    assert_eq!(stage.seen(), []);
+    stage.stick(pad, GamepadAxis::LeftStickY, 0.9);
+    assert_eq!(stage.seen(), [ActionId::Forward]);
+    stage.stick(pad, GamepadAxis::LeftStickY, 0.4);
+    assert!(!stage.app.world().resource::<Held>().any());
 }
 
 #[test]

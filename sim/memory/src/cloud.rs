@@ -4,6 +4,7 @@ use rhea_picture::Rgbd;
 
 use crate::placement::{MIN_FORWARD, Placement, inverse_depth};
 use crate::raster::{MAX_MAGNIFICATION, larger_stretch2};
+use crate::wide::wide;
 
 /// Samples along each side of a view, and cells along each side of a target.
 pub(crate) const GRID: usize = 16;
@@ -97,6 +98,11 @@ impl Cloud {
 
     /// Projects the samples into the target; none when it sees nothing of them.
     pub fn project(&self, placement: &Placement) -> Option<Coverage> {
+        wide(|| self.projected(placement))
+    }
+
+    #[inline(always)]
+    fn projected(&self, placement: &Placement) -> Option<Coverage> {
         let (source, target) = (&placement.source, &placement.target);
         let (r, t) = (&placement.rotation, &placement.offset_m);
         let (per_cell_x, per_cell_y) = (GRID as f32 / target.width as f32, GRID as f32 / target.height as f32);

@@ -7,6 +7,7 @@ use rhea_scene::{Camera, Pose};
 
 use crate::placement::{Lens, SKY_FROM_M, dot};
 use crate::raster::high;
+use crate::wide::wide;
 
 /// Points along each side of a view, and cells along each side of a target.
 const SIDE: usize = 6;
@@ -21,7 +22,7 @@ const HALF: f32 = SIDE as f32 * 0.5;
 const NOWHERE: u32 = 63;
 
 /// The whole part of a small number that is not negative, in the low bits.
-#[inline]
+#[inline(always)]
 fn floor(value: f32) -> u32 {
     // Adding 1.5 * 2^23 leaves no bits behind the point.
     (value - 0.499_999 + 12_582_912.0).to_bits()
@@ -57,6 +58,7 @@ impl Coarse {
     }
 
     /// The cells of the target that the points fall into.
+    #[inline(always)]
     pub fn cells(&self, target: &Target) -> Cells {
         let Target { eye, right, up, forward, scale, .. } = target;
         let [xs, ys, zs] = &self.axes;
@@ -101,6 +103,7 @@ impl Ball {
     }
 
     /// May the target see any of it? Never wrongly no.
+    #[inline(always)]
     fn may_be_seen(&self, target: &Target) -> bool {
         let Target { eye, right, up, forward, tangents, .. } = target;
         let to: [f32; 3] = std::array::from_fn(|k| self.centre_m[k] - eye[k]);
@@ -158,9 +161,16 @@ impl Overview {
 
     /// Those of `indices` that the target sees, with the cells, in their order.
     pub fn seen(&self, target: &Target, indices: &[usize]) -> Vec<(usize, Cells)> {
-        let near = indices.iter().copied().filter(|index| self.balls[*index].may_be_seen(target));
-        let cells = |index: usize| self.runs[index / RUN][index % RUN].cells(target);
-        near.map(|index| (index, cells(index))).filter(|(_, cells)| *cells != 0).collect()
+        let mut seen = Vec::new();
+        wide(|| {
+            for &index in indices.iter().filter(|index| self.balls[**index].may_be_seen(target)) {
+                let cells = self.runs[index / RUN][index % RUN].cells(target);
+                if cells != 0 {
+                    seen.push((index, cells));
+                }
+            }
+        });
+        seen
     }
 }
 

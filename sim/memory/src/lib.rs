@@ -22,6 +22,7 @@ mod map;
 mod memory;
 pub mod pictures;
 mod pinning;
+mod pixels;
 mod placement;
 mod policy;
 mod raster;
@@ -33,6 +34,7 @@ mod turn;
 mod verify;
 mod view;
 mod warp;
+mod wide;
 mod world;
 
 pub use clearance::{WALKER_HEIGHT_M, WALKER_RADIUS_M, ahead_clear_m};
@@ -49,6 +51,7 @@ pub use map::{
 };
 pub use memory::{COPY_BELOW, Memory};
 pub use pinning::{TurnedView, known_after_turn, measured_turn};
+pub use pixels::PixelSet;
 pub use policy::Policy;
 pub use recall::{MAX_RECALLED, Recall};
 pub use verify::{Comparison, Thresholds, composite, keep_good_cells, verify};

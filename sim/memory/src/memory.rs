@@ -69,7 +69,8 @@ impl Memory {
         let role = self.role(place, epoch, insight);
         let id = chained(self.nodes.last().map_or(FNV.0, |node| node.id), &view);
         let verdict = insight.verdict;
-        let node = Node { id, place, spread, verdict, epoch, role, sources, pinned: false, forgotten: false };
+        let own = insight.own.clone();
+        let node = Node { id, place, spread, verdict, epoch, role, sources, own, pinned: false, forgotten: false };
         self.push(view, node);
         index
     }
@@ -363,7 +364,11 @@ impl Memory {
     pub fn bytes(&self) -> usize {
         let each = size_of::<Cloud>() + size_of::<Box<Cloud>>() + Overview::BYTES + size_of::<Node>();
         self.views.iter().map(View::bytes).sum::<usize>()
-            + self.nodes.iter().map(|node| node.sources.len() * size_of::<u32>() + each).sum::<usize>()
+            + self
+                .nodes
+                .iter()
+                .map(|node| node.sources.len() * size_of::<u32>() + node.own.bytes() + each)
+                .sum::<usize>()
             + self.edges.len() * size_of::<Edge>()
             + self.holes.values().map(|hole| hole.len()).sum::<usize>()
     }

@@ -61,7 +61,7 @@ pub fn known_after_turn(
     let camera = Camera { width: source.width, height: source.height, ..*camera };
     let target = Pose { position_m: from.position_m, ..*to };
     let mut warp = Warp::empty(camera.width, camera.height);
-    let sources = [Source { view: source, pose: from, hole: None }];
+    let sources = [Source { view: source, pose: from, hole: None, own: None }];
     Warper::default().warp_sources_into(&sources, &camera, &target, &mut warp);
     let inside = whole_cells(&warp.valid, (camera.width, camera.height), rows, cols);
     let pinned = (0..rows * cols).map(|cell| ring(cell, rows, cols).into_iter().all(|near| inside[near])).collect();
@@ -102,7 +102,12 @@ pub fn measured_turn(source: &Rgbd, view: &Rgbd, camera: &Camera, from: &Pose, c
     let mut warp = Warp::empty(camera.width, camera.height);
     let mut error = |offset_rad: f32| -> Option<f64> {
         let pose = Pose { yaw_rad: from.yaw_rad + commanded_rad + offset_rad, ..*from };
-        warper.warp_sources_into(&[Source { view: source, pose: from, hole: None }], &camera, &pose, &mut warp);
+        warper.warp_sources_into(
+            &[Source { view: source, pose: from, hole: None, own: None }],
+            &camera,
+            &pose,
+            &mut warp,
+        );
         if warp.coverage() < LEAST_SHARE || (view.width, view.height) != (camera.width, camera.height) {
             return None;
         }

@@ -49,13 +49,13 @@ impl Lens {
     }
 
     /// Ray `(right, up, 1)` through a point of the picture.
-    #[inline]
+    #[inline(always)]
     pub fn ray(&self, x_px: f32, y_px: f32) -> [f32; 2] {
         [(x_px - self.centre_x_px) * self.per_focal, (self.centre_y_px - y_px) * self.per_focal]
     }
 
     /// Point of the picture that a direction `(right, up, forward)` goes through; `forward` must not be zero.
-    #[inline]
+    #[inline(always)]
     pub fn point(&self, direction: [f32; 3]) -> [f32; 2] {
         let scale = self.focal_px / direction[2];
         [self.centre_x_px + direction[0] * scale, self.centre_y_px - direction[1] * scale]
@@ -109,7 +109,7 @@ impl Placement {
     }
 
     /// Target direction, in units of the source depth, of what the source sees along `ray` at `inverse_depth`.
-    #[inline]
+    #[inline(always)]
     pub fn towards_target(&self, ray: [f32; 2], inverse_depth: f32) -> [f32; 3] {
         let ([m0, m1, m2], t) = (&self.rotation, &self.offset_m);
         [
@@ -120,7 +120,7 @@ impl Placement {
     }
 
     /// Source direction, in units of the target depth, of what the target sees along `ray` at `inverse_depth`.
-    #[inline]
+    #[inline(always)]
     pub fn towards_source(&self, ray: [f32; 2], inverse_depth: f32) -> [f32; 3] {
         let ([m0, m1, m2], t) = (&self.rotation, &self.offset_m);
         let right = ray[0] - t[0] * inverse_depth;

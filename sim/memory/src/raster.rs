@@ -8,6 +8,7 @@ use rhea_picture::{FARTHEST_M, NEAREST_M};
 use crate::placement::{MIN_FORWARD, Motion, Placement};
 use crate::surface::Surface;
 use crate::turn::{identity, turn};
+use crate::wide::wide;
 
 /// Surfaces stretched more than this are dropped: too blurred to be worth keeping, target px per source px.
 pub(crate) const MAX_MAGNIFICATION: f32 = 4.0;
@@ -45,8 +46,7 @@ impl Layer {
             if *inverse <= 0.0 {
                 continue;
             }
-            let (x, y) = if same { (i % width, i / width) } else { cell.middle(width, height) };
-            if hole.get(y * width + x).copied().unwrap_or(false) {
+            if hole.get(cell.pixel(width, height, same.then_some(i))).copied().unwrap_or(false) {
                 *inverse = 0.0;
             }
         }
@@ -73,10 +73,11 @@ impl Cell {
         (self.0 >> Self::X_SHIFT & 0x1fff, self.0 >> Self::Y_SHIFT)
     }
 
-    /// The pixel of its source that it stands for: the lower right of the four, inside the picture.
-    fn middle(self, width: usize, height: usize) -> (usize, usize) {
+    /// Number of the pixel of its source that it stands for: `same` where source and target are the same picture, else the
+    /// lower right of the four, inside the picture.
+    pub fn pixel(self, width: usize, height: usize, same: Option<usize>) -> usize {
         let (x, y) = self.corner();
-        ((x as usize).min(width.max(1) - 1), (y as usize).min(height.max(1) - 1))
+        same.unwrap_or((y as usize).min(height.max(1) - 1) * width + (x as usize).min(width.max(1) - 1))
     }
 
     pub fn mask(self) -> u32 {
@@ -111,12 +112,15 @@ impl Splatter {
             Motion::Identity => identity(surface, layer),
             Motion::Turn => turn(surface, placement, layer),
             Motion::Move => {
-                self.project(surface, placement);
-                self.draw_cells(surface, placement, layer);
+                wide(|| {
+                    self.project(surface, placement);
+                    self.draw_cells(surface, placement, layer);
+                });
             }
         }
     }
 
+    #[inline(always)]
     fn project(&mut self, surface: &Surface, placement: &Placement) {
         let (w, pixels) = (surface.width, surface.width * surface.height);
         for buffer in [&mut self.x_px, &mut self.y_px, &mut self.inverse] {
@@ -133,6 +137,7 @@ impl Splatter {
         }
     }
 
+    #[inline(always)]
     fn draw_cells(&mut self, surface: &Surface, placement: &Placement, layer: &mut Layer) {
         let (w, h) = (surface.width, surface.height);
         let target = (placement.target.width, placement.target.height);
@@ -182,7 +187,7 @@ impl Splatter {
 }
 
 /// Projects a source point at an inverse depth.
-#[inline]
+#[inline(always)]
 fn project(placement: &Placement, x_px: f32, y_px: f32, inverse: f32) -> Spot {
     let direction = placement.towards_target(placement.source.ray(x_px, y_px), inverse);
     let forward = high(direction[2], MIN_FORWARD);
@@ -192,6 +197,7 @@ fn project(placement: &Placement, x_px: f32, y_px: f32, inverse: f32) -> Spot {
 }
 
 /// Draws the quarters of the pixels around corner `(x, y)` that meet there, each on its own surface.
+#[inline(always)]
 fn draw_quarters(surface: &Surface, placement: &Placement, x: usize, y: usize, layer: &mut Layer) {
     let (w, h) = (surface.width, surface.height);
     let target = (placement.target.width, placement.target.height);
@@ -259,7 +265,7 @@ pub(crate) fn slope(
 }
 
 /// The pixel centres of a target that lie in a box: from (included) and to (excluded), along one axis.
-#[inline]
+#[inline(always)]
 fn range(a: f32, b: f32, c: f32, d: f32, side: f32) -> (i32, i32) {
     let from = low(low(a, b), low(c, d)) - EDGE_SLACK;
     let to = high(high(a, b), high(c, d)) + EDGE_SLACK;
@@ -268,6 +274,7 @@ fn range(a: f32, b: f32, c: f32, d: f32, side: f32) -> (i32, i32) {
 
 /// Draws one cell given by its corners (upper left, upper right, lower left, lower right). `share` is source cells per
 /// source pixel along a side.
+#[inline(always)]
 fn fill(spots: [Spot; 4], share: f32, cell: Cell, (width, height): (usize, usize), layer: &mut Layer) {
     let [a, b, c, d] = spots;
     let xs = range(a[0], b[0], c[0], d[0], width as f32);
@@ -278,7 +285,7 @@ fn fill(spots: [Spot; 4], share: f32, cell: Cell, (width, height): (usize, usize
 }
 
 /// As [`fill`], for the pixels in a box that is not empty.
-#[inline]
+#[inline(always)]
 fn fill_box(
     [a, b, c, d]: [Spot; 4],
     ((x_from, x_to), (y_from, y_to)): ((i32, i32), (i32, i32)),
@@ -333,33 +340,33 @@ fn fill_box(
 }
 
 /// Start and direction of the edge from `p` to `q`.
-#[inline]
+#[inline(always)]
 fn edge(p: Spot, q: Spot) -> [f32; 4] {
     [p[0], p[1], q[0] - p[0], q[1] - p[1]]
 }
 
 /// The lower value, without the care for NaN that makes `f32::min` slow.
-#[inline]
+#[inline(always)]
 pub(crate) fn low(a: f32, b: f32) -> f32 {
     if a < b { a } else { b }
 }
 
 /// The higher value; see [`low`].
-#[inline]
+#[inline(always)]
 pub(crate) fn high(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }
 }
 
 /// The nearest whole number of a value between 0 and 1,000,000, without a slow saturating cast: added to 1.5 * 2^23, it ends
 /// up in the low bits.
-#[inline]
+#[inline(always)]
 pub(crate) fn round(value: f32) -> i32 {
     const MAGIC: f32 = 12_582_912.0;
     (value + MAGIC).to_bits() as i32 - MAGIC.to_bits() as i32
 }
 
 /// Square of the larger singular value of the matrix with columns `(ax, ay)` and `(bx, by)`.
-#[inline]
+#[inline(always)]
 pub(crate) fn larger_stretch2(ax: f32, ay: f32, bx: f32, by: f32) -> f32 {
     let (aa, bb, ab) = (ax * ax + ay * ay, bx * bx + by * by, ax * bx + ay * by);
     0.5 * (aa + bb + ((aa - bb) * (aa - bb) + 4.0 * ab * ab).sqrt())

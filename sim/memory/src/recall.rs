@@ -5,13 +5,14 @@
 //!
 //! `newly covered share - 0.15 lineage - 0.1 pose uncertainty - 0.2 stale epoch`.
 
-use rhea_picture::Warp;
+use rhea_picture::{Trust, Warp};
 use rhea_scene::{Camera, Pose};
 
 use crate::cloud::{CELLS, Cloud, Coverage};
 use crate::coarse::{Target, thin_out};
 use crate::graph::Region;
 use crate::memory::Memory;
+use crate::pixels::PixelSet;
 use crate::placement::{Lens, Placement, dot};
 use crate::policy::Policy;
 use crate::warp::{FINER, Source, Warper};
@@ -44,6 +45,8 @@ pub struct Recall {
     pub used: Vec<usize>,
     /// Lineage of the new view: 0 when memory is empty, else 1 + the largest of the views that fill a real share of it.
     pub lineage: u32,
+    /// Pixels of the new view that nothing given is behind: what memory does not know, and what the model drew before.
+    pub own: PixelSet,
 }
 
 impl Recall {
@@ -77,18 +80,29 @@ impl Memory {
             Policy::Graph(k) => self.choose(camera, pose, k.min(MAX_RECALLED)),
             other => self.choose_otherwise(other, camera, pose),
         };
+        let own: Vec<Option<Vec<bool>>> = used.iter().map(|index| self.own_pixels(*index)).collect();
         let sources: Vec<Source<'_>> = used
             .iter()
-            .map(|i| Source {
+            .zip(&own)
+            .map(|(i, own)| Source {
                 view: &self.views()[*i].rgbd,
                 pose: &self.views()[*i].pose,
                 hole: self.stale_pixels(*i).filter(|_| matches!(policy, Policy::Graph(_))),
+                own: own.as_deref(),
             })
             .collect();
         let mut warp = Warp::empty(camera.width, camera.height);
         warper.warp_sources_into(&sources, camera, pose, &mut warp);
         let lineage = self.lineage(&warp, &used);
-        Recall { warp, used, lineage }
+        let pixels = warp.valid.iter().zip(&warp.trust);
+        let own = PixelSet::new(pixels.map(|(valid, trust)| !*valid || *trust != Trust::Given));
+        Recall { warp, used, lineage, own }
+    }
+
+    /// Flags of the pixels that the model drew itself; `None` when there are none, or when the view is pinned and so counts as true.
+    fn own_pixels(&self, index: usize) -> Option<Vec<bool>> {
+        let (node, rgbd) = (&self.nodes()[index], &self.views()[index].rgbd);
+        (!node.pinned && !node.own.is_empty()).then(|| node.own.flags(rgbd.width * rgbd.height))
     }
 
     /// Indices of the views to use, ascending.

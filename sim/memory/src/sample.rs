@@ -38,6 +38,7 @@ pub(crate) struct Taps {
 
 impl Taps {
     /// Fills row `y` as if every pixel came from the source of `placement`.
+    #[inline(always)]
     pub fn locate(&mut self, placement: &Placement, y: usize, cells: &[Cell], inverses: &[f32]) {
         let width = placement.target.width;
         self.right.resize(width, 0);
@@ -58,13 +59,13 @@ impl Taps {
 }
 
 /// A share of a pixel, clamped to 0 to 1, in parts.
-#[inline]
+#[inline(always)]
 fn in_parts(share: f32) -> i32 {
     round(low(high(share, 0.0), 1.0) * PARTS as f32)
 }
 
 /// Colour at a place given by [`Taps`].
-#[inline]
+#[inline(always)]
 pub(crate) fn sample(view: &Rgbd, cell: Cell, right: i32, down: i32) -> [u8; 3] {
     let (x, y) = cell.corner();
     let (x, y) = (x as usize, y as usize);
@@ -78,7 +79,7 @@ pub(crate) fn sample(view: &Rgbd, cell: Cell, right: i32, down: i32) -> [u8; 3] 
 }
 
 /// Cubic interpolation around corner `(x, y)`, at least two pixels from the border.
-#[inline]
+#[inline(always)]
 fn smooth(view: &Rgbd, x: usize, y: usize, right: usize, down: usize) -> [u8; 3] {
     let (across, along) = (&CUBIC[right], &CUBIC[down]);
     let row = |k: usize| -> [f32; 12] {

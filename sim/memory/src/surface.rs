@@ -3,6 +3,7 @@
 use rhea_picture::Rgbd;
 
 use crate::placement::inverse_depth;
+use crate::wide::wide;
 
 /// Neighbours whose inverse depths differ by less than this share lie on one surface. Small enough that bridging two
 /// objects smears them by about one pixel over half a metre; large enough for the few per cent of error of a decoded depth.
@@ -29,7 +30,7 @@ pub(crate) struct Surface {
     /// Per pixel, with soft edges made hard; zero is the sky.
     pub inverse: Vec<f32>,
     /// As stored.
-    raw: Vec<f32>,
+    pub raw: Vec<f32>,
     /// Per pixel: is it one surface with the pixel to its right?
     pub across: Vec<bool>,
     /// Per pixel: is it one surface with the pixel below?
@@ -39,6 +40,11 @@ pub(crate) struct Surface {
 impl Surface {
     /// Describes `view`, reusing the buffers.
     pub fn read(&mut self, view: &Rgbd) {
+        wide(|| self.describe(view));
+    }
+
+    #[inline(always)]
+    fn describe(&mut self, view: &Rgbd) {
         let (w, h) = (view.width, view.height);
         (self.width, self.height) = (w, h);
         self.raw.clear();
@@ -69,6 +75,7 @@ impl Surface {
     }
 
     /// Moves the pixels of soft edges onto the nearer of their two surfaces.
+    #[inline(always)]
     fn harden(&mut self) {
         let (w, h) = (self.width, self.height);
         self.inverse.clear();
@@ -126,6 +133,7 @@ fn on_surface(here: f32, b4: f32, b2: f32, b1: f32, a1: f32, a2: f32, a4: f32) -
 }
 
 /// [`joined`] for whole rows of the same length.
+#[inline(always)]
 fn join_row(before: &[f32], a: &[f32], b: &[f32], after: &[f32], flags: &mut [bool]) {
     let n = flags.len();
     let (before, a, b, after) = (&before[..n], &a[..n], &b[..n], &after[..n]);
@@ -135,7 +143,7 @@ fn join_row(before: &[f32], a: &[f32], b: &[f32], after: &[f32], flags: &mut [bo
 }
 
 /// Are `a` and `b` one surface? `before` and `after` are the next inverse depths on either side.
-#[inline]
+#[inline(always)]
 fn joined(before: f32, a: f32, b: f32, after: f32) -> bool {
     let step = (a - b).abs();
     let nearer = if a > b { a } else { b };

@@ -256,7 +256,13 @@ mod tests {
 
     fn memory(of: Rgbd) -> Warp {
         let n = of.depth_m.len();
-        Warp { view: of, valid: vec![true; n], magnification: vec![1.0; n], source: vec![0; n] }
+        Warp {
+            view: of,
+            valid: vec![true; n],
+            magnification: vec![1.0; n],
+            source: vec![0; n],
+            trust: vec![rhea_picture::Trust::Given; n],
+        }
     }
 
     #[test]

@@ -8,14 +8,15 @@
 
 use std::cell::RefCell;
 
-use rhea_picture::{FARTHEST_M, Rgbd, Warp};
+use rhea_picture::{FARTHEST_M, Rgbd, Trust, Warp};
 use rhea_scene::{Camera, Pose};
 
 use crate::placement::{Lens, Motion, Placement};
 use crate::raster::{Layer, MAX_SOURCE_SIDE_PX, Splatter};
 use crate::sample::{Taps, sample};
 use crate::surface::Surface;
-use crate::through::looked_through;
+use crate::through::Sight;
+use crate::wide::wide;
 
 /// Most sources in one warp.
 pub const MAX_SOURCES: usize = 64;
@@ -36,6 +37,7 @@ pub struct Warper {
     best: Layer,
     best_source: Vec<u16>,
     placements: Vec<Placement>,
+    sights: Vec<Sight>,
     taps: Taps,
 }
 
@@ -49,6 +51,8 @@ pub struct Source<'a> {
     /// Its pixels that are not believed: they show nothing, and hide what is behind them. As long as the picture, or it counts
     /// for nothing.
     pub hole: Option<&'a [bool]>,
+    /// Its pixels that the model drew itself; as long as the picture, or all of it was given.
+    pub own: Option<&'a [bool]>,
 }
 
 /// Warps `sources`, given oldest first, to `target`, with buffers of the calling thread. See [`Warper::warp`].
@@ -72,7 +76,8 @@ impl Warper {
 
     /// As [`Warper::warp`], into an existing value.
     pub fn warp_into(&mut self, sources: &[(&Rgbd, &Pose)], camera: &Camera, target: &Pose, out: &mut Warp) {
-        let sources: Vec<Source<'_>> = sources.iter().map(|(view, pose)| Source { view, pose, hole: None }).collect();
+        let sources: Vec<Source<'_>> =
+            sources.iter().map(|(view, pose)| Source { view, pose, hole: None, own: None }).collect();
         self.warp_sources_into(&sources, camera, target, out);
     }
 
@@ -86,15 +91,27 @@ impl Warper {
         self.best_source.clear();
         self.best_source.resize(pixels, u16::MAX);
         self.placements.clear();
+        if self.sights.len() < sources.len() {
+            self.sights.resize_with(sources.len(), Sight::default);
+        }
         let mut drawn = 0;
-        for (index, Source { view, pose, hole }) in sources.iter().enumerate() {
+        for (index, Source { view, pose, hole, .. }) in sources.iter().enumerate() {
             let source = Lens::new(camera, view.width, view.height);
             let placement = Placement::new(source, pose, lens, target);
             self.placements.push(placement);
             if !(1..=MAX_SOURCE_SIDE_PX).contains(&view.width) || !(1..=MAX_SOURCE_SIDE_PX).contains(&view.height) {
+                self.sights[index] = Sight::default();
                 continue;
             }
             self.surface.read(view);
+            // The last source hides nothing from a later one.
+            if index + 1 < sources.len() {
+                self.sights[index].read(
+                    &self.surface.raw,
+                    view.width,
+                    hole.filter(|hole| hole.len() == view.depth_m.len()),
+                );
+            }
             self.layer.clear(pixels);
             self.splatter.draw(&self.surface, &placement, &mut self.layer);
             if let Some(hole) = hole.filter(|hole| hole.len() == view.width * view.height) {
@@ -106,15 +123,16 @@ impl Warper {
                     *source = if *inverse > 0.0 { index as u16 } else { u16::MAX };
                 }
             } else {
-                self.merge(index, sources);
+                wide(|| self.merge(index));
             }
             drawn += 1;
         }
-        self.fetch(sources, lens, out);
+        wide(|| self.fetch(sources, lens, out));
     }
 
     /// Adds the layer of source `index` to the best so far.
-    fn merge(&mut self, index: usize, sources: &[Source<'_>]) {
+    #[inline(always)]
+    fn merge(&mut self, index: usize) {
         let here = self.placements[index].motion != Motion::Move;
         let (pixels, width) = (self.best_source.len(), self.placements[index].target.width.max(1));
         let (layer, best) = (&self.layer, &mut self.best);
@@ -143,13 +161,12 @@ impl Warper {
             }
             // Something new is not where older views have looked through it: not at all before what they show, nor, as
             // far as their soft edges tell, anywhere else.
-            let through = |of: usize, reach: usize| {
-                let Source { view, hole, .. } = &sources[of];
-                looked_through(&self.placements[of], (view, *hole), (i % width, i / width), new, reach)
+            let through = |of: usize, wide: bool| {
+                self.sights[of].through(&self.placements[of], (i % width, i / width), new, wide)
             };
             let empty = match old == 0.0 {
-                true => (0..index).any(|of| through(of, 1)),
-                false => !here && nearer && through(usize::from(best_source[i]), 0),
+                true => (0..index).any(|of| through(of, true)),
+                false => !here && nearer && through(usize::from(best_source[i]), false),
             };
             if !empty {
                 best_inverse[i] = new;
@@ -160,7 +177,28 @@ impl Warper {
         }
     }
 
+    /// Says what is behind each pixel.
+    fn judge(&self, sources: &[Source<'_>], trust: &mut [Trust]) {
+        if sources.iter().all(|source| source.own.is_none()) {
+            return;
+        }
+        let pixels = self.best_source.iter().zip(&self.best.cell).zip(trust).enumerate();
+        for (i, ((source, cell), trust)) in pixels {
+            let Some((source, placement)) =
+                sources.get(usize::from(*source)).zip(self.placements.get(usize::from(*source)))
+            else {
+                continue;
+            };
+            let (width, height) = (source.view.width, source.view.height);
+            let at = cell.pixel(width, height, (placement.motion == Motion::Identity).then_some(i));
+            if source.own.is_some_and(|own| own.len() == width * height && own[at]) {
+                *trust = if placement.motion == Motion::Move { Trust::Loose } else { Trust::Drawn };
+            }
+        }
+    }
+
     /// Fetches colour and fills `out`.
+    #[inline(always)]
     fn fetch(&mut self, sources: &[Source<'_>], lens: Lens, out: &mut Warp) {
         let pixels = lens.width * lens.height;
         (out.view.width, out.view.height) = (lens.width, lens.height);
@@ -170,6 +208,9 @@ impl Warper {
         out.magnification.resize(pixels, 0.0);
         out.source.resize(pixels, u16::MAX);
         out.source.copy_from_slice(&self.best_source);
+        out.trust.clear();
+        out.trust.resize(pixels, Trust::Given);
+        self.judge(sources, &mut out.trust);
         let best = self.best.inverse[..pixels].iter().zip(&self.best.stretch2[..pixels]);
         let plain = out.view.depth_m.iter_mut().zip(out.valid.iter_mut().zip(&mut out.magnification));
         for ((depth_m, (valid, magnification)), (inverse, stretch2)) in plain.zip(best) {

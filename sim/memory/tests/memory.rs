@@ -6,8 +6,8 @@ mod analytic;
 use std::sync::Arc;
 
 use analytic::{Panel, blue, checks, draw, pose, psnr_valid, red, waves};
-use rhea_memory::{MAX_RECALLED, Memory, View, ahead_clear_m, warp};
-use rhea_picture::{FARTHEST_M, Rgbd};
+use rhea_memory::{Insight, MAX_RECALLED, Memory, Recall, View, ahead_clear_m, warp};
+use rhea_picture::{FARTHEST_M, Rgbd, Trust};
 use rhea_scene::{Camera, Pose};
 
 /// A room of 8 m by 8 m around the origin, 3 m high, with a pillar.
@@ -117,6 +117,32 @@ fn old_short_lineage_is_preferred_and_the_latest_view_always_comes_along() {
     assert_eq!(memory.recall(&Camera::square(64), &here, 1).used, [3]);
     assert!(memory.recall(&Camera::square(64), &here, 99).used.len() <= MAX_RECALLED);
     assert_eq!(memory.recall(&Camera::square(64), &here, 0).used.len(), 0);
+}
+
+#[test]
+fn what_the_model_drew_itself_is_loose_from_elsewhere_and_what_was_given_never_is() {
+    let (world, camera) = (room(), Camera::square(64));
+    let count = |recall: &Recall, trust: Trust| recall.warp.trust.iter().filter(|other| **other == trust).count();
+    let mut memory = remember(&world, &[(pose(0.0, 0.0, 0.0, 0.0), 0)]);
+    let aside = pose(1.0, 0.0, 40.0, 0.0);
+    let first = memory.recall(&camera, &aside, 6);
+    assert_eq!(count(&first, Trust::Given), 64 * 64);
+    let own = first.own.flags(64 * 64);
+    assert!((0..64 * 64).all(|i| own[i] != first.warp.valid[i]) && own.contains(&true) && own.contains(&false));
+    memory.add(seen(&world, aside, 1), &Insight { own: first.own.clone(), ..Insight::default() });
+
+    // From the same place it is as it was drawn; what the first view shows is given still.
+    let again = memory.recall(&camera, &aside, 6);
+    assert_eq!(again.own, first.own);
+    assert_eq!((count(&again, Trust::Loose), count(&again, Trust::Drawn)), (0, own.iter().filter(|own| **own).count()));
+
+    let further = pose(1.4, 0.2, 60.0, 0.0);
+    let later = memory.recall(&camera, &further, 6);
+    assert!(count(&later, Trust::Loose) > 500 && count(&later, Trust::Drawn) == 0);
+    let of_the_second = |i: usize| later.used[usize::from(later.warp.source[i])] == 1;
+    assert!((0..64 * 64).filter(|i| later.warp.trust[*i] == Trust::Loose).all(of_the_second));
+    memory.pin(1, true).unwrap();
+    assert_eq!(count(&memory.recall(&camera, &further, 6), Trust::Loose), 0);
 }
 
 #[test]

@@ -44,6 +44,7 @@ impl Walk {
             verdict: Verdict::agreed(recall.warp.coverage()),
             sources: recall.used.clone(),
             fresh_share: recall.fresh_share(),
+            own: recall.own.clone(),
             motion: Some(Travel { commanded, measured: None }),
         };
         let step = memory.len() as u32;

@@ -78,7 +78,8 @@ fn write(path: &std::path::Path, steps: u64) -> Result<(), Box<dyn std::error::E
         }
         let thing = if step.is_multiple_of(10) { "red door" } else { "blue ball" };
         let narration = NarrationNote { text: format!("You see a {thing} ahead."), cut: false };
-        let recall = RecallNote { sources: vec![0], coverage: 0.5, lineage: 1, agreement_db: Some(30.0) };
+        let recall =
+            RecallNote { sources: vec![0], coverage: 0.5, lineage: 1, agreement_db: Some(30.0), ..Default::default() };
         let record = NewRecord {
             kind: if step == 0 { RecordKind::Start } else { RecordKind::Step },
             step,

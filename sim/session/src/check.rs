@@ -91,11 +91,11 @@ pub(crate) fn draw_checked(
     let (chosen, verdict, region) = match checked {
         true => making.settle(first, coverage, camera, pose)?,
         false => {
-            let agreement = agreement_db(&first.imagined.view, &making.memory);
+            let agreement = agreement_db(&first.imagined.view, &making.held_to(&first.imagined));
             (first, Verdict::of(coverage, agreement), None)
         }
     };
-    let agreement_db = agreement_db(&chosen.imagined.view, &making.memory);
+    let agreement_db = agreement_db(&chosen.imagined.view, &making.held_to(&chosen.imagined));
     let at = making.notes.iter().rposition(|n| n.worst == chosen.compared.worst).unwrap_or(0);
     let note = CheckNote {
         verdict,
@@ -117,8 +117,15 @@ impl Making<'_> {
         Ok(self.compare(kind, seed, imagined))
     }
 
+    /// The memory that a picture has to agree with: without what its codes speak against.
+    fn held_to(&self, imagined: &Imagined) -> Warp {
+        let mut memory = self.memory.clone();
+        memory.leave_out(&imagined.doubted);
+        memory
+    }
+
     fn compare(&mut self, kind: CandidateKind, seed: u64, imagined: Imagined) -> Try {
-        let compared = verify(&imagined.view, &self.memory, imagined.rows, imagined.cols);
+        let compared = verify(&imagined.view, &self.held_to(&imagined), imagined.rows, imagined.cols);
         let bad_cells = compared.bad(self.rules.thresholds.cell).iter().filter(|bad| **bad).count() as u32;
         self.notes.push(CandidateNote { kind, seed, worst: compared.worst, bad_cells });
         Try { imagined, compared }
@@ -226,7 +233,7 @@ impl Making<'_> {
         let mut bad = self.bad_cells(&best, true);
         let mut made = None;
         for _ in 0..2 {
-            let view = composite(&best.imagined.view, &self.memory, &bad, size);
+            let view = composite(&best.imagined.view, &self.held_to(&best.imagined), &bad, size);
             // The codes must tell the picture that is stored.
             let codes = self.model.round_trip(&view, None)?.codes;
             let imagined = Imagined { view, codes, ..best.imagined.clone() };

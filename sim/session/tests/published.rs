@@ -31,7 +31,15 @@ impl Turner {
         view.depth_m.fill(FARTHEST_M);
         let codes =
             (0..CELLS * CELLS).map(|cell| u32::from(view.rgb[cell * 3 * SIDE * SIDE / (CELLS * CELLS)])).collect();
-        Imagined { view, codes, rows: CELLS, cols: CELLS, passes: 1, timings: ViewTimings::default() }
+        Imagined {
+            view,
+            codes,
+            rows: CELLS,
+            cols: CELLS,
+            doubted: Vec::new(),
+            passes: 1,
+            timings: ViewTimings::default(),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod cameras;
 mod page;
 mod record;
 mod walk;
+mod webp;
 
 use std::io::Read as _;
 use std::process::ExitCode;

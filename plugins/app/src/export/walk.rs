@@ -10,7 +10,7 @@ use rhea_memory::Verdict;
 use rhea_session::replay::{self, Replay, ReplayReader, StepRecord};
 use sha2::{Digest as _, Sha256};
 
-use super::{animation, cameras, page};
+use super::{animation, cameras, page, webp};
 use crate::cli::{ExportArgs, WalkForm};
 use crate::fault::{Fault, WithHint as _};
 use crate::progress::Progress;
@@ -71,6 +71,7 @@ pub(super) fn export_walk(args: &ExportArgs) -> Result<ExitCode> {
     match form {
         WalkForm::Html => page::write(&walk, &out)?,
         WalkForm::Gif => animation::write(&walk, args.rate, &out)?,
+        WalkForm::Webp => webp::write(&walk, args.rate, &out)?,
         WalkForm::Frames => {
             let count = replay::frames(&walk.replay, &out).hint(WRITE_HINT)?;
             say!("{count} views");
@@ -87,6 +88,7 @@ fn beside(file: &Path, form: WalkForm) -> PathBuf {
     match form {
         WalkForm::Html => file.with_extension("html"),
         WalkForm::Gif => file.with_extension("gif"),
+        WalkForm::Webp => file.with_extension("webp"),
         WalkForm::Sheet => file.with_extension("png"),
         WalkForm::Frames => file.with_extension("frames"),
         WalkForm::Transforms => file.with_extension("transforms"),
@@ -150,6 +152,17 @@ mod tests {
             frames += 1;
         }
         assert_eq!(frames, views);
+        let animation = std::fs::File::open(export(WalkForm::Webp, "walk.webp")).unwrap();
+        let mut decoder = image_webp::WebPDecoder::new(std::io::BufReader::new(animation)).unwrap();
+        assert_eq!((decoder.num_frames() as usize, decoder.dimensions()), (views, (128, 128)));
+        let xmp = String::from_utf8(decoder.xmp_metadata().unwrap().unwrap()).unwrap();
+        let walk = Walk::open(&file).unwrap();
+        assert!(xmp.contains(&format!("dc:source=\"{}\"", walk.source())), "{xmp}");
+        for (_, record) in walk.views(usize::MAX) {
+            let mut rgb = vec![0; 3 * 128 * 128];
+            assert_eq!(decoder.read_frame(&mut rgb).unwrap(), 200);
+            assert_eq!(rgb, walk.replay.view(record).unwrap().rgb, "every pixel is exact");
+        }
         let cameras = export(WalkForm::Transforms, "cameras");
         let text = std::fs::read_to_string(cameras.join("transforms.json")).unwrap();
         let scene: serde_json::Value = serde_json::from_str(&text).unwrap();

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::edge::Spread;
 use super::place::Place;
+use crate::pixels::PixelSet;
 
 /// How a view stands to what memory knew when it was drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +103,9 @@ pub struct Node {
     pub role: Role,
     /// Indices of the views it was drawn from.
     pub sources: Vec<u32>,
+    /// Pixels that the model drew itself, with nothing given behind them.
+    #[serde(default, skip_serializing_if = "PixelSet::is_empty")]
+    pub own: PixelSet,
     /// Kept for good: it cannot be forgotten and counts as a true view.
     pub pinned: bool,
     /// Not recalled any more.
@@ -125,12 +129,14 @@ pub struct Insight {
     pub sources: Vec<usize>,
     /// Share of its pixels that memory did not know as crisply, 0 to 1.
     pub fresh_share: f32,
+    /// Pixels that the model drew itself, with nothing given behind them: see [`crate::Recall::own`].
+    pub own: PixelSet,
     /// The command that led to it from the latest view, and what of it was measured.
     pub motion: Option<super::Travel>,
 }
 
 impl Default for Insight {
     fn default() -> Self {
-        Self { verdict: Verdict::New, sources: Vec::new(), fresh_share: 1.0, motion: None }
+        Self { verdict: Verdict::New, sources: Vec::new(), fresh_share: 1.0, own: PixelSet::default(), motion: None }
     }
 }

@@ -18,7 +18,7 @@ use thiserror::Error;
 use crate::memory::Memory;
 
 /// Version of the layout.
-pub const WORLD_VERSION: u32 = 1;
+pub const WORLD_VERSION: u32 = 2;
 
 /// Who drew a world and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

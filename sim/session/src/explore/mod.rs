@@ -13,7 +13,7 @@ mod step;
 use std::sync::Arc;
 
 use rhea_engine::Imagine;
-use rhea_memory::{About, Ground, MapFacts, Memory, Warper, World};
+use rhea_memory::{About, Ground, MapFacts, Memory, PixelSet, Warper, World};
 use rhea_picture::Rgbd;
 use rhea_scene::{Camera, Move, Pose};
 
@@ -102,7 +102,11 @@ impl ExploreSession {
             mapping: None,
         };
         let note = first.round_trip_db.map(|score| format!("round trip {score:.1} dB"));
-        let recall = RecallNote::default();
+        let own = match start {
+            Start::Caption(_) => PixelSet::new(std::iter::repeat_n(true, first.imagined.view.depth_m.len())),
+            _ => PixelSet::default(),
+        };
+        let recall = RecallNote { own, ..RecallNote::default() };
         let new = NewView {
             pose: first.pose,
             imagined: first.imagined,

@@ -3,8 +3,8 @@
 
 use rhea_engine::{Budget, ShownTurn, ShownViews, ViewRoom};
 use rhea_memory::{
-    PlanMotion, Recall, Samples, Spread, Travel, TurnedView, chosen_by_frustum, known_after_turn, measured_move,
-    measured_turn,
+    PixelSet, PlanMotion, Recall, Samples, Spread, Travel, TurnedView, chosen_by_frustum, known_after_turn,
+    measured_move, measured_turn,
 };
 use rhea_picture::{Rgbd, Warp};
 use rhea_scene::{Move, Pose};
@@ -96,7 +96,7 @@ impl ExploreSession {
                 .collect(),
             pinned,
         };
-        let recall = Recall { warp, used, lineage: lineage.map_or(0, |lineage| 1 + lineage) };
+        let recall = Recall { warp, used, lineage: lineage.map_or(0, |lineage| 1 + lineage), own: PixelSet::default() };
         Showing { recall, shown, turned_from: turned.map(|(index, _)| index) }
     }
 

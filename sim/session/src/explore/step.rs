@@ -121,6 +121,7 @@ impl ExploreSession {
             coverage,
             lineage: recall.lineage,
             agreement_db: None,
+            own: recall.own.clone(),
         };
         let origins = Some(Arc::new(Origins::of(&recall)));
         let place = (&self.camera, &pose);
@@ -234,6 +235,7 @@ impl ExploreSession {
             verdict,
             sources: recall.sources.iter().filter_map(|i| usize::try_from(*i).ok()).collect(),
             fresh_share: check.as_ref().map_or(1.0, |check| check.fresh_share),
+            own: recall.own.clone(),
             motion,
         };
         let step_number = u32::try_from(step).unwrap_or(u32::MAX);

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use rhea_memory::Verdict;
+use rhea_memory::{PixelSet, Verdict};
 use rhea_scene::{Camera, Pose};
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +83,9 @@ pub struct RecallNote {
     pub lineage: u32,
     /// PSNR in dB of the drawn view against memory where memory knows, when it knows anything.
     pub agreement_db: Option<f32>,
+    /// Pixels that the model drew itself, with nothing given behind them.
+    #[serde(default, skip_serializing_if = "PixelSet::is_empty")]
+    pub own: PixelSet,
 }
 
 /// How a picture that was checked came about.

@@ -78,6 +78,7 @@ fn take_in(memory: &mut Memory, replay: &Replay, index: usize, step: &StepRecord
         verdict: step.check.as_ref().map_or_else(|| Verdict::of(recall.coverage, recall.agreement_db), |c| c.verdict),
         sources: recall.sources.iter().filter_map(|i| usize::try_from(*i).ok()).collect(),
         fresh_share: step.check.as_ref().map_or(1.0, |check| check.fresh_share),
+        own: recall.own,
         motion: commanded.map(|commanded| Travel { commanded, measured: None }),
     };
     if let Some([x, y, z, radius_m]) = step.check.as_ref().and_then(|check| check.reopened_m) {

@@ -54,7 +54,13 @@ pub fn pose(n: u64) -> Pose {
 pub fn append<S: Storage>(writer: &mut ReplayWriter<S>, n: u64) -> Result<(), ReplayError> {
     let view = picture(n);
     let codes = Codes { rows: 1, cols: 2, codes: vec![n as u32, 4095] };
-    let recall = RecallNote { sources: vec![0, n], coverage: 0.5, lineage: 2, agreement_db: Some(31.25) };
+    let recall = RecallNote {
+        sources: vec![0, n],
+        coverage: 0.5,
+        lineage: 2,
+        agreement_db: Some(31.25),
+        own: rhea_memory::PixelSet::new([false, true, true]),
+    };
     let narration = NarrationNote { text: format!("view {n}: \"a door\""), cut: n % 2 == 1 };
     let undo = n % 5 == 4;
     let kind = match n {

@@ -34,7 +34,7 @@ pub fn colour(seed: u64) -> [u8; 3] {
 impl Painter {
     fn coded(view: Rgbd) -> Imagined {
         let codes = view.rgb.chunks(view.rgb.len() / 4).map(|part| part.iter().map(|c| u32::from(*c)).sum()).collect();
-        Imagined { view, codes, rows: 2, cols: 2, passes: 1, timings: ViewTimings::default() }
+        Imagined { view, codes, rows: 2, cols: 2, doubted: Vec::new(), passes: 1, timings: ViewTimings::default() }
     }
 }
 

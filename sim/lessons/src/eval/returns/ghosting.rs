@@ -54,7 +54,12 @@ pub(super) fn ghosting(model: &mut dyn Imagine, seed: u64) -> Result<Option<Ghos
             let plain = model.round_trip(&truth, None)?.view;
             without.add(psnr(&plain, &truth, None).unwrap_or(f64::NAN));
         }
-        let insight = Insight { sources: recall.used.clone(), fresh_share: recall.fresh_share(), ..Insight::default() };
+        let insight = Insight {
+            sources: recall.used.clone(),
+            fresh_share: recall.fresh_share(),
+            own: recall.own.clone(),
+            ..Insight::default()
+        };
         let (codes, narration) = (drawn.codes, String::new());
         let view =
             View { rgbd: Arc::new(drawn.view), pose, codes, step: step as u32, lineage: recall.lineage, narration };
