@@ -15,6 +15,8 @@ if [ -z "$rhea" ]; then
 fi
 mkdir -p "$folder"
 work="$(mktemp -d)"
+# Nobody's own settings.
+export XDG_CONFIG_HOME="$work/config"
 for n in $(seq 90 120); do [ -e "/tmp/.X$n-lock" ] || { export DISPLAY=":$n"; break; }; done
 Xvfb "$DISPLAY" -screen 0 1280x900x24 2> /dev/null &
 screen=$!
@@ -34,8 +36,40 @@ window() {
 keys() { for key in "$@"; do xdotool key "$key"; sleep 0.7; done; }
 shot() { import -window root +dither -colors 200 "png8:$folder/$1.png"; }
 
+# The start page: words become a world; ten moves, a look back, another walk from there; settings; all actions; exports.
+"$rhea" explore --out "$work/begun" > "$work/log" 2>&1 &
+job=$!
+window
+sleep 4
+xdotool type --delay 30 "a room with teal walls"
+sleep 1
+shot begin
+keys Return
+sleep 3
+keys e e w q q q w e e e
+sleep 2
+# The third picture of the strip, and "Branch from here" on the card above the view.
+xdotool mousemove 170 640 click 1
+sleep 1
+shot back
+xdotool mousemove 345 37 click 1
+sleep 3
+keys e F2
+shot settings
+keys F2 ctrl+p
+shot actions
+keys Escape ctrl+q
+wait "$job"
+for left in walk.mcap step-2.world walk-2.mcap walk-2.world; do
+    [ -s "$work/begun/$left" ] || { echo "the start page's walk left no $left" >&2; exit 1; }
+done
+for form in html webp gif; do
+    "$rhea" export "$work/begun/walk-2.mcap" --to "$form" --out "$work/begun/walk.$form" > /dev/null
+    [ -s "$work/begun/walk.$form" ] || { echo "no export as $form" >&2; exit 1; }
+done
+
 # A walk: moves, the map, what comes from which step, help, the walker by itself.
-"$rhea" explore --out "$work/walk" > "$work/log" 2>&1 &
+"$rhea" explore --world scenes/worlds/room.ron --out "$work/walk" > "$work/log" 2>&1 &
 job=$!
 window
 sleep 8

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
-use rhea_explore::{SessionThread, Summary, WindowSettings, display, run_window};
+use rhea_explore::{Offers, SessionThread, Summary, WindowSettings, display, run_window};
 use rhea_memory::World;
 use rhea_session::ScriptStart;
 
@@ -17,8 +17,6 @@ use crate::{headless, place, world};
 
 /// The walk that runs when no script is named.
 pub const SAMPLE_WALK: &str = "scenes/walks/square.ron";
-/// The world that a window opens when none is named.
-const SAMPLE_WORLD: &str = "scenes/worlds/room.ron";
 /// Seed of a walk in a window.
 const DEFAULT_SEED: u64 = 1;
 /// How long a closing window waits for the session thread. Acknowledged steps are on disk in any case.
@@ -36,19 +34,19 @@ pub fn run(args: &ExploreArgs) -> Result<ExitCode> {
         return without_window(&why, args);
     }
     let folder = place::model_folder(args.model.model.as_deref())?;
-    let start = match named_start(args) {
-        Some(start) => start,
-        None => ScriptStart::Scene(place::shipped(SAMPLE_WORLD)?),
-    };
+    let start = named_start(args);
     check_save(args)?;
     let out = place::output_folder(args.out.as_deref())?;
     let (seed, saving) =
         (args.seed.unwrap_or(DEFAULT_SEED), Saving { also: args.save_world.clone(), adopt: args.adopt });
+    let offers = offers(&folder)?;
     let opener = SessionOpener::new(folder, out.clone(), seed, saving);
     // The model loads while the window opens.
     let (thread, link) = SessionThread::start(Box::new(opener), start).hint("Close other programs and try again.")?;
-    let shown = run_window(link, WindowSettings { out });
+    let shown = run_window(link, WindowSettings { out: out.clone(), offers });
     let summary = thread.finish(PATIENCE);
+    // Only an empty folder goes: that of a window in which nothing was walked.
+    std::fs::remove_dir(&out).ok();
     match shown {
         Ok(()) => {
             farewell(summary.as_ref());
@@ -56,6 +54,25 @@ pub fn run(args: &ExploreArgs) -> Result<ExitCode> {
         }
         Err(why) => without_window(&why, args),
     }
+}
+
+/// What the start page offers.
+fn offers(model: &Path) -> Result<Offers> {
+    let files = |folder: &str| {
+        let folder = place::repository().join(folder);
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut files: Vec<PathBuf> = entries.filter(|file| file.extension().is_some_and(|e| e == "ron")).collect();
+        files.sort();
+        files
+    };
+    let name = model.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    Ok(Offers {
+        scenes: files("scenes/worlds"),
+        tasks: files("scenes/tasks"),
+        walks: place::output_home()?,
+        model: format!("{name}, in {}", model.display()),
+        program: std::env::current_exe().unwrap_or_else(|_| "rhea".into()),
+    })
 }
 
 fn without_window(why: &display::NoWindow, args: &ExploreArgs) -> Result<ExitCode> {

@@ -58,6 +58,10 @@ impl SessionOpener {
 }
 
 impl Opener for SessionOpener {
+    fn prepare(&mut self) {
+        self.model(&mut |_| ()).ok();
+    }
+
     fn open(
         &mut self,
         start: &ScriptStart,
@@ -141,11 +145,32 @@ impl Walker for SessionWalker {
         done.map_err(ended)
     }
 
+    fn fork(&mut self, step: u64) -> Result<PathBuf, Failure> {
+        let world = self.session.to_world();
+        let views = usize::try_from(step).map_or(usize::MAX, |step| step.saturating_add(1));
+        if views > world.memory.len() {
+            let last = world.memory.len().saturating_sub(1);
+            return Err(Failure::new(format!("There is no step {step}."), format!("The last step is {last}.")));
+        }
+        let hint = "Choose another output folder with --out.";
+        let folder = self.replay.as_ref().and_then(|replay| replay.parent());
+        let folder = folder.ok_or_else(|| Failure::new("This walk is not recorded, so it has no folder.", hint))?;
+        let free = |number: &u32| !folder.join(branch_name(step, *number)).exists();
+        let number = (1..=MAX_REPLAYS).find(free).unwrap_or(MAX_REPLAYS);
+        let file = folder.join(branch_name(step, number));
+        world.forked(views).save(&file).map_err(|error| Failure::new(error.to_string(), hint))?;
+        Ok(file)
+    }
+
     fn finish(mut self: Box<Self>) -> Result<Option<PathBuf>, Failure> {
         self.session.finish().map_err(|error| Failure::new(error.to_string(), ""))?;
         self.save()?;
         Ok(self.replay.take())
     }
+}
+
+fn branch_name(step: u64, number: u32) -> String {
+    if number == 1 { format!("step-{step}.world") } else { format!("step-{step}-{number}.world") }
 }
 
 fn lock(model: &SharedModel) -> Result<std::sync::MutexGuard<'_, Box<dyn Imagine>>, Ended> {

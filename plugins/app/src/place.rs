@@ -124,7 +124,10 @@ pub fn answer_folder(named: Option<&Path>) -> Result<PathBuf> {
 }
 
 /// Where output folders are numbered: that of the user's `config.ron`, else [`OUTPUT_HOME`].
-fn output_home() -> Result<PathBuf> {
+///
+/// # Errors
+/// When that file cannot be used.
+pub fn output_home() -> Result<PathBuf> {
     Ok(ConfigFile::of_user()?.out.unwrap_or_else(|| PathBuf::from(OUTPUT_HOME)))
 }
 

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rhea_explore::{Ended, Failure, Opener, SessionThread, WalkEvent, Walker, WindowSettings, display, run_window};
+use rhea_explore::{
+    Ended, Failure, Offers, Opener, SessionThread, WalkEvent, Walker, WindowSettings, display, run_window,
+};
 use rhea_picture::Rgbd;
 use rhea_scene::{Camera, Move, Pose, Renderer, Scene, Threads, generate_any};
 use rhea_session::replay::{NarrationNote, RecallNote, Timings};
@@ -148,8 +150,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let seed = std::env::args().nth(1).map_or(Ok(1), |text| text.parse())?;
     let out = std::env::temp_dir().join("rhea-window-with-truth");
     std::fs::create_dir_all(&out)?;
-    let (thread, link) = SessionThread::start(Box::new(TruthOpener { seed }), ScriptStart::Caption(String::new()))?;
-    run_window(link, WindowSettings { out })?;
+    let (thread, link) =
+        SessionThread::start(Box::new(TruthOpener { seed }), Some(ScriptStart::Caption(String::new())))?;
+    run_window(link, WindowSettings { out, offers: Offers::default() })?;
     println!("{:?}", thread.finish(Duration::from_secs(5)));
     Ok(())
 }

@@ -35,6 +35,7 @@ pub enum ActionId {
     Bookmark,
     RoamStep,
     Palette,
+    Start,
     Settings,
     Quit,
 }
@@ -113,7 +114,7 @@ const fn step(command: &'static str, opposite: ActionId) -> Effect {
 }
 
 /// The table, in the order of [`ActionId`] and of the help page.
-pub const ACTIONS: [Action; 24] = [
+pub const ACTIONS: [Action; 25] = [
     Action {
         id: ActionId::Forward,
         label: "Forward",
@@ -332,6 +333,16 @@ pub const ACTIONS: [Action; 24] = [
         repeats: false,
         keys: &[ctrl(KeyCode::KeyP, "Ctrl+P")],
         buttons: &[(GamepadButton::LeftTrigger2, "left trigger")],
+        sticks: &[],
+    },
+    Action {
+        id: ActionId::Start,
+        label: "Start page",
+        help: "A new world, a recent walk, a robot task.",
+        effect: Effect::Control,
+        repeats: false,
+        keys: &[ctrl(KeyCode::KeyN, "Ctrl+N"), key(KeyCode::F3, "F3")],
+        buttons: &[],
         sticks: &[],
     },
     Action {

@@ -210,7 +210,7 @@ pub(crate) fn ctrl_touched(keys: &ButtonInput<KeyCode>) -> bool {
 }
 
 fn is_function_key(key: KeyCode) -> bool {
-    matches!(key, KeyCode::F1 | KeyCode::F2 | KeyCode::F12)
+    matches!(key, KeyCode::F1 | KeyCode::F2 | KeyCode::F3 | KeyCode::F12)
 }
 
 fn stick_pushed(half: &StickHalf, pads: &Query<&Gamepad>, threshold: f32) -> bool {

@@ -43,6 +43,7 @@ pub(crate) enum Control {
     Undo,
     Pause(bool),
     Open(ScriptStart),
+    Branch(u64),
     Shutdown,
 }
 
@@ -200,6 +201,15 @@ impl SessionLink {
         self.order(Control::Open(start))
     }
 
+    /// Ends the walk (its recording is complete) and begins another one with the world as it was after a step.
+    ///
+    /// # Errors
+    /// When the control queue is full or the session has ended.
+    pub fn branch(&self, step: u64) -> Result<(), Refusal> {
+        self.stop();
+        self.order(Control::Branch(step))
+    }
+
     /// Reports that have arrived, oldest first.
     pub fn reports(&self) -> impl Iterator<Item = Report> + '_ {
         self.reports.try_iter()
@@ -222,11 +232,11 @@ pub struct SessionThread {
 }
 
 impl SessionThread {
-    /// Starts the thread, which opens the first world at once.
+    /// Starts the thread, which opens the first world at once, or makes ready for one where none is named.
     ///
     /// # Errors
     /// When the operating system gives no thread.
-    pub fn start(opener: Box<dyn Opener>, start: ScriptStart) -> std::io::Result<(Self, SessionLink)> {
+    pub fn start(opener: Box<dyn Opener>, start: Option<ScriptStart>) -> std::io::Result<(Self, SessionLink)> {
         let (link, ends) = SessionLink::new();
         let (summary_out, summary) = bounded(1);
         let shared = Arc::clone(&link.shared);

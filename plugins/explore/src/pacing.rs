@@ -14,6 +14,7 @@ use bevy::winit::{UpdateMode, WinitSettings};
 use bevy_egui::{EguiContexts, EguiInput, EguiPostUpdateSet, EguiPreUpdateSet, EguiRenderOutput, egui};
 
 use crate::input::{Fired, Held, Typing};
+use crate::start_page::StartPage;
 use crate::walk::Walk;
 
 /// Shortest time between two frames.
@@ -70,6 +71,7 @@ fn drop_idle_input(mut inputs: Query<&mut EguiInput>, typing: Res<Typing>, mut l
 #[derive(SystemParam)]
 struct Changes<'w, 's> {
     walk: Res<'w, Walk>,
+    start_page: Res<'w, StartPage>,
     fired: MessageReader<'w, 's, Fired>,
     resized: MessageReader<'w, 's, WindowResized>,
     rescaled: MessageReader<'w, 's, WindowScaleFactorChanged>,
@@ -93,7 +95,7 @@ fn something_changed(
     }
     let asks = new_glyphs || contexts.ctx_mut().is_ok_and(|ctx| ctx.has_requested_repaint());
     let asked_before = std::mem::replace(&mut *asks_again, asks);
-    let told = changes.walk.is_changed();
+    let told = changes.walk.is_changed() || changes.start_page.is_changed();
     told || acted || reshaped || asks || asked_before || !changes.screenshots.is_empty()
 }
 
@@ -123,10 +125,15 @@ fn draw_or_skip(
     *last_drawn = Some(Instant::now());
 }
 
-fn choose_tick(held: Res<Held>, pads: Query<(), With<Gamepad>>, mut winit: ResMut<WinitSettings>) {
+fn choose_tick(
+    held: Res<Held>,
+    pads: Query<(), With<Gamepad>>,
+    page: Res<StartPage>,
+    mut winit: ResMut<WinitSettings>,
+) {
     let wait = if !pads.is_empty() {
         IDLE_WITH_PAD
-    } else if held.any() {
+    } else if held.any() || page.looks() {
         HELD
     } else {
         IDLE

@@ -98,6 +98,14 @@ pub trait Walker {
         tell: &mut dyn FnMut(WalkEvent),
     ) -> Result<StepReport, Ended>;
 
+    /// Saves the world as it was after a step as a file, to begin another walk with, and says where it is.
+    ///
+    /// # Errors
+    /// When there is no such step, or the file cannot be written.
+    fn fork(&mut self, step: u64) -> Result<PathBuf, Failure> {
+        Err(Failure::new(format!("This walk cannot branch at step {step}."), "It is no walk of Rhea's memory."))
+    }
+
     /// Closes the recording and says where it is.
     ///
     /// # Errors
@@ -107,6 +115,9 @@ pub trait Walker {
 
 /// Opens worlds; keeps the loaded model between them.
 pub trait Opener: Send {
+    /// Makes ready what every world needs, such as the model. What fails is told when a world is opened.
+    fn prepare(&mut self) {}
+
     /// Opens a world and tells its first view.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //!
 //! Plain state and one function per kind of change; it draws nothing and asks nothing of the session.
 //!
-//! Invariant: the trail has exactly one pose per view that is still part of the walk.
+//! Invariant: the trail has exactly one entry per view that is still part of the walk.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use crate::report::{Failure, Report, WalkEvent};
 
 /// Steps over which the rate of views is averaged.
 const RATE_STEPS: usize = 8;
-/// Poses kept; older ones fall off.
+/// Views kept; older ones fall off.
 const MAX_TRAIL: usize = 100_000;
 
 /// How long an error stays at least: long enough to be read.
@@ -34,7 +34,7 @@ pub struct SeenView {
     pub view: Arc<Rgbd>,
     /// Where it was drawn.
     pub pose: Pose,
-    /// Share of the view that memory knew, 0 to 1, and how it stands to memory; `None` after an undo.
+    /// Share of the view that memory knew, 0 to 1, and how it stands to memory; `None` for the first.
     pub known: Option<(f32, Verdict)>,
     /// A remark, such as that the way was blocked; empty when there is none.
     pub remark: String,
@@ -107,8 +107,8 @@ pub struct Walk {
     pub map: Arc<MapFacts>,
     /// Changes with the map.
     pub map_serial: u64,
-    /// Poses of the views that this session showed and that are still part of the walk, oldest first.
-    pub trail: Vec<Pose>,
+    /// The views that this session showed and that are still part of the walk, oldest first; without their origins.
+    pub trail: Vec<SeenView>,
     /// Moves that were refused because too many waited.
     pub refused: u64,
     /// Milliseconds from command to view, last step; 0 before the first.
@@ -143,6 +143,12 @@ impl Walk {
     /// Shows news.
     pub fn inform(&mut self, what: impl Into<String>) {
         self.banner = Some(Banner::new(Weight::News, Failure::new(what, "")));
+    }
+
+    /// What was said about the view at a place of the trail; empty where nothing was.
+    #[must_use]
+    pub fn told_at(&self, place: usize) -> &str {
+        self.told.get(place).map_or("", String::as_str)
     }
 
     /// Takes one report in.
@@ -210,13 +216,14 @@ impl Walk {
             SessionEvent::NarrationText(piece) => self.narration.push_str(&piece),
             SessionEvent::NarrationDone(note) => self.tell(note.text),
             SessionEvent::Undone { step, pose, view } => {
-                // The pose of the view that is shown again is there already; `show` adds it.
-                self.trail.truncate(self.trail.len().saturating_sub(2));
+                // The view that is shown again is there already, as it was judged; `show` adds it.
+                self.trail.pop();
+                let known = self.trail.pop().and_then(|seen| seen.known);
                 self.told.pop();
                 self.narration = self.told.pop().unwrap_or_default();
                 let told = self.narration.clone();
                 self.clear_banner();
-                self.show(SeenView { step, view, pose, known: None, remark: String::new(), origins: None });
+                self.show(SeenView { step, view, pose, known, remark: String::new(), origins: None });
                 self.tell(told);
             }
             SessionEvent::Warning(what) => {
@@ -257,7 +264,7 @@ impl Walk {
             self.trail.remove(0);
             self.told.remove(0);
         }
-        self.trail.push(seen.pose);
+        self.trail.push(SeenView { origins: None, ..seen.clone() });
         self.told.push(String::new());
         self.seen = Some(seen);
         self.view_serial += 1;
@@ -319,7 +326,7 @@ mod tests {
             walk.apply(event(SessionEvent::Undone { step: back, pose: pose(back), view }, 0.1));
             assert_eq!((walk.step(), walk.narration.clone()), (back, format!("view {back}")));
         }
-        let xs: Vec<f32> = walk.trail.iter().map(|pose| pose.position_m[0]).collect();
+        let xs: Vec<f32> = walk.trail.iter().map(|seen| seen.pose.position_m[0]).collect();
         assert_eq!(xs, [0.0, 1.0]);
     }
 

@@ -28,6 +28,8 @@ use crate::preferences::{self, Preferences};
 use crate::report::Failure;
 use crate::screenshot::{ScreenshotFolder, ScreenshotPlugin};
 use crate::settings::{self, SettingsPage};
+use crate::start_page::{self, Chosen, Offers, StartPage, StartPagePlugin};
+use crate::strip::{self, Strip, Wish};
 use crate::text_box::{self, Entered, TextBox};
 use crate::theme;
 use crate::user_file::UserFolder;
@@ -37,13 +39,12 @@ use crate::walk::Walk;
 /// Width of the side panel, points.
 const SIDE_WIDTH: f32 = 300.0;
 
-/// Stands where the view would be.
-const NO_WORLD: &str = "No world is open. Press Enter, write a caption and press Ctrl+Enter.";
-
 /// What a window needs to know.
 pub struct WindowSettings {
     /// Where screenshots go.
     pub out: PathBuf,
+    /// What the start page offers.
+    pub offers: Offers,
 }
 
 /// What the window itself remembers.
@@ -56,6 +57,9 @@ struct Desk {
     canvas: MapCanvas,
     origins: bool,
     overlay: OriginsOnScreen,
+    strip: Strip,
+    /// Place in the trail of the view that is looked at instead of the present one, and what is on screen when that ends.
+    looking: Option<(usize, u64)>,
     themed: bool,
 }
 
@@ -69,6 +73,8 @@ impl Default for Desk {
             canvas: MapCanvas::default(),
             origins: false,
             overlay: OriginsOnScreen::default(),
+            strip: Strip::default(),
+            looking: None,
             themed: false,
         }
     }
@@ -84,15 +90,16 @@ pub fn run(link: SessionLink, settings: WindowSettings) -> Result<(), NoWindow> 
         build(app);
         app.insert_resource(UserFolder::of_system())
             .insert_resource(link)
-            .insert_resource(ScreenshotFolder(settings.out));
+            .insert_resource(ScreenshotFolder(settings.out))
+            .insert_resource(StartPage::new(settings.offers));
     })
 }
 
 fn build(app: &mut App) {
-    app.add_plugins((ModelPlugin, ActionPlugin, ScreenshotPlugin, PacingPlugin))
+    app.add_plugins((ModelPlugin, ActionPlugin, ScreenshotPlugin, StartPagePlugin, PacingPlugin))
         .init_resource::<Desk>()
         .add_systems(Startup, (connect_waker, load_user_files))
-        .add_systems(Update, (desk_actions.after(InputSystems::Read), refresh_pictures).chain())
+        .add_systems(Update, (desk_actions.after(InputSystems::Read), start_page::arrive, refresh_pictures).chain())
         .add_systems(EguiPrimaryContextPass, lay_out);
 }
 
@@ -143,7 +150,7 @@ fn desk_actions(
             ActionId::Origins => desk.origins = !desk.origins,
             ActionId::Sampling => likes.smooth = !likes.smooth,
             ActionId::Text => desk.text.focus(),
-            ActionId::Stop => desk.help = false,
+            ActionId::Stop => (desk.help, desk.looking) = (false, None),
             ActionId::Quit => {
                 exit.write(AppExit::Success);
             }
@@ -161,8 +168,15 @@ fn refresh_pictures(
     mut textures: ResMut<EguiUserTextures>,
 ) {
     let Some(seen) = &walk.seen else { return };
-    let Desk { view, canvas, overlay, origins, .. } = &mut *desk;
-    view.refresh(&seen.view, walk.view_serial, Sampling::of(&likes), &mut images, &mut textures);
+    let Desk { view, canvas, overlay, origins, strip, looking, .. } = &mut *desk;
+    // A new view ends the look back.
+    *looking = looking.filter(|(place, serial)| *serial == walk.view_serial && *place < walk.trail.len());
+    let (shown, serial) = match *looking {
+        Some((place, _)) => (&walk.trail[place], u64::MAX - place as u64),
+        None => (seen, walk.view_serial),
+    };
+    view.refresh(&shown.view, serial, Sampling::of(&likes), &mut images, &mut textures);
+    strip.refresh(&walk.trail, &mut images, &mut textures);
     canvas.update(&walk.map, walk.map_serial, &mut images, &mut textures);
     if let Some(parts) = seen.origins.as_ref().filter(|_| *origins) {
         overlay.refresh(parts, walk.view_serial, &mut images, &mut textures);
@@ -176,6 +190,7 @@ struct ControlsOnScreen<'w> {
     likes: ResMut<'w, Preferences>,
     settings: ResMut<'w, SettingsPage>,
     folder: Res<'w, UserFolder>,
+    start: ResMut<'w, StartPage>,
     device: Res<'w, Device>,
     palette: ResMut<'w, Palette>,
     fired: MessageWriter<'w, Fired>,
@@ -208,20 +223,39 @@ fn lay_out(
     });
     side_panel(&mut root, &walk, desk, &controls);
     let low = egui::Frame::NONE.fill(theme::BACKGROUND).inner_margin(egui::Margin::symmetric(24, 10));
-    let entered = egui::Panel::bottom("words")
-        .frame(low)
-        .show_separator_line(false)
-        .show(&mut root, |ui| {
-            hud::narration(ui, &walk);
-            let entered = desk.text.show(ui, ctrl_touched(&keys));
-            text_box::hint(ui);
-            entered
-        })
-        .inner;
+    let begins = controls.start.is_shown(&walk);
+    let mut wish = None;
+    let words = egui::Panel::bottom("words").frame(low).show_separator_line(false);
+    let entered = match begins {
+        true => None,
+        false => {
+            words
+                .show(&mut root, |ui| {
+                    if walk.trail.len() > 1 {
+                        wish = desk.strip.show(ui, &walk, desk.looking.map(|(place, _)| place));
+                    }
+                    hud::narration(ui, &walk);
+                    let entered = desk.text.show(ui, ctrl_touched(&keys));
+                    text_box::hint(ui);
+                    entered
+                })
+                .inner
+        }
+    };
     let middle = egui::Frame::NONE.fill(theme::BACKGROUND).inner_margin(egui::Margin::same(16));
     let dismissed = egui::CentralPanel::default()
         .frame(middle)
-        .show(&mut root, |ui| central(ui, &walk, desk, Sampling::of(&controls.likes)))
+        .show(&mut root, |ui| {
+            // Drawing the page changes nothing that has to be drawn.
+            let page = controls.start.bypass_change_detection();
+            match begins {
+                true => {
+                    start_page::show(ui, page, walk.seen.is_some());
+                    walk.banner.as_ref().is_some_and(|banner| hud::banner(ui, banner))
+                }
+                false => central(ui, &walk, desk, Sampling::of(&controls.likes), &mut wish),
+            }
+        })
         .inner;
     if desk.help {
         help::show(&ctx, &mut desk.help, &controls.bindings);
@@ -234,6 +268,9 @@ fn lay_out(
     if dismissed {
         walk.banner = None;
     }
+    if let Some(wish) = wish {
+        grant(wish, desk, &link, &mut walk);
+    }
     typing.0 = ctx.egui_wants_keyboard_input();
     match entered {
         Some(Entered::Command(command)) => {
@@ -241,14 +278,33 @@ fn lay_out(
             submit(&link, &mut walk, command);
         }
         Some(Entered::Caption(caption)) => {
-            if let Err(refusal) = link.open(ScriptStart::Caption(caption)) {
-                walk.fail(Failure::new(refusal.to_string(), "Try again in a moment."));
-            }
+            controls.start.choose(Chosen::Open(ScriptStart::Caption(caption)));
         }
         None => {}
     }
     shown.set();
     Ok(())
+}
+
+/// Does what is wanted of an earlier view.
+fn grant(wish: Wish, desk: &mut Desk, link: &SessionLink, walk: &mut ResMut<Walk>) {
+    desk.looking = match wish {
+        Wish::Look(place) => Some((place, walk.view_serial)),
+        Wish::Back | Wish::Go(_) | Wish::Branch(_) => None,
+    };
+    // Another picture is to be uploaded before it can be drawn.
+    walk.set_changed();
+    match wish {
+        Wish::Go(step) => {
+            walk.roaming = false;
+            submit(link, walk, format!("go back to step {step}"));
+        }
+        Wish::Branch(step) => match link.branch(step) {
+            Ok(()) => walk.inform(format!("Another walk, from step {step} on.")),
+            Err(refusal) => walk.fail(Failure::new(refusal.to_string(), "Try again in a moment.")),
+        },
+        Wish::Look(_) | Wish::Back => {}
+    }
 }
 
 fn side_panel(root: &mut egui::Ui, walk: &Walk, desk: &Desk, controls: &ControlsOnScreen) {
@@ -267,12 +323,16 @@ fn side_panel(root: &mut egui::Ui, walk: &Walk, desk: &Desk, controls: &Controls
 }
 
 /// The view and the banner over it; returns true when the banner was dismissed.
-fn central(ui: &mut egui::Ui, walk: &Walk, desk: &mut Desk, sampling: Sampling) -> bool {
+fn central(ui: &mut egui::Ui, walk: &Walk, desk: &mut Desk, sampling: Sampling, wish: &mut Option<Wish>) -> bool {
     let space = ui.available_rect_before_wrap();
     match &walk.seen {
         Some(seen) => {
-            let rect = desk.view.show(ui, space, &seen.view, sampling);
-            if desk.origins {
+            let back =
+                desk.looking.and_then(|(place, _)| walk.trail.get(place).map(|seen| (seen, walk.told_at(place))));
+            let rect = desk.view.show(ui, space, back.map_or(&seen.view, |(seen, _)| &seen.view), sampling);
+            if let Some((seen, told)) = back {
+                *wish = strip::card(ui, seen, told).or(*wish);
+            } else if desk.origins {
                 match &seen.origins {
                     Some(origins) => desk.overlay.show(ui.painter(), rect, origins),
                     None => hud::no_origins(ui.painter(), rect),
@@ -281,7 +341,7 @@ fn central(ui: &mut egui::Ui, walk: &Walk, desk: &mut Desk, sampling: Sampling) 
         }
         None => {
             let (text, colour) = hud::doing(walk, 0);
-            let text = if walk.running.is_some() { format!("{text} …") } else { NO_WORLD.to_owned() };
+            let text = format!("{text} …");
             let font = egui::FontId::proportional(theme::NARRATION_PT);
             ui.painter().text(space.center(), egui::Align2::CENTER_CENTER, text, font, colour);
         }

@@ -23,9 +23,12 @@ const RESTART_HINT: &str =
 const TEXT_WAKE: Duration = Duration::from_millis(250);
 
 /// Runs until the window hangs up or asks for the end.
-pub(crate) fn run(opener: Box<dyn Opener>, start: ScriptStart, ends: &WorkerEnds) -> Summary {
+pub(crate) fn run(opener: Box<dyn Opener>, start: Option<ScriptStart>, ends: &WorkerEnds) -> Summary {
     let mut worker = Worker { opener, walker: None, ends, summary: Summary::default() };
-    worker.open(&start);
+    match start {
+        Some(start) => worker.open(&start),
+        None => worker.prepare(),
+    }
     let mut paused = false;
     while !ends.shared.closing.load(Ordering::Acquire) {
         let idle_moves = never();
@@ -38,6 +41,10 @@ pub(crate) fn run(opener: Box<dyn Opener>, start: ScriptStart, ends: &WorkerEnds
                 Ok(Control::Open(start)) => {
                     paused = false;
                     worker.open(&start);
+                }
+                Ok(Control::Branch(step)) => {
+                    paused = false;
+                    worker.branch(step);
                 }
                 Ok(Control::Shutdown) | Err(_) => break,
             },
@@ -59,6 +66,12 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
+    /// Nothing is reported: what cannot be made ready now is told when a world is opened.
+    fn prepare(&mut self) {
+        let opener = &mut self.opener;
+        drop(catch_unwind(AssertUnwindSafe(|| opener.prepare())));
+    }
+
     fn open(&mut self, start: &ScriptStart) {
         self.close();
         let what = match start {
@@ -77,6 +90,20 @@ impl Worker<'_> {
             Err(panic) => self.report(Report::Failed(panicked("opening the world", panic.as_ref()))),
         }
         self.end();
+    }
+
+    /// Opens the world as it was after a step; the walk goes on as it is when that cannot be.
+    fn branch(&mut self, step: u64) {
+        let no_world = || Err(Failure::new("No world is open.", "Begin one on the start page."));
+        let forked = match self.walker.as_mut() {
+            Some(walker) => catch_unwind(AssertUnwindSafe(|| walker.fork(step)))
+                .unwrap_or_else(|panic| Err(panicked("the branch", panic.as_ref()))),
+            None => no_world(),
+        };
+        match forked {
+            Ok(world) => self.open(&ScriptStart::World(world)),
+            Err(failure) => self.report(Report::Failed(failure)),
+        }
     }
 
     fn step(&mut self, command: &str, phase: Phase) {

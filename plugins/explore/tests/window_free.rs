@@ -11,11 +11,12 @@ use bevy::input::gamepad::{
 };
 use bevy::input::keyboard::{Key, KeyboardInput};
 use bevy::prelude::*;
+use bevy::window::FileDragAndDrop;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use rhea_engine::Cancel;
 use rhea_explore::{
-    ActionPlugin, Ended, Failure, Held, MOVE_QUEUE, ModelPlugin, Opener, SessionLink, SessionThread, Typing, Walk,
-    WalkEvent, Walker, Weight,
+    ActionPlugin, Chosen, Ended, Failure, Held, MOVE_QUEUE, ModelPlugin, Opener, SessionLink, SessionThread, StartPage,
+    StartPagePlugin, Typing, Walk, WalkEvent, Walker, Weight,
 };
 use rhea_picture::Rgbd;
 use rhea_scene::Pose;
@@ -149,15 +150,20 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
+        let mut stage = Self::begun_with(Some(ScriptStart::Caption("a test".into())));
+        stage.until("the world is open", |walk| walk.narration == "the beginning" && walk.running.is_none());
+        stage
+    }
+
+    fn begun_with(start: Option<ScriptStart>) -> Self {
         let (announced_out, announced) = bounded(64);
         let (go, go_in) = bounded(64);
         let opener = PuppetOpener { announced: announced_out, go: go_in };
-        let (thread, link) = SessionThread::start(Box::new(opener), ScriptStart::Caption("a test".into())).unwrap();
+        let (thread, link) = SessionThread::start(Box::new(opener), start).unwrap();
         let mut app = App::new();
-        app.add_plugins((MinimalPlugins, InputPlugin, ModelPlugin, ActionPlugin)).insert_resource(link);
-        let mut stage = Self { app, announced, go, thread: Some(thread) };
-        stage.until("the world is open", |walk| walk.narration == "the beginning" && walk.running.is_none());
-        stage
+        app.add_plugins((MinimalPlugins, InputPlugin, ModelPlugin, ActionPlugin, StartPagePlugin))
+            .insert_resource(link);
+        Self { app, announced, go, thread: Some(thread) }
     }
 
     fn update(&mut self) {
@@ -234,6 +240,53 @@ fn a_key_press_becomes_a_command_and_its_view_is_shown() {
     let walk = stage.walk();
     assert_eq!((walk.step(), walk.trail.len()), (1, 2));
     assert!(walk.last_view_ms > 0.0);
+}
+
+#[test]
+fn without_a_world_the_start_page_is_there_and_what_it_offers_is_done() {
+    let mut stage = Stage::begun_with(None);
+    stage.update();
+    let shown = |stage: &Stage| stage.app.world().resource::<StartPage>().is_shown(stage.walk());
+    assert!(shown(&stage));
+    stage.tap(KeyCode::Escape);
+    assert!(shown(&stage), "there is nothing to go back to");
+    let choose = |stage: &mut Stage, what| {
+        stage.app.world_mut().resource_mut::<StartPage>().choose(what);
+        stage.update();
+    };
+    // What cannot be opened leaves the page there, with a word about it.
+    choose(&mut stage, Chosen::Open(ScriptStart::Picture("no picture".into())));
+    stage.until("it is refused", |walk| walk.banner.is_some() && walk.running.is_none());
+    assert!(shown(&stage) && stage.walk().banner.as_ref().unwrap().message.what == "no such world");
+    choose(&mut stage, Chosen::Open(ScriptStart::Caption("mine".into())));
+    stage.until("the world is open", |walk| walk.narration == "the beginning" && walk.running.is_none());
+    assert!(!shown(&stage) && stage.walk().world == "mine");
+
+    stage.tap(KeyCode::F3);
+    assert!(shown(&stage));
+    stage.tap(KeyCode::Escape);
+    assert!(!shown(&stage));
+
+    let window = Entity::PLACEHOLDER;
+    let mut told = |file: &str| {
+        stage.app.world_mut().write_message(FileDragAndDrop::DroppedFile { window, path_buf: file.into() });
+        stage.update();
+        stage.update();
+        stage.walk().banner.as_ref().unwrap().message.what.clone()
+    };
+    assert_eq!(told("song.mp3"), "song.mp3 is nothing to begin with.");
+    // This page knows of no program.
+    assert!(told("walk.mcap").contains("could not be started"));
+}
+
+#[test]
+fn a_walk_that_cannot_branch_says_so_and_goes_on() {
+    let mut stage = Stage::new();
+    stage.link().branch(3).unwrap();
+    stage.until("it is refused", |walk| walk.banner.is_some());
+    assert_eq!(stage.walk().banner.as_ref().unwrap().message.what, "This walk cannot branch at step 3.");
+    stage.tap(KeyCode::KeyW);
+    assert_eq!(stage.next_command(), "go forward 0.5 m");
 }
 
 #[test]

@@ -1,0 +1,112 @@
+//! The walk as a strip of small pictures, the latest on the right: a look back at any of them, a way there, a branch from there.
+//!
+//! Invariant: a picture is uploaded once, when its view comes.
+
+use std::sync::Arc;
+
+use bevy::image::{Image, ImageSampler};
+use bevy::prelude::Assets;
+use bevy_egui::EguiUserTextures;
+use bevy_egui::egui::{self, Color32, CornerRadius, RichText, Sense, Stroke, StrokeKind, vec2};
+use rhea_memory::verdict_rgb;
+use rhea_picture::Rgbd;
+
+use crate::theme;
+use crate::view::Picture;
+use crate::walk::{SeenView, Walk};
+
+/// Views in the strip.
+const MOST: usize = 48;
+/// Side of a picture, points.
+const SIDE: f32 = 50.0;
+
+/// The pictures on the graphics card.
+#[derive(Default)]
+pub struct Strip {
+    slots: Vec<(Arc<Rgbd>, Picture)>,
+}
+
+/// What somebody wants of an earlier view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Show the view at this place of the trail.
+    Look(usize),
+    /// Show the present again.
+    Back,
+    /// Walk to where this step was.
+    Go(u64),
+    /// Begin another walk with the world as it was after this step.
+    Branch(u64),
+}
+
+impl Strip {
+    /// Uploads what is new; `trail` is the walk's.
+    pub fn refresh(&mut self, trail: &[SeenView], images: &mut Assets<Image>, textures: &mut EguiUserTextures) {
+        let from = trail.len().saturating_sub(MOST);
+        for (place, SeenView { view, .. }) in trail.iter().enumerate().skip(from) {
+            let slot = place % MOST;
+            if self.slots.get(slot).is_some_and(|(shown, _)| Arc::ptr_eq(shown, view)) {
+                continue;
+            }
+            if slot >= self.slots.len() {
+                self.slots.resize_with(slot + 1, || (Arc::clone(view), Picture::default()));
+            }
+            let (shown, picture) = &mut self.slots[slot];
+            *shown = Arc::clone(view);
+            let rgba = view.rgb.chunks_exact(3).flat_map(|pixel| [pixel[0], pixel[1], pixel[2], 255]).collect();
+            picture.set((view.width, view.height), rgba, ImageSampler::linear(), images, textures);
+        }
+    }
+
+    /// Draws the strip; `looking` is the place of the view that is looked at instead of the present one.
+    pub fn show(&self, ui: &mut egui::Ui, walk: &Walk, looking: Option<usize>) -> Option<Wish> {
+        let mut wish = None;
+        let from = walk.trail.len().saturating_sub(MOST);
+        egui::ScrollArea::horizontal().stick_to_right(true).auto_shrink([false, true]).show(ui, |ui| {
+            ui.horizontal(|ui| {
+                ui.spacing_mut().item_spacing.x = 4.0;
+                for (place, seen) in walk.trail.iter().enumerate().skip(from) {
+                    let Some((_, picture)) = self.slots.get(place % MOST) else { continue };
+                    let (rect, response) = ui.allocate_exact_size(vec2(SIDE, SIDE), Sense::click());
+                    picture.draw(ui.painter(), rect.shrink(2.0), Color32::WHITE);
+                    let colour = match seen.known {
+                        Some((_, verdict)) => {
+                            let [r, g, b] = verdict_rgb(verdict);
+                            Color32::from_rgb(r, g, b)
+                        }
+                        None => theme::DIM,
+                    };
+                    let chosen = looking == Some(place);
+                    let stroke = if chosen { Stroke::new(3.0, theme::TEXT) } else { Stroke::new(1.5, colour) };
+                    ui.painter().rect_stroke(rect, CornerRadius::same(3), stroke, StrokeKind::Inside);
+                    let verdict = seen.known.map_or("first", |(_, verdict)| verdict.word());
+                    let response =
+                        response.on_hover_text(format!("step {}, {verdict}. {}", seen.step, walk.told_at(place)));
+                    if response.clicked() {
+                        wish = Some(if chosen { Wish::Back } else { Wish::Look(place) });
+                    }
+                }
+            });
+        });
+        wish
+    }
+}
+
+/// What can be done with the earlier view that is looked at.
+pub fn card(ui: &mut egui::Ui, seen: &SeenView, told: &str) -> Option<Wish> {
+    let mut wish = None;
+    egui::Frame::NONE.fill(theme::CARD).inner_margin(egui::Margin::symmetric(12, 7)).corner_radius(8).show(ui, |ui| {
+        ui.horizontal_wrapped(|ui| {
+            ui.label(RichText::new(format!("Looking back at step {}", seen.step)).color(theme::ACCENT));
+            for (text, what) in
+                [("Go there", Wish::Go(seen.step)), ("Branch from here", Wish::Branch(seen.step)), ("Back", Wish::Back)]
+            {
+                if ui.button(text).clicked() {
+                    wish = Some(what);
+                }
+            }
+            ui.label(told);
+        });
+    });
+    wish
+}
