@@ -310,6 +310,9 @@ pub struct ReviewArgs {
     /// Save the world as it was at a record (0 is the start), to go on from.
     #[arg(long, value_name = "RECORD")]
     pub branch: Option<usize>,
+    /// The saved world that the walk went on from, if it did: branches need it.
+    #[arg(long, value_name = "FILE.world")]
+    pub base: Option<PathBuf>,
     /// Where the branch goes [default: beside the replay].
     #[arg(long, value_name = "FILE.world", requires = "branch")]
     pub out: Option<PathBuf>,

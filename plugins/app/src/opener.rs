@@ -210,3 +210,82 @@ fn next_replay(out: &Path) -> Result<(FileStorage, PathBuf), String> {
     }
     Err(format!("{} holds {MAX_REPLAYS} walks already", out.display()))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use rhea_explore::{SessionLink, SessionThread};
+
+    use super::*;
+
+    /// Waits until nothing is done any more; says how long that took.
+    fn settled(link: &SessionLink) -> Duration {
+        let began = Instant::now();
+        while !link.idle() {
+            assert!(began.elapsed() < Duration::from_secs(60), "it never ends");
+            link.reports().for_each(drop);
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        began.elapsed()
+    }
+
+    /// Opens a world and lets it be walked.
+    fn walk(out: &Path, walk: impl FnOnce(&SessionLink)) {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let opener = SessionOpener::new(repository.join("model/nano"), out.to_path_buf(), 1, Saving::default());
+        let start = ScriptStart::Scene(repository.join("scenes/worlds/room.ron"));
+        let (thread, link) = SessionThread::start(Box::new(opener), Some(start)).unwrap();
+        while !out.join("walk.mcap").is_file() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        settled(&link);
+        walk(&link);
+        thread.finish(Duration::from_secs(10)).unwrap();
+    }
+
+    #[test]
+    fn whatever_is_being_drawn_stops_soon() {
+        let out = tempfile::tempdir().unwrap();
+        walk(out.path(), |link| {
+            let mut took: Vec<Duration> = (0..100)
+                .map(|n| {
+                    link.submit(if n % 2 == 0 { "turn right 25 degrees" } else { "go forward 0.3 m" }.to_owned())
+                        .unwrap();
+                    std::thread::sleep(Duration::from_millis(n * 7 % 60));
+                    link.stop();
+                    settled(link)
+                })
+                .collect();
+            took.sort_unstable();
+            println!("from stop to rest: median {:?}, 99 % within {:?}", took[50], took[98]);
+            // 100 ms where nothing else runs; builds beside the test may cost three times that.
+            assert!(took[98] < Duration::from_millis(300), "{:?}", took[98]);
+        });
+    }
+
+    #[test]
+    fn a_walk_branches_at_any_of_its_steps() {
+        let out = tempfile::tempdir().unwrap();
+        walk(out.path(), |link| {
+            for _ in 0..3 {
+                link.submit("turn right 15 degrees".to_owned()).unwrap();
+                settled(link);
+            }
+            link.branch(1).unwrap();
+            while !out.path().join("walk-2.mcap").is_file() {
+                link.reports().for_each(drop);
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            settled(link);
+            link.submit("turn left 15 degrees".to_owned()).unwrap();
+            settled(link);
+        });
+        let world = |name: &str| rhea_memory::World::load(&out.path().join(name)).unwrap().world;
+        let [whole, fork, other] = ["walk.world", "step-1.world", "walk-2.world"].map(world);
+        assert_eq!([whole.memory.len(), fork.memory.len(), other.memory.len()], [4, 2, 3]);
+        let common = rhea_memory::diff(&whole, &other);
+        assert_eq!((common.same, common.only_first.len(), common.only_second.len()), (2, 2, 1));
+    }
+}

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Result;
 use rhea_explore::display;
+use rhea_memory::World;
 use rhea_review::{Reviewed, branch_path, run_window};
 use rhea_session::replay::{self, Replay, ReplayReader};
 use rhea_session::review::{Labels, first_difference};
@@ -46,8 +48,8 @@ pub fn run(args: &ReviewArgs) -> Result<ExitCode> {
     if let Some(record) = args.branch {
         asked = true;
         let out = args.out.clone().unwrap_or_else(|| branch_path(&args.file, record));
-        branch(&args.file, record, &out)
-            .map_err(|what| Fault::new(what, "`rhea review FILE --list` has its records."))?;
+        branch(&args.file, args.base.as_deref(), record, &out)
+            .map_err(|what| Fault::new(what, "`rhea review FILE --list` has its records; --base FILE.world names the world that a walk goes on from."))?;
         say!("the world at record {record}: {}", out.display());
     }
     let parted = beside.as_ref().and_then(|other| first_difference(&replay, other));
@@ -65,10 +67,10 @@ pub fn run(args: &ReviewArgs) -> Result<ExitCode> {
     }
     if !asked {
         let labels = Labels::beside(&replay).hint("Labels lie beside their recording.")?;
-        let file = args.file.clone();
-        let branch = Box::new(move |record: usize| -> Result<PathBuf, String> {
+        let (file, base) = (args.file.clone(), args.base.clone());
+        let branch = Arc::new(move |record: usize| -> Result<PathBuf, String> {
             let out = branch_path(&file, record);
-            branch(&file, record, &out)?;
+            branch(&file, base.as_deref(), record, &out)?;
             Ok(out)
         });
         let reviewed = Reviewed { replay, labels, beside: beside.map(|other| (other, parted)), branch };
@@ -80,7 +82,7 @@ pub fn run(args: &ReviewArgs) -> Result<ExitCode> {
 }
 
 /// Saves the world of a recording as it was at a record.
-fn branch(file: &Path, record: usize, out: &Path) -> Result<(), String> {
+fn branch(file: &Path, base: Option<&Path>, record: usize, out: &Path) -> Result<(), String> {
     if out.exists() {
         return Err(format!("{} is there already", out.display()));
     }
@@ -93,7 +95,8 @@ fn branch(file: &Path, record: usize, out: &Path) -> Result<(), String> {
         ));
     }
     replay.steps.truncate(record + 1);
-    let world = replay::world_of(&replay, None).map_err(|error| error.to_string())?;
+    let base = base.map(World::load).transpose().map_err(|error| error.to_string())?;
+    let world = replay::world_of(&replay, base.map(|loaded| loaded.world)).map_err(|error| error.to_string())?;
     world.save(out).map(drop).map_err(|error| error.to_string())
 }
 

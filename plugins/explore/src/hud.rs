@@ -120,6 +120,30 @@ pub fn side(ui: &mut egui::Ui, walk: &Walk) {
     }
 }
 
+/// Most things with names that are listed.
+const THINGS: usize = 12;
+
+/// The things that memory knows by name; returns the one that was clicked, to be walked to.
+pub fn things(ui: &mut egui::Ui, walk: &Walk) -> Option<String> {
+    let mut names: Vec<&str> = walk.map.things.iter().map(|thing| thing.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.is_empty() {
+        return None;
+    }
+    let mut clicked = None;
+    ui.label(RichText::new("Seen here; a click walks there").small().color(theme::DIM));
+    ui.horizontal_wrapped(|ui| {
+        for name in names.into_iter().take(THINGS) {
+            if ui.button(RichText::new(name).small()).clicked() {
+                clicked = Some(name.to_owned());
+            }
+        }
+    });
+    ui.add_space(8.0);
+    clicked
+}
+
 /// What one needs first, at the foot of the side panel, by the names of the device used last.
 pub fn reminders(ui: &mut egui::Ui, bindings: &Bindings, device: Device) {
     egui::Grid::new("reminders").num_columns(2).spacing(vec2(14.0, 3.0)).show(ui, |ui| {

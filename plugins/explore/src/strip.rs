@@ -1,4 +1,4 @@
-//! The walk as a strip of small pictures, the latest on the right: a look back at any of them, a way there, a branch from there.
+//! The walk as a strip of small pictures, as many of the latest as fit: a look back at any of them, a way there, a branch from there.
 //!
 //! Invariant: a picture is uploaded once, when its view comes.
 
@@ -19,6 +19,8 @@ use crate::walk::{SeenView, Walk};
 const MOST: usize = 48;
 /// Side of a picture, points.
 const SIDE: f32 = 50.0;
+/// Between two pictures, points.
+const GAP: f32 = 4.0;
 
 /// The pictures on the graphics card.
 #[derive(Default)]
@@ -61,32 +63,31 @@ impl Strip {
     /// Draws the strip; `looking` is the place of the view that is looked at instead of the present one.
     pub fn show(&self, ui: &mut egui::Ui, walk: &Walk, looking: Option<usize>) -> Option<Wish> {
         let mut wish = None;
-        let from = walk.trail.len().saturating_sub(MOST);
-        egui::ScrollArea::horizontal().stick_to_right(true).auto_shrink([false, true]).show(ui, |ui| {
-            ui.horizontal(|ui| {
-                ui.spacing_mut().item_spacing.x = 4.0;
-                for (place, seen) in walk.trail.iter().enumerate().skip(from) {
-                    let Some((_, picture)) = self.slots.get(place % MOST) else { continue };
-                    let (rect, response) = ui.allocate_exact_size(vec2(SIDE, SIDE), Sense::click());
-                    picture.draw(ui.painter(), rect.shrink(2.0), Color32::WHITE);
-                    let colour = match seen.known {
-                        Some((_, verdict)) => {
-                            let [r, g, b] = verdict_rgb(verdict);
-                            Color32::from_rgb(r, g, b)
-                        }
-                        None => theme::DIM,
-                    };
-                    let chosen = looking == Some(place);
-                    let stroke = if chosen { Stroke::new(3.0, theme::TEXT) } else { Stroke::new(1.5, colour) };
-                    ui.painter().rect_stroke(rect, CornerRadius::same(3), stroke, StrokeKind::Inside);
-                    let verdict = seen.known.map_or("first", |(_, verdict)| verdict.word());
-                    let response =
-                        response.on_hover_text(format!("step {}, {verdict}. {}", seen.step, walk.told_at(place)));
-                    if response.clicked() {
-                        wish = Some(if chosen { Wish::Back } else { Wish::Look(place) });
+        let fits = (ui.available_width() / (SIDE + GAP)) as usize;
+        let from = walk.trail.len().saturating_sub(fits.min(MOST));
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = GAP;
+            for (place, seen) in walk.trail.iter().enumerate().skip(from) {
+                let Some((_, picture)) = self.slots.get(place % MOST) else { continue };
+                let (rect, response) = ui.allocate_exact_size(vec2(SIDE, SIDE), Sense::click());
+                picture.draw(ui.painter(), rect.shrink(2.0), Color32::WHITE);
+                let colour = match seen.known {
+                    Some((_, verdict)) => {
+                        let [r, g, b] = verdict_rgb(verdict);
+                        Color32::from_rgb(r, g, b)
                     }
+                    None => theme::DIM,
+                };
+                let chosen = looking == Some(place);
+                let stroke = if chosen { Stroke::new(3.0, theme::TEXT) } else { Stroke::new(1.5, colour) };
+                ui.painter().rect_stroke(rect, CornerRadius::same(3), stroke, StrokeKind::Inside);
+                let verdict = seen.known.map_or("first", |(_, verdict)| verdict.word());
+                let response =
+                    response.on_hover_text(format!("step {}, {verdict}. {}", seen.step, walk.told_at(place)));
+                if response.clicked() {
+                    wish = Some(if chosen { Wish::Back } else { Wish::Look(place) });
                 }
-            });
+            }
         });
         wish
     }

@@ -221,7 +221,10 @@ fn lay_out(
         let help = controls.device.names(controls.bindings.of(ActionId::Help));
         hud::status(ui, &walk, waiting, &help);
     });
-    side_panel(&mut root, &walk, desk, &controls);
+    if let Some(name) = side_panel(&mut root, &walk, desk, &controls) {
+        walk.roaming = false;
+        submit(&link, &mut walk, format!("go to the {name}"));
+    }
     let low = egui::Frame::NONE.fill(theme::BACKGROUND).inner_margin(egui::Margin::symmetric(24, 10));
     let begins = controls.start.is_shown(&walk);
     let mut wish = None;
@@ -307,19 +310,30 @@ fn grant(wish: Wish, desk: &mut Desk, link: &SessionLink, walk: &mut ResMut<Walk
     }
 }
 
-fn side_panel(root: &mut egui::Ui, walk: &Walk, desk: &Desk, controls: &ControlsOnScreen) {
+/// World, map, things and keys; returns the name of a thing that is to be walked to.
+fn side_panel(root: &mut egui::Ui, walk: &Walk, desk: &Desk, controls: &ControlsOnScreen) -> Option<String> {
     let frame = egui::Frame::NONE.fill(theme::PANEL).inner_margin(egui::Margin::same(16));
-    egui::Panel::right("side").exact_size(SIDE_WIDTH).resizable(false).frame(frame).show(root, |ui| {
-        egui::ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-            hud::side(ui, walk);
-            ui.add_space(10.0);
-            if desk.map {
-                map::show(ui, ui.available_width(), &walk.map, &desk.canvas);
-            }
-            ui.add_space(12.0);
-            hud::reminders(ui, &controls.bindings, *controls.device);
-        });
-    });
+    egui::Panel::right("side")
+        .exact_size(SIDE_WIDTH)
+        .resizable(false)
+        .frame(frame)
+        .show(root, |ui| {
+            egui::ScrollArea::vertical()
+                .auto_shrink([false, false])
+                .show(ui, |ui| {
+                    hud::side(ui, walk);
+                    ui.add_space(10.0);
+                    if desk.map {
+                        map::show(ui, ui.available_width(), &walk.map, &desk.canvas);
+                    }
+                    ui.add_space(12.0);
+                    let clicked = hud::things(ui, walk);
+                    hud::reminders(ui, &controls.bindings, *controls.device);
+                    clicked
+                })
+                .inner
+        })
+        .inner
 }
 
 /// The view and the banner over it; returns true when the banner was dismissed.

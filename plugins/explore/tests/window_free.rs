@@ -351,6 +351,26 @@ fn at_most_four_moves_wait_and_the_rest_is_counted() {
 }
 
 #[test]
+fn of_a_thousand_commands_at_once_four_wait_the_rest_is_counted_and_nothing_lags_behind() {
+    let mut stage = Stage::new();
+    stage.tap(KeyCode::KeyQ);
+    stage.next_command();
+    let taken = (0..1000).filter(|_| stage.link().submit("go forward 0.5 m".to_owned()).is_ok()).count();
+    assert_eq!((taken, stage.link().waiting()), (MOVE_QUEUE, MOVE_QUEUE));
+    for _ in 0..1000 {
+        stage.tap(KeyCode::KeyE);
+    }
+    assert_eq!((stage.walk().refused, stage.link().waiting()), (1000, MOVE_QUEUE));
+    for _ in 0..2 * (MOVE_QUEUE + 1) {
+        stage.go.send(Go::Draw).unwrap();
+    }
+    stage.until("all that waited is done", |walk| walk.step() == 1 + MOVE_QUEUE as u64 && walk.running.is_none());
+    while stage.announced.try_recv().is_ok() {}
+    stage.tap(KeyCode::KeyA);
+    assert_eq!(stage.next_command(), "step left 0.25 m", "the next key is the next command");
+}
+
+#[test]
 fn a_held_key_repeats_only_after_its_view_is_shown() {
     let mut stage = Stage::new();
     stage.key(KeyCode::KeyW, ButtonState::Pressed);

@@ -1,14 +1,16 @@
 //! The window: plays the tape, orders views, lays everything out, keeps labels.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bevy::app::AppExit;
 use bevy::image::ImageSampler;
 use bevy::prelude::*;
 use bevy::winit::{UpdateMode, WinitSettings};
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass, EguiUserTextures, egui};
+use crossbeam::channel::{Receiver, bounded};
 use rhea_explore::display::NoWindow;
 use rhea_explore::host::{self, Shown};
 use rhea_explore::{Picture, Sampling, shown_size_px, theme};
@@ -25,6 +27,8 @@ use crate::timeline;
 const SIDE_WIDTH: f32 = 380.0;
 /// Time between two frames while something moves, and while nothing does.
 const FRAME: Duration = Duration::from_millis(16);
+/// Time until labels that could not be saved are tried again.
+const AGAIN: Duration = Duration::from_secs(2);
 /// See [`FRAME`].
 const IDLE: Duration = Duration::from_millis(200);
 
@@ -37,8 +41,11 @@ pub struct Reviewed {
     /// Another recording to show beside it, and where the two part.
     pub beside: Option<(Replay, Option<Difference>)>,
     /// Saves the world as it was at a record, to go on from; gives back its file.
-    pub branch: Box<dyn Fn(usize) -> Result<PathBuf, String> + Send + Sync>,
+    pub branch: Brancher,
 }
+
+/// Saves the world as it was at a record; gives back its file, or says why there is none.
+pub type Brancher = Arc<dyn Fn(usize) -> Result<PathBuf, String> + Send + Sync>;
 
 /// One recording on screen.
 struct Side {
@@ -54,14 +61,16 @@ struct Review {
     replay: Arc<Replay>,
     tape: Tape,
     labels: Labels,
-    branch: Box<dyn Fn(usize) -> Result<PathBuf, String> + Send + Sync>,
+    branch: Brancher,
+    /// A branch that is being saved.
+    branching: Option<Receiver<Result<PathBuf, String>>>,
     sides: Vec<Side>,
     strip: Picture,
     typed: Typed,
     typing: bool,
     news: Option<String>,
-    /// Labels that are not on the disk yet.
-    unsaved: bool,
+    /// Labels that are not on the disk yet, and when to try.
+    unsaved: Option<Instant>,
     themed: bool,
 }
 
@@ -93,12 +102,13 @@ pub fn run(reviewed: Reviewed) -> Result<(), NoWindow> {
         replay,
         labels: reviewed.labels,
         branch: reviewed.branch,
+        branching: None,
         sides,
         strip: Picture::default(),
         typed: Typed::default(),
         typing: false,
         news,
-        unsaved: false,
+        unsaved: None,
         themed: false,
     };
     host::open("Rhea review", |app| {
@@ -146,12 +156,18 @@ impl Review {
             Action::NextHit => self.next_hit(),
             Action::Accept => self.opine(Opinion::Accept),
             Action::Reject => self.opine(Opinion::Reject),
+            Action::Branch if self.branching.is_some() => {}
             Action::Branch => {
-                let at = tape.at();
-                self.news = Some(match (self.branch)(at) {
-                    Ok(path) => format!("saved: rhea explore --world {}", path.display()),
-                    Err(why) => why,
-                });
+                let (at, branch, (done, branching)) = (tape.at(), Arc::clone(&self.branch), bounded(1));
+                // A long recording takes seconds to be gone through; no frame waits for it.
+                let thread = std::thread::Builder::new().name("branch".to_owned());
+                match thread.spawn(move || drop(done.send(branch(at)))) {
+                    Ok(_) => {
+                        self.branching = Some(branching);
+                        self.news = Some(format!("saving the world at record {at} …"));
+                    }
+                    Err(why) => self.news = Some(why.to_string()),
+                }
             }
             Action::Quit => {
                 exit.write(AppExit::Success);
@@ -173,7 +189,7 @@ impl Review {
     fn set_label(&mut self, label: Label) {
         if let Some(step) = self.replay.steps.get(self.tape.at()) {
             self.labels.set(step.record, label);
-            self.unsaved = true;
+            self.unsaved = Some(Instant::now());
         }
     }
 
@@ -216,6 +232,13 @@ fn load(mut review: ResMut<Review>, mut images: ResMut<Assets<Image>>, mut textu
         review.tape.take(&replay.steps);
         review.replay = replay;
     }
+    if let Some(branched) = review.branching.as_ref().and_then(|branching| branching.try_recv().ok()) {
+        review.branching = None;
+        review.news = Some(match branched {
+            Ok(path) => format!("saved: rhea explore --world {}", path.display()),
+            Err(why) => why,
+        });
+    }
     let shows = review.tape.shows();
     for side in review.sides.iter_mut().filter(|side| side.asked != shows) {
         shows.iter().for_each(|record| side.loader.ask(*record));
@@ -223,24 +246,28 @@ fn load(mut review: ResMut<Review>, mut images: ResMut<Assets<Image>>, mut textu
     }
 }
 
-/// Labels go to the disk when nobody types.
+/// Labels go to the disk when nobody types; what cannot be saved is tried again.
 fn save(mut review: ResMut<Review>) {
-    if review.unsaved && !review.typing {
-        review.unsaved = false;
-        keep(&mut review);
+    if review.typing || review.unsaved.is_none_or(|due| due > Instant::now()) {
+        return;
     }
-}
-
-fn keep(review: &mut Review) {
+    review.unsaved = None;
     if let Err(why) = review.labels.save(&Labels::path_of(review.replay.path())) {
-        review.news = Some(format!("the labels are not kept: {why}"));
+        review.unsaved = Some(Instant::now() + AGAIN);
+        review.news = Some(format!("the labels are not kept yet: {why}"));
     }
 }
 
+/// What people said is not lost with the window: what cannot be saved is printed.
 impl Drop for Review {
     fn drop(&mut self) {
-        if self.unsaved {
-            keep(self);
+        if self.unsaved.is_none() {
+            return;
+        }
+        if let Err(why) = self.labels.save(&Labels::path_of(self.replay.path())) {
+            let text = self.labels.text().unwrap_or_default();
+            let mut out = std::io::stderr();
+            writeln!(out, "the labels could not be saved: {why}\nThis is what they say:\n{text}").ok();
         }
     }
 }

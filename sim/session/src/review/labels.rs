@@ -128,14 +128,22 @@ impl Labels {
         self.labels.get(&record).cloned().unwrap_or_default()
     }
 
+    /// The text of the file.
+    ///
+    /// # Errors
+    /// When a note cannot be written as text, which does not happen.
+    pub fn text(&self) -> Result<String, ron::Error> {
+        ron::ser::to_string_pretty(self, ron::ser::PrettyConfig::new().depth_limit(3))
+    }
+
     /// Writes the file, first under another name, so that an old one is whole until the new one is.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), LabelsError> {
         let failed = |source| LabelsError::File { path: path.into(), source };
-        let text = ron::ser::to_string_pretty(self, ron::ser::PrettyConfig::new().depth_limit(3))
-            .map_err(|error| LabelsError::Content { path: path.into(), what: error.to_string() })?;
+        let content = |error: ron::Error| LabelsError::Content { path: path.into(), what: error.to_string() };
+        let text = self.text().map_err(content)?;
         let other = path.with_extension("new");
         let mut file = std::fs::File::create(&other).map_err(failed)?;
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
