@@ -173,6 +173,7 @@ fn of_the_window(folder: &UserFolder) -> Result<Vec<Setting>> {
     for (name, value, differs) in [
         ("size_percent", likes.size_percent.to_string(), likes.size_percent != usual.size_percent),
         ("smooth", likes.smooth.to_string(), likes.smooth != usual.smooth),
+        ("calm", likes.calm.to_string(), likes.calm != usual.calm),
         ("tap_to_walk", likes.tap_to_walk.to_string(), likes.tap_to_walk != usual.tap_to_walk),
         ("dead_zone_percent", likes.dead_zone_percent.to_string(), likes.dead_zone_percent != usual.dead_zone_percent),
     ] {

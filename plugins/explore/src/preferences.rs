@@ -15,7 +15,7 @@ pub const SIZES: [u16; 8] = [75, 90, 100, 110, 125, 150, 175, 200];
 pub const DEAD_ZONE: [u16; 2] = [15, 90];
 /// Name of the file.
 pub const FILE: &str = "window.ron";
-const LIKE: &str = "(size_percent: 125, smooth: true, tap_to_walk: false, dead_zone_percent: 55)";
+const LIKE: &str = "(size_percent: 125, smooth: true, tap_to_walk: false, dead_zone_percent: 55, calm: false)";
 
 /// What the user likes.
 #[derive(Resource, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,11 +29,13 @@ pub struct Preferences {
     pub tap_to_walk: bool,
     /// A stick counts as pushed from here on, percent of its way; within [`DEAD_ZONE`].
     pub dead_zone_percent: u16,
+    /// Does nothing fade, slide or grow, but changes at once?
+    pub calm: bool,
 }
 
 impl Default for Preferences {
     fn default() -> Self {
-        Self { size_percent: 100, smooth: true, tap_to_walk: false, dead_zone_percent: 55 }
+        Self { size_percent: 100, smooth: true, tap_to_walk: false, dead_zone_percent: 55, calm: false }
     }
 }
 

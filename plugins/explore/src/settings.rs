@@ -164,6 +164,12 @@ fn likes(ui: &mut egui::Ui, likes: &mut Preferences) {
         let [least, most] = DEAD_ZONE;
         ui.add(egui::Slider::new(&mut likes.dead_zone_percent, least..=most).suffix(" %"));
         ui.end_row();
+        ui.label("Motion");
+        ui.horizontal(|ui| {
+            ui.selectable_value(&mut likes.calm, false, "lists slide, windows fade");
+            ui.selectable_value(&mut likes.calm, true, "none");
+        });
+        ui.end_row();
     });
 }
 

@@ -8,7 +8,7 @@ use bevy::image::{Image, ImageSampler};
 use bevy::prelude::Assets;
 use bevy_egui::EguiUserTextures;
 use bevy_egui::egui::{self, Color32, CornerRadius, RichText, Sense, Stroke, StrokeKind, vec2};
-use rhea_memory::verdict_rgb;
+use rhea_memory::{Verdict, verdict_rgb};
 use rhea_picture::Rgbd;
 
 use crate::theme;
@@ -81,6 +81,13 @@ impl Strip {
                 let chosen = looking == Some(place);
                 let stroke = if chosen { Stroke::new(3.0, theme::TEXT) } else { Stroke::new(1.5, colour) };
                 ui.painter().rect_stroke(rect, CornerRadius::same(3), stroke, StrokeKind::Inside);
+                if let Some((_, verdict)) = seen.known {
+                    let badge = egui::Rect::from_min_size(rect.left_bottom() - vec2(0.0, 15.0), vec2(14.0, 15.0));
+                    ui.painter().rect_filled(badge, CornerRadius::same(3), colour);
+                    let font = egui::FontId::monospace(13.0);
+                    let middle = egui::Align2::CENTER_CENTER;
+                    ui.painter().text(badge.center(), middle, sign(verdict), font, theme::BACKGROUND);
+                }
                 let verdict = seen.known.map_or("first", |(_, verdict)| verdict.word());
                 let response =
                     response.on_hover_text(format!("step {}, {verdict}. {}", seen.step, walk.told_at(place)));
@@ -90,6 +97,19 @@ impl Strip {
             }
         });
         wish
+    }
+}
+
+/// A sign for a verdict, for eyes that do not tell its colour.
+fn sign(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::New => "+",
+        Verdict::Extended => ">",
+        Verdict::Revisited => "=",
+        Verdict::Repaired => "~",
+        Verdict::Composite => "#",
+        Verdict::Reopened => "*",
+        Verdict::Doubtful => "!",
     }
 }
 

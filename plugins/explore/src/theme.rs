@@ -24,6 +24,22 @@ pub const ERROR: Color32 = Color32::from_rgb(0xff, 0x8a, 0x80);
 /// Size of narration text, points.
 pub const NARRATION_PT: f32 = 19.0;
 
+/// Lets things fade and slide, or not.
+pub fn move_things(ctx: &egui::Context, calm: bool) {
+    let secs = if calm { 0.0 } else { egui::Style::default().animation_time };
+    // Setting an equal value would draw another frame.
+    if ctx.global_style().animation_time != secs {
+        ctx.all_styles_mut(|style| {
+            style.animation_time = secs;
+            if calm {
+                style.scroll_animation = egui::style::ScrollAnimation::none();
+            } else {
+                style.scroll_animation = egui::style::ScrollAnimation::default();
+            }
+        });
+    }
+}
+
 /// Sets the theme for everything drawn in this context.
 pub fn apply(ctx: &egui::Context) {
     ctx.set_theme(egui::Theme::Dark);

@@ -211,6 +211,7 @@ fn lay_out(
     if !std::mem::replace(&mut desk.themed, true) {
         theme::apply(&ctx);
     }
+    theme::move_things(&ctx, controls.likes.calm);
     ctx.set_zoom_factor(f32::from(controls.likes.size_percent) * 0.01);
     let builder = egui::UiBuilder::new().layer_id(egui::LayerId::background()).max_rect(ctx.viewport_rect());
     let mut root = egui::Ui::new(ctx.clone(), "window".into(), builder);
