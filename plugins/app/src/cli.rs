@@ -114,7 +114,8 @@ pub enum Job {
     },
     /// Which settings hold, and where they come from.
     #[command(
-        after_help = "A flag goes before the environment, that before the user's files, those before the default. The files         are config.ron (model, out, log_file), window.ron and keys.ron in rhea/ under the XDG config folder."
+        after_help = "A flag goes before the environment, that before the user's files, those before the default. The files \
+        are config.ron (model, out, log_file), window.ron and keys.ron in rhea/ under the XDG config folder."
     )]
     Config {
         /// What to do.

@@ -13,9 +13,9 @@ use rhea_nn::kernels::weights_asked;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{ConfigWhat, Everywhere};
-use crate::fault::{Fault, WithHint as _};
+use crate::fault::WithHint as _;
 use crate::place::{self, MODEL_VARIABLE};
-use crate::say::say;
+use crate::say::{complain, say};
 
 /// Name of the file.
 const FILE: &str = "config.ron";
@@ -87,17 +87,17 @@ impl std::fmt::Display for Origin {
 #[must_use]
 pub fn first(
     flag: (&'static str, Option<&Path>),
-    variable: &'static str,
+    variable: Option<&'static str>,
     file: Option<&Path>,
 ) -> Option<(PathBuf, Origin)> {
     let in_file = || UserFolder::of_system().file(FILE).unwrap_or_default();
     let named = flag.1.map(|value| (value.to_path_buf(), Origin::Flag(flag.0)));
-    let told = || variable_path(variable).map(|value| (value, Origin::Env(variable)));
+    let told = || variable.and_then(|name| Some((variable_path(name)?, Origin::Env(name))));
     named.or_else(told).or_else(|| file.map(|value| (value.to_path_buf(), Origin::File(in_file()))))
 }
 
 fn variable_path(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name).filter(|value| !name.is_empty() && !value.is_empty()).map(PathBuf::from)
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// The place of the log file, if there is to be one.
@@ -106,7 +106,7 @@ fn variable_path(name: &str) -> Option<PathBuf> {
 /// When the user's file cannot be used.
 pub fn log_file(everywhere: &Everywhere) -> Result<Option<PathBuf>> {
     let file = ConfigFile::of_user()?.log_file;
-    Ok(first(("--log-file", everywhere.log_file.as_deref()), LOG_VARIABLE, file.as_deref()).map(|(path, _)| path))
+    Ok(first(("--log-file", everywhere.log_file.as_deref()), Some(LOG_VARIABLE), file.as_deref()).map(|(path, _)| path))
 }
 
 #[derive(Serialize)]
@@ -142,12 +142,12 @@ fn settings(everywhere: &Everywhere, model: Option<&Path>) -> Result<Vec<Setting
     let setting = |name, (value, origin)| Setting { name, value, origin };
     let shipped =
         || place::model_folder(None).map_or_else(|e| format!("none: {e}"), |folder| folder.display().to_string());
-    let model = first(("--model", model), MODEL_VARIABLE, file.model.as_deref());
+    let model = first(("--model", model), Some(MODEL_VARIABLE), file.model.as_deref());
     let usual_model = if model.is_none() { shipped() } else { String::new() };
-    let log = first(("--log-file", everywhere.log_file.as_deref()), LOG_VARIABLE, file.log_file.as_deref());
+    let log = first(("--log-file", everywhere.log_file.as_deref()), Some(LOG_VARIABLE), file.log_file.as_deref());
     let mut all = vec![
         setting("model", shown(model, usual_model)),
-        setting("out", shown(first(("--out", None), "", file.out.as_deref()), place::OUTPUT_HOME.to_owned())),
+        setting("out", shown(first(("--out", None), None, file.out.as_deref()), place::OUTPUT_HOME.to_owned())),
         setting("log_file", shown(log, "none".to_owned())),
     ];
     let kernels = rhea_nn::kernels::arithmetic();
@@ -183,8 +183,8 @@ fn of_the_window(folder: &UserFolder) -> Result<Vec<Setting>> {
     let changed = own.changed();
     let value = if changed.is_empty() { "as usual".to_owned() } else { changed.join("; ") };
     all.push(Setting { name: "keys", value, origin: origin(!changed.is_empty(), &keys) });
-    if !conflicts.is_empty() {
-        return Err(Fault::new(conflicts.join("; "), "A control does one thing; F2 in the window changes it.").into());
+    for conflict in conflicts {
+        complain!("warning: {conflict}; F2 in the window changes keys");
     }
     Ok(all)
 }
@@ -209,13 +209,13 @@ mod tests {
     #[test]
     fn a_flag_goes_before_the_file() {
         let (flag, file) = (Path::new("of the flag"), Path::new("of the file"));
-        let nobody = "RHEA_NO_SUCH_VARIABLE";
+        let nobody = Some("RHEA_NO_SUCH_VARIABLE");
         assert_eq!(first(("--x", Some(flag)), nobody, Some(file)).unwrap(), (flag.into(), Origin::Flag("--x")));
         let (value, origin) = first(("--x", None), nobody, Some(file)).unwrap();
         assert!(value == file && matches!(origin, Origin::File(_)));
         assert_eq!(first(("--x", None), nobody, None), None);
         // Set for every test by cargo.
-        let (_, origin) = first(("--x", None), "CARGO_MANIFEST_DIR", Some(file)).unwrap();
+        let (_, origin) = first(("--x", None), Some("CARGO_MANIFEST_DIR"), Some(file)).unwrap();
         assert_eq!(origin, Origin::Env("CARGO_MANIFEST_DIR"));
     }
 }

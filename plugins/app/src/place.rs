@@ -24,7 +24,7 @@ const MAX_OUTPUT_FOLDERS: u32 = 99_999;
 /// When none is there; names the places that were looked at.
 pub fn model_folder(named: Option<&Path>) -> Result<PathBuf> {
     let in_file = ConfigFile::of_user()?.model;
-    if let Some((folder, origin)) = config::first(("--model", named), MODEL_VARIABLE, in_file.as_deref()) {
+    if let Some((folder, origin)) = config::first(("--model", named), Some(MODEL_VARIABLE), in_file.as_deref()) {
         if folder.join("config.json").is_file() {
             return Ok(folder);
         }

@@ -217,7 +217,7 @@ impl Bindings {
     /// # Errors
     /// When the folder or the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), UserFileError> {
-        user_file::write(path, &self.differing())
+        user_file::write(path, &self.differing(), |text| Self::parse(text).is_ok())
     }
 }
 

@@ -115,7 +115,7 @@ impl Plugin for ActionPlugin {
                     .chain()
                     .in_set(InputSystems::Read),
             )
-            .add_systems(Update, (send_steps, send_controls).chain().in_set(InputSystems::Send));
+            .add_systems(Update, (send_steps, send_controls, settings::keep_likes).chain().in_set(InputSystems::Send));
     }
 }
 
@@ -269,12 +269,13 @@ fn send_controls(
     bindings: Res<Bindings>,
     mut walk: ResMut<Walk>,
     mut palette: ResMut<Palette>,
-    mut page: ResMut<SettingsPage>,
+    (mut page, mut likes): (ResMut<SettingsPage>, ResMut<Preferences>),
 ) {
     for Fired(id) in fired.read() {
         match id {
             ActionId::Palette => palette.toggle(),
             ActionId::Settings => page.toggle(),
+            ActionId::Sampling => likes.smooth = !likes.smooth,
             ActionId::Stop => page.close(),
             _ => {}
         }

@@ -54,7 +54,7 @@ impl Preferences {
     /// # Errors
     /// When folder or file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), UserFileError> {
-        user_file::write(path, self)
+        user_file::write(path, self, |text| Self::parse(text).is_ok())
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -89,6 +89,10 @@ mod tests {
         std::fs::write(&file, "(smooth: 3)").unwrap();
         let why = Preferences::load(&file).unwrap_err().to_string();
         assert!(why.contains("like (size_percent: 125") && why.contains("window.ron"), "{why}");
+        // Somebody's slip of the pen is not written over.
+        mine.save(&file).unwrap();
+        assert_eq!(Preferences::load(&file).unwrap(), mine);
+        assert_eq!(std::fs::read_to_string(file.with_extension("ron.unusable")).unwrap(), "(smooth: 3)");
         std::fs::remove_dir_all(&folder).unwrap();
         assert_eq!(Preferences::parse(LIKE).unwrap().size_percent, 125);
     }

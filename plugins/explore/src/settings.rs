@@ -101,6 +101,19 @@ pub(crate) fn take_key(
     page.tell(format!("{}.", told.join("; ")), saved);
 }
 
+/// Keeps what the user likes, whoever changed it: the page or a key.
+pub(crate) fn keep_likes(
+    likes: Res<Preferences>,
+    folder: Res<UserFolder>,
+    mut page: ResMut<SettingsPage>,
+    mut kept: Local<Option<Preferences>>,
+) {
+    if kept.replace(*likes).is_some_and(|before| before != *likes) {
+        let saved = folder.file(preferences::FILE).map_or(Ok(()), |file| likes.save(&file));
+        page.tell("Changed.".to_owned(), saved);
+    }
+}
+
 fn save_bindings(bindings: &Bindings, folder: &UserFolder) -> Result<(), UserFileError> {
     folder.file(crate::bindings::FILE).map_or(Ok(()), |file| bindings.save(&file))
 }
@@ -125,12 +138,7 @@ pub(crate) fn show(
         .vscroll(true)
         .min_height((ctx.content_rect().height() - 140.0).clamp(120.0, 600.0))
         .show(ctx, |ui| {
-            let before = *preferences;
             likes(ui, preferences);
-            if *preferences != before {
-                let saved = folder.file(preferences::FILE).map_or(Ok(()), |file| preferences.save(&file));
-                page.tell("Changed.".to_owned(), saved);
-            }
             ui.separator();
             key_list(ui, page, bindings, folder);
         });

@@ -1,6 +1,6 @@
 //! Small text files of the user, under the XDG config folder.
 //!
-//! Invariant: a file is written whole or not at all, and one that cannot be used is never overwritten by reading it.
+//! Invariant: a file is written whole or not at all, and one that cannot be used is put aside, not written over.
 
 use std::path::{Path, PathBuf};
 
@@ -70,13 +70,25 @@ pub fn read(path: &Path) -> Result<Option<String>, UserFileError> {
     std::fs::read_to_string(path).map(Some).map_err(|e| failed(e.to_string()))
 }
 
-/// Writes a value as RON text, whole or not at all.
-pub(crate) fn write(path: &Path, value: &impl serde::Serialize) -> Result<(), UserFileError> {
+/// Writes a value as RON text, whole or not at all. What is there and cannot be used, by `usable`, stays beside it as
+/// `NAME.ron.unusable`.
+pub(crate) fn write(
+    path: &Path,
+    value: &impl serde::Serialize,
+    usable: impl Fn(&str) -> bool,
+) -> Result<(), UserFileError> {
     let failed = |why: String| UserFileError::File { why, path: path.to_owned() };
     let text =
         ron::ser::to_string_pretty(value, ron::ser::PrettyConfig::default()).map_err(|e| failed(e.to_string()))?;
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|e| failed(e.to_string()))?;
+    }
+    let broken = match read(path) {
+        Ok(text) => text.is_some_and(|text| !usable(&text)),
+        Err(_) => path.is_file(),
+    };
+    if broken {
+        std::fs::rename(path, path.with_extension("ron.unusable")).map_err(|e| failed(e.to_string()))?;
     }
     let part = path.with_extension("ron.part");
     std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path)).map_err(|e| failed(e.to_string()))

@@ -107,7 +107,7 @@ pub struct Walk {
     pub map: Arc<MapFacts>,
     /// Changes with the map.
     pub map_serial: u64,
-    /// The views that this session showed and that are still part of the walk, oldest first; without their origins.
+    /// The views that were shown here and are still part of the walk, oldest first; without their origins.
     pub trail: Vec<SeenView>,
     /// Moves that were refused because too many waited.
     pub refused: u64,

@@ -137,18 +137,12 @@ fn load_user_files(
     }
 }
 
-fn desk_actions(
-    mut fired: MessageReader<Fired>,
-    mut desk: ResMut<Desk>,
-    mut likes: ResMut<Preferences>,
-    mut exit: MessageWriter<AppExit>,
-) {
+fn desk_actions(mut fired: MessageReader<Fired>, mut desk: ResMut<Desk>, mut exit: MessageWriter<AppExit>) {
     for Fired(id) in fired.read() {
         match id {
             ActionId::Help => desk.help = !desk.help,
             ActionId::Map => desk.map = !desk.map,
             ActionId::Origins => desk.origins = !desk.origins,
-            ActionId::Sampling => likes.smooth = !likes.smooth,
             ActionId::Text => desk.text.focus(),
             ActionId::Stop => (desk.help, desk.looking) = (false, None),
             ActionId::Quit => {

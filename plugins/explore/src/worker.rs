@@ -72,8 +72,8 @@ impl Worker<'_> {
         drop(catch_unwind(AssertUnwindSafe(|| opener.prepare())));
     }
 
+    /// Opens a world; the walk before ends only when the new one is there.
     fn open(&mut self, start: &ScriptStart) {
-        self.close();
         let what = match start {
             ScriptStart::Scene(path) | ScriptStart::Picture(path) | ScriptStart::World(path) => {
                 format!("open {}", path.display())
@@ -85,7 +85,10 @@ impl Worker<'_> {
         let opener = &mut self.opener;
         let opened = catch_unwind(AssertUnwindSafe(|| opener.open(start, &control, &mut |event| teller.tell(event))));
         match opened {
-            Ok(Ok(walker)) => self.walker = Some(walker),
+            Ok(Ok(walker)) => {
+                self.close();
+                self.walker = Some(walker);
+            }
             Ok(Err(ended)) => self.ended(ended),
             Err(panic) => self.report(Report::Failed(panicked("opening the world", panic.as_ref()))),
         }
@@ -94,11 +97,10 @@ impl Worker<'_> {
 
     /// Opens the world as it was after a step; the walk goes on as it is when that cannot be.
     fn branch(&mut self, step: u64) {
-        let no_world = || Err(Failure::new("No world is open.", "Begin one on the start page."));
         let forked = match self.walker.as_mut() {
             Some(walker) => catch_unwind(AssertUnwindSafe(|| walker.fork(step)))
                 .unwrap_or_else(|panic| Err(panicked("the branch", panic.as_ref()))),
-            None => no_world(),
+            None => Err(Failure::new("No world is open.", "Begin one on the start page.")),
         };
         match forked {
             Ok(world) => self.open(&ScriptStart::World(world)),

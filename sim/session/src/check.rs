@@ -4,6 +4,8 @@
 //! In worlds that change (`Rules::reopen`), where the model, with memory withheld, draws the same thing again and again and memory holds
 //! something else, memory is not forced on it, and a new epoch begins.
 
+use std::borrow::Cow;
+
 use rhea_engine::{Cancel, Filter, Imagine, Imagined, ViewRequest};
 use rhea_memory::{Comparison, Recall, Region, Thresholds, Verdict, composite, keep_good_cells, verify};
 use rhea_picture::{Rgbd, Warp};
@@ -118,9 +120,11 @@ impl Making<'_> {
     }
 
     /// The memory that a picture has to agree with: without what its codes speak against.
-    fn held_to(&self, imagined: &Imagined) -> Warp {
-        let mut memory = self.memory.clone();
-        memory.leave_out(&imagined.doubted);
+    fn held_to(&self, imagined: &Imagined) -> Cow<'_, Warp> {
+        let mut memory = Cow::Borrowed(&self.memory);
+        if !imagined.doubted.is_empty() {
+            memory.to_mut().leave_out(&imagined.doubted);
+        }
         memory
     }
 
