@@ -11,11 +11,11 @@ use clap::{Args, ValueEnum as _};
 use rhea_physics::checks::STAGES;
 use rhea_physics::eval::laws::{self, LawFigures};
 use rhea_physics::eval::{self, EVALUATION_SEEDS, GroundingFigures};
-use rhea_physics::faults;
+use rhea_physics::faults::{self, KindFigures};
 use rhea_physics::ground::{Memory, ground};
 use rhea_physics::skill::Skill;
 use rhea_physics::tasks::{Family, task};
-use rhea_physics::world::stage::RobotShelf;
+use rhea_physics::world::stage::{Contacts, RobotShelf};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -77,6 +77,43 @@ struct Instruction {
     family: Family,
     text: String,
     expected: Skill,
+}
+
+/// Everything that is checked, as it is shipped.
+const ALL_CHECKS: (Range<usize>, Contacts) = (0..STAGES.len(), Contacts::Tuned);
+/// Scenes in which each kind of fault is planted for a baseline.
+const BASELINE_SCENES: u64 = 5;
+
+/// What fewer checks, or rapier's own contacts, find of the same faults.
+fn baselines(scenes: u64, robots: &Path) -> Result<Value> {
+    let rows = [
+        ("accept everything", (0..0, Contacts::Tuned)),
+        ("words and preconditions", (0..1, Contacts::Tuned)),
+        ("motion and grasp", (1..2, Contacts::Tuned)),
+        ("statics", (2..3, Contacts::Tuned)),
+        ("all, rapier's contacts", (0..STAGES.len(), Contacts::Rapier)),
+        ("all, as shipped", ALL_CHECKS),
+    ];
+    say!("{:<24} {:>7} {:>9} {:>10} {:>12}", "checks", "recall", "precision", "right code", "clean, 0.8");
+    let mut told = BTreeMap::new();
+    for (name, how) in rows {
+        let table = faults::table(EVALUATION_SEEDS..EVALUATION_SEEDS + scenes, how, robots)
+            .hint("Take scenes/robots from the repository.")?;
+        let sum = |part: fn(&KindFigures) -> usize| table.iter().map(|(_, f)| part(f)).sum::<usize>();
+        let of = |part: usize, whole: usize| if whole == 0 { f64::NAN } else { part as f64 / whole as f64 };
+        let (planted, found, right) = (sum(|f| f.planted), sum(|f| f.found), sum(|f| f.right_code));
+        let (clean, passed) = (sum(|f| f.clean + f.below), sum(|f| f.clean_passed + f.below_passed));
+        let recall = of(found, planted);
+        let (precision, right) = (of(found, found + clean - passed), of(right, found));
+        let shown = |share: f64| if share.is_nan() { "-".to_owned() } else { format!("{share:.3}") };
+        let (a, b, c) = (shown(recall), shown(precision), shown(right));
+        say!("{name:<24} {a:>7} {b:>9} {c:>10} {passed:>6}/{clean}");
+        told.insert(
+            name,
+            json!({"recall": recall, "precision": precision, "right_code": right, "clean_pass": of(passed, clean)}),
+        );
+    }
+    Ok(json!(told))
 }
 
 /// Measures and prints.
@@ -156,7 +193,7 @@ pub fn run(args: &EvalPlansArgs) -> Result<ExitCode> {
         say!("  {}", example.chars().take(200).collect::<String>());
     }
 
-    let table = faults::table(EVALUATION_SEEDS..EVALUATION_SEEDS + args.faults, &robots).hint(hint)?;
+    let table = faults::table(EVALUATION_SEEDS..EVALUATION_SEEDS + args.faults, ALL_CHECKS, &robots).hint(hint)?;
     say!("{:<22} {:>7} {:>9} {:>10} {:>9} {:>9}", "fault", "recall", "precision", "right code", "0.8 pass", "clean");
     let (mut clean, mut passed) = (0, 0);
     let mut by_stage = [0; STAGES.len()];
@@ -193,6 +230,7 @@ pub fn run(args: &EvalPlansArgs) -> Result<ExitCode> {
         say!("found by {stage}: {:.1} % of the planted faults", 100.0 * found);
     }
     say!("clean and below the threshold: {passed} of {clean} pass ({:.2} %)", 100.0 * clean_pass);
+    let baselines = baselines(args.faults.min(BASELINE_SCENES), &robots)?;
     say!("took {:.0} s", clock());
 
     if let Some(path) = &args.json {
@@ -205,6 +243,7 @@ pub fn run(args: &EvalPlansArgs) -> Result<ExitCode> {
             "model": model,
             "planners": planners,
             "found_by_stage": by_stage,
+            "baselines": baselines,
             "grounding": {"exact": share(grounding.exact), "wrong_object": share(grounding.wrong_object), "sentences": grounding.sentences},
             "check_ms": {"p50": p50, "p95": p95},
             "settle_ms": {"rested": settle_ms, "whole": whole_ms},

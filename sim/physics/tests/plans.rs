@@ -4,12 +4,13 @@
 
 mod common;
 
+use rhea_physics::checks::STAGES;
 use rhea_physics::eval::{EVALUATION_SEEDS, run_task};
-use rhea_physics::faults::{Kind, Wrong, table};
+use rhea_physics::faults::{Kind, KindFigures, Wrong, table};
 use rhea_physics::run::PlantedFault;
 use rhea_physics::script::{Expect, PlanScript};
 use rhea_physics::tasks::{Family, task};
-use rhea_physics::world::stage::RobotShelf;
+use rhea_physics::world::stage::{Contacts, RobotShelf};
 
 #[test]
 fn the_search_planner_solves_tasks_of_every_family_and_refuses_what_cannot_be_done() {
@@ -33,7 +34,12 @@ fn one_seed_gives_one_task_and_another_seed_another() {
 
 #[test]
 fn planted_faults_are_found_with_the_right_code_and_clean_twins_pass() {
-    let rows = table(0..1, &common::robots()).unwrap();
+    let rows = table(0..1, (0..STAGES.len(), Contacts::Tuned), &common::robots()).unwrap();
+    // Fewer checks find less, and none finds nothing.
+    let found = |stages| table(0..1, (stages, Contacts::Tuned), &common::robots()).unwrap();
+    let sum = |rows: &[(Kind, KindFigures)]| rows.iter().map(|(_, f)| f.found).sum::<usize>();
+    assert_eq!(sum(&found(0..0)), 0);
+    assert!((1..sum(&rows)).contains(&sum(&found(1..2))));
     assert_eq!(rows.len(), Kind::ALL.len());
     for (kind, figures) in rows {
         assert_eq!((figures.found, figures.right_code), (figures.planted, figures.planted), "{kind:?} {figures:?}");

@@ -125,6 +125,7 @@ fn hold(world: &World, thing: usize, grasp: &Grasp, gripper: &Gripper, load: f64
             width_m: grasp.width_m,
             down_in_tcp: tool_down(grasp),
             lift_mps2: LIFT_MPS2,
+            contacts: world.stage.contacts,
         })
     };
     let judge = |result: crate::world::fingers::GripResult| {

@@ -14,6 +14,8 @@ mod reach;
 mod statics;
 pub mod thresholds;
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::PhysicsError;
@@ -326,21 +328,37 @@ pub fn check_step(
     motion: &Motion,
     course: &Course,
 ) -> Result<StepReport, PhysicsError> {
-    let mut checks = Vec::new();
-    let rejected = |checks: &[Check]| checks.iter().any(|c| c.verdict == Verdict::Reject);
-    stage_a(world, step, course, &mut checks);
-    if let Some(skill) = step.skill.as_ref().filter(|_| !rejected(&checks)) {
-        checks.extend(stuck_check(motion.stuck.as_ref()));
-        reach::check(world, motion, &mut checks);
-        grip::check(world, motion, &mut checks)?;
-        if !rejected(&checks) {
-            statics::check(world, motion, &mut checks)?;
+    check_stages(world, number, step, motion, course, 0..STAGES.len())
+}
+
+/// As [`check_step`], by some of [`STAGES`] only: the baselines of the benchmark.
+///
+/// # Errors
+/// Only if the world cannot be copied.
+pub fn check_stages(
+    world: &World,
+    number: usize,
+    step: &Step,
+    motion: &Motion,
+    course: &Course,
+    stages: Range<usize>,
+) -> Result<StepReport, PhysicsError> {
+    let mut checks: Vec<Check> = Vec::new();
+    for stage in stages {
+        if checks.iter().any(|c| c.verdict == Verdict::Reject) {
+            break;
         }
-        if !rejected(&checks) {
-            frames::check(world, step, skill, motion, &mut checks);
-        }
-        if !rejected(&checks) {
-            course::check(world, step, skill, motion, course, &mut checks);
+        match (stage, &step.skill) {
+            (0, _) => stage_a(world, step, course, &mut checks),
+            (1, Some(_)) => {
+                checks.extend(stuck_check(motion.stuck.as_ref()));
+                reach::check(world, motion, &mut checks);
+                grip::check(world, motion, &mut checks)?;
+            }
+            (2, Some(_)) => statics::check(world, motion, &mut checks)?,
+            (3, Some(skill)) => frames::check(world, step, skill, motion, &mut checks),
+            (4, Some(skill)) => course::check(world, step, skill, motion, course, &mut checks),
+            _ => {}
         }
     }
     Ok(report(number, step, world.snapshot()?.short_hash(), checks))

@@ -18,7 +18,7 @@ use crate::scene::form::{Form, Prim, Solid};
 use crate::scene::spec::{TaskScene, Thing};
 use crate::world::World;
 use crate::world::fingers::{GripTest, try_grip};
-use crate::world::stage::{RobotShelf, Stage};
+use crate::world::stage::{Contacts, RobotShelf, Stage};
 
 /// Band around the law of friction: this share of the force needed.
 pub const GRIP_BAND: f64 = 0.1;
@@ -73,6 +73,7 @@ impl GripCase {
             width_m: CUBE_M,
             down_in_tcp: V3(0.0, 0.0, 1.0),
             lift_mps2: 0.0,
+            contacts: Contacts::Tuned,
         }
     }
 

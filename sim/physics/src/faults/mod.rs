@@ -12,16 +12,17 @@ mod motions;
 mod scenes;
 mod wrong;
 
+use std::ops::Range;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checks::{Claim, Code, Course, STAGES, Step, StepReport, Verdict, check_step};
+use crate::checks::{Claim, Code, Course, STAGES, Step, StepReport, Verdict, check_stages};
 use crate::error::PhysicsError;
 use crate::motion::{Motion, ProposeOptions, propose};
 use crate::skill::{Relation, Skill};
 use crate::world::World;
-use crate::world::stage::RobotShelf;
+use crate::world::stage::{Contacts, RobotShelf};
 
 pub use wrong::Wrong;
 
@@ -194,7 +195,15 @@ impl Planted {
     /// # Errors
     /// Only if the world cannot be copied.
     pub fn judge(&self) -> Result<StepReport, PhysicsError> {
-        check_step(&self.world, 1, &self.step, &self.motion, &self.course)
+        self.judge_by(0..STAGES.len())
+    }
+
+    /// What some of the [`STAGES`] say.
+    ///
+    /// # Errors
+    /// Only if the world cannot be copied.
+    pub fn judge_by(&self, stages: Range<usize>) -> Result<StepReport, PhysicsError> {
+        check_stages(&self.world, 1, &self.step, &self.motion, &self.course, stages)
     }
 }
 
@@ -290,19 +299,24 @@ fn share(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-/// Plants every kind in the scenes of some seeds and counts.
+/// Plants every kind in the scenes of some seeds and counts what some of the [`STAGES`] find. `contacts` are
+/// [`Contacts::Tuned`] but for a comparison.
 ///
 /// # Errors
 /// A robot file that cannot be read.
-pub fn table(seeds: std::ops::Range<u64>, robots: &Path) -> Result<Vec<(Kind, KindFigures)>, PhysicsError> {
-    let mut shelf = RobotShelf::default();
+pub fn table(
+    seeds: std::ops::Range<u64>,
+    (stages, contacts): (Range<usize>, Contacts),
+    robots: &Path,
+) -> Result<Vec<(Kind, KindFigures)>, PhysicsError> {
+    let mut shelf = RobotShelf::with(contacts);
     let mut rows = Vec::new();
     for kind in Kind::ALL {
         let mut figures = KindFigures::default();
         for seed in seeds.clone() {
             for scale in [0.0].into_iter().chain(SCALES) {
                 let Some(planted) = plant(kind, scale, seed, robots, &mut shelf)? else { continue };
-                let report = planted.judge()?;
+                let report = planted.judge_by(stages.clone())?;
                 count(&mut figures, kind, scale, seed, &report);
             }
         }

@@ -5,6 +5,7 @@
 
 use rapier3d::prelude::{LockedAxes, PhysicsWorld, RigidBodyBuilder, Vector};
 
+use super::stage::Contacts;
 use super::{colliders, tune};
 use crate::convert;
 use crate::math::{Pose, V3};
@@ -45,6 +46,8 @@ pub struct GripTest<'a> {
     pub down_in_tcp: V3,
     /// Acceleration that is added to gravity, m/s^2.
     pub lift_mps2: f64,
+    /// How contacts are simulated.
+    pub contacts: Contacts,
 }
 
 /// What the test measured.
@@ -76,7 +79,7 @@ pub fn pad_solids(test: &GripTest<'_>, side: f64) -> (V3, Solid) {
 #[must_use]
 pub fn try_grip(test: &GripTest<'_>) -> GripResult {
     let mut world = PhysicsWorld { gravity: Vector::new(0.0, 0.0, 0.0), ..PhysicsWorld::default() };
-    tune(&mut world, STEP_SECS, CONTACT_HZ);
+    tune(&mut world, STEP_SECS, CONTACT_HZ, test.contacts);
     let body = RigidBodyBuilder::dynamic().pose(convert::pose(test.tcp_from_thing)).can_sleep(false);
     let thing = world.insert_body(body);
     for collider in colliders(test.solids, test.mass_kg, test.friction) {

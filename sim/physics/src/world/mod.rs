@@ -23,7 +23,7 @@ use crate::error::PhysicsError;
 use crate::math::{Pose, V3};
 use crate::robot::{Frames, GRAVITY};
 use crate::scene::form::Solid;
-use stage::Stage;
+use stage::{Contacts, Stage};
 
 /// Length of a step, seconds.
 pub const STEP_SECS: f64 = 1.0 / 240.0;
@@ -136,7 +136,7 @@ impl World {
     /// Supports that make no sense.
     pub fn new(stage: Arc<Stage>) -> Result<Self, PhysicsError> {
         let mut physics = PhysicsWorld { gravity: Vector::new(0.0, 0.0, -GRAVITY as f32), ..PhysicsWorld::default() };
-        tune(&mut physics, STEP_SECS, CONTACT_HZ);
+        tune(&mut physics, STEP_SECS, CONTACT_HZ, stage.contacts);
         let scene = &stage.scene;
         let fixed = groups(FIXED, Group::ALL);
         let table = colliders(&[stage.table_solid()], 1.0, scene.table.friction).remove(0).collision_groups(fixed);
@@ -391,10 +391,13 @@ pub fn steps_of(secs: f64) -> usize {
     (secs / STEP_SECS).ceil() as usize
 }
 
-/// Step length and stiffness of contacts.
-pub(crate) fn tune(physics: &mut PhysicsWorld, step_secs: f64, contact_hz: f32) {
+/// Step length and, unless they are to be rapier's own, the settings of contacts.
+pub(crate) fn tune(physics: &mut PhysicsWorld, step_secs: f64, contact_hz: f32, contacts: Contacts) {
     let parameters = &mut physics.integration_parameters;
     parameters.dt = step_secs as f32;
+    if contacts == Contacts::Rapier {
+        return;
+    }
     let stiff = |s: SpringCoefficients<f32>| SpringCoefficients { natural_frequency: contact_hz, ..s };
     parameters.contact_softness = stiff(parameters.contact_softness);
     parameters.static_contact_softness = stiff(parameters.static_contact_softness);

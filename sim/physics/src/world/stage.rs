@@ -29,6 +29,16 @@ pub struct Arm {
     pub home: Vec<f64>,
 }
 
+/// How contacts are simulated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Contacts {
+    /// Stiff and close, for a table of small things.
+    #[default]
+    Tuned,
+    /// As rapier does by itself; to compare with.
+    Rapier,
+}
+
 /// A scene, ready to be simulated.
 #[derive(Clone, Debug)]
 pub struct Stage {
@@ -40,24 +50,35 @@ pub struct Stage {
     pub solids: Vec<Vec<Solid>>,
     /// Solids of each thing's sliding part; empty but for drawers.
     pub sliding: Vec<Vec<Solid>>,
+    /// How contacts are simulated.
+    pub contacts: Contacts,
 }
 
-/// Robots by file, read once.
+/// Robots by file, read once; and what all stages that are set up from it have in common.
 #[derive(Debug, Default)]
-pub struct RobotShelf(BTreeMap<std::path::PathBuf, (Arc<RobotModel>, Vec<f64>)>);
+pub struct RobotShelf {
+    robots: BTreeMap<std::path::PathBuf, (Arc<RobotModel>, Vec<f64>)>,
+    contacts: Contacts,
+}
 
 impl RobotShelf {
+    /// An empty shelf for stages with these contacts.
+    #[must_use]
+    pub fn with(contacts: Contacts) -> Self {
+        Self { contacts, ..Self::default() }
+    }
+
     /// The robot of a file.
     ///
     /// # Errors
     /// See [`load_robot`].
     pub fn get(&mut self, path: &Path) -> Result<(Arc<RobotModel>, Vec<f64>), PhysicsError> {
-        if let Some(found) = self.0.get(path) {
+        if let Some(found) = self.robots.get(path) {
             return Ok(found.clone());
         }
         let robot = Arc::new(load_robot(path)?);
         let home = resting_posture(&robot);
-        self.0.insert(path.to_owned(), (robot.clone(), home.clone()));
+        self.robots.insert(path.to_owned(), (robot.clone(), home.clone()));
         Ok((robot, home))
     }
 }
@@ -77,7 +98,7 @@ impl Stage {
         }
         let solids = scene.things.iter().map(|t| t.form.solids()).collect();
         let sliding = scene.things.iter().map(|t| t.form.sliding_solids()).collect();
-        Ok(Self { scene, arms, solids, sliding })
+        Ok(Self { scene, arms, solids, sliding, contacts: shelf.contacts })
     }
 
     /// A thing by index.
