@@ -108,7 +108,7 @@ for left in walk.labels.ron walk-record*.world; do
 done
 
 # A plan: the model plans, a planted fault is rejected, the step is proposed again and carried out.
-"$rhea" plan scenes/tasks/fault_too_fast.ron --watch > "$work/log" 2>&1 &
+"$rhea" plan scenes/tasks/fault_too_fast.ron --watch --out "$work/plan" > "$work/log" 2>&1 &
 job=$!
 window
 sleep 14
@@ -116,4 +116,38 @@ shot plan
 keys q
 wait "$job"
 grep -q "all expectations came true" "$work/log" || { echo "the plan did not come true" >&2; exit 1; }
+
+# The recording of a plan: a step in other words, a thing moved with the mouse, a label; each change leaves a branch.
+"$rhea" plan scenes/tasks/put_on_shelf.ron --out "$work/plan2" > /dev/null
+"$rhea" review "$work/plan2/plan.mcap" > "$work/log" 2>&1 &
+job=$!
+window
+sleep 4
+keys Home Right
+sleep 4
+keys Right
+sleep 3
+keys e ctrl+a
+xdotool type --delay 30 "put the red block in the bin"
+keys Return
+sleep 8
+shot other-words
+keys Home Right m
+sleep 2
+# The block is dragged a little to the front; the rest is judged again when it is let go.
+xdotool mousemove "${RHEA_BLOCK_X:-400}" "${RHEA_BLOCK_Y:-330}" mousedown 1
+sleep 0.5
+for step in $(seq 12); do xdotool mousemove_relative -- -6 3; sleep 0.05; done
+sleep 1
+xdotool mouseup 1
+sleep 8
+keys a
+shot moved
+keys q
+wait "$job"
+for left in plan-2.mcap plan-3.mcap; do
+    [ -s "$work/plan2/$left" ] || { echo "a change of the plan left no $left" >&2; exit 1; }
+done
+compgen -G "$work/plan2/*.labels.ron" > /dev/null || { echo "the label was not kept" >&2; exit 1; }
+"$rhea" export "$work/plan2/plan.mcap" --to webp --rate 8 --out "$folder/plan.webp" > /dev/null
 ls -la "$folder"

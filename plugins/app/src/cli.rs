@@ -234,35 +234,41 @@ fn parse_context(text: &str) -> Result<usize, String> {
 /// `rhea export`.
 #[derive(Clone, Debug, Args)]
 pub struct ExportArgs {
-    /// A walk, recorded by `rhea explore`, or the record of an answer, written by `rhea imagine` or by Emu3.5's own tools.
-    #[arg(value_name = "WALK.mcap|ANSWER.pb")]
+    /// A walk or a plan, recorded by `rhea explore` or `rhea plan`, or the record of an answer, written by `rhea imagine` or by
+    /// Emu3.5's own tools.
+    #[arg(value_name = "RECORDING.mcap|ANSWER.pb")]
     pub file: PathBuf,
-    /// What a walk becomes [default: html].
+    /// More plans for one dataset (--to lerobot).
+    #[arg(value_name = "PLAN.mcap")]
+    pub more: Vec<PathBuf>,
+    /// What a recording becomes [default: html].
     #[arg(long, value_name = "FORM", value_enum)]
-    pub to: Option<WalkForm>,
+    pub to: Option<ExportForm>,
     /// Output file or folder [default: of the same name beside the file; results/NAME for an answer].
     #[arg(long, value_name = "PATH")]
     pub out: Option<PathBuf>,
-    /// Views a second of an animation.
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=50))]
-    pub rate: u32,
+    /// Pictures a second of an animation [default: 4 of a walk, 10 of a plan].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50))]
+    pub rate: Option<u32>,
 }
 
-/// What a recorded walk can become.
+/// What a recording can become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum WalkForm {
+pub enum ExportForm {
     /// One page with everything in it, for any browser, without a network.
     Html,
     /// An animation, for places that show nothing else.
     Gif,
     /// An animation with every pixel exact, for browsers and chats.
     Webp,
-    /// Every view and its depth as PNG.
+    /// Every picture and its depth as PNG.
     Frames,
     /// All views on one contact sheet (PNG).
     Sheet,
-    /// Views, depths and cameras as transforms.json, for NeRF and splatting tools.
+    /// Views, depths and cameras of a walk as transforms.json, for NeRF and splatting tools.
     Transforms,
+    /// Plans as a LeRobot v3 dataset: joint values, pictures, sub-tasks, causes of failure.
+    Lerobot,
 }
 
 /// `rhea models`.
@@ -287,7 +293,7 @@ pub enum ModelsWhat {
 /// `rhea review`.
 #[derive(Clone, Debug, Args)]
 pub struct ReviewArgs {
-    /// A replay, written by `rhea explore`, finished or not.
+    /// A replay, written by `rhea explore` or `rhea plan`, finished or not.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Another replay to show beside it, beginning where the two part.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use rhea_engine::Imagination;
+use rhea_explore::actions::ActionId;
 use rhea_session::{Command, HeadlessOptions, Script, SessionError, SessionEvent, Summary, SystemClock, run_script};
 
 use crate::cli::ExploreArgs;
@@ -24,8 +25,8 @@ pub fn run(args: &ExploreArgs) -> Result<ExitCode> {
         Some(path) => path.clone(),
         None => place::shipped(SAMPLE_WALK)?,
     };
-    let mut script =
-        Script::load(&path, &place::repository()).hint("Mend the script, or name another with --script.")?;
+    let mut script = Script::load_with(&path, &place::repository(), &|name| ActionId::named(name)?.command())
+        .hint("Mend the script, or name another with --script.")?;
     if let Some(steps) = args.free {
         // One command a step, so that each is told and can be stopped by itself.
         script.steps = vec![Command::Explore(1); steps as usize];

@@ -123,6 +123,14 @@ pub fn answer_folder(named: Option<&Path>) -> Result<PathBuf> {
     output_folder_in(named, "imagine", &output_home()?)
 }
 
+/// As [`output_folder`], for a plan of `rhea plan`.
+///
+/// # Errors
+/// As [`output_folder`].
+pub fn plan_folder(named: Option<&Path>) -> Result<PathBuf> {
+    output_folder_in(named, "plan", &output_home()?)
+}
+
 /// Where output folders are numbered: that of the user's `config.ron`, else [`OUTPUT_HOME`].
 ///
 /// # Errors

@@ -1,22 +1,28 @@
-//! `rhea review`: what a recorded walk holds, in a window, as text, pictures or one sheet.
+//! `rhea review`: what a recorded walk or plan holds, in a window, as text, pictures or one sheet.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Result;
+use crossbeam::channel::bounded;
 use rhea_explore::display;
 use rhea_memory::World;
+use rhea_physics::view::camera_of;
 use rhea_review::{Reviewed, branch_path, run_window};
+use rhea_session::plans::RecordedPlan;
 use rhea_session::replay::{self, Replay, ReplayReader};
 use rhea_session::review::{Labels, first_difference};
+use rhea_watch::{DESK_QUEUE, FILM_QUEUE, Reel, Show, run_window as run_plan_window};
 
 use crate::cli::ReviewArgs;
 use crate::fault::{Fault, WithHint as _};
+use crate::place;
+use crate::plan::{Desk, ROBOTS};
 use crate::say::say;
 
 const FILE_HINT: &str =
-    "Replays are written by `rhea explore`; they end in .mcap and lie in the output folder of the walk.";
+    "Replays are written by `rhea explore` and `rhea plan --out DIR`; they end in .mcap and lie in the output folder.";
 const WRITE_HINT: &str = "Choose a place that you may write to.";
 
 /// Does what the arguments say; opens the window when they say nothing.
@@ -65,6 +71,9 @@ pub fn run(args: &ReviewArgs) -> Result<ExitCode> {
             }
         });
     }
+    if !asked && replay.header.plan.is_some() && beside.is_none() {
+        return plan(args, replay);
+    }
     if !asked {
         let labels = Labels::beside(&replay).hint("Labels lie beside their recording.")?;
         let (file, base) = (args.file.clone(), args.base.clone());
@@ -81,12 +90,40 @@ pub fn run(args: &ReviewArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Opens the window of a recorded plan; what is changed there is judged and recorded beside it.
+fn plan(args: &ReviewArgs, replay: Replay) -> Result<ExitCode> {
+    let labels = Labels::beside(&replay).hint("Labels lie beside their recording.")?;
+    let robots = place::shipped(ROBOTS)?;
+    let recorded = RecordedPlan::new(replay, &robots).hint("`rhea review FILE --list` says what of it is whole.")?;
+    let camera = camera_of(&recorded.stage);
+    let (reels, film) = bounded(FILM_QUEUE);
+    let (desk, asks) = bounded(DESK_QUEUE);
+    let show = Show { stage: Arc::clone(&recorded.stage), first: recorded.first, camera, film, desk: Some(desk) };
+    let path = args.file.clone();
+    let thread = std::thread::Builder::new().name("desk".to_owned());
+    let serve = move || {
+        let desk = Desk { path: path.clone(), robots, reels, asks };
+        if desk.reels.send(Reel::Recorded(path, labels)).is_ok() && desk.follow(0) {
+            desk.serve();
+        }
+    };
+    thread.spawn(serve).hint("Close other programs and try again.")?;
+    display::check().and_then(|()| run_plan_window(show)).map_err(|why| {
+        Fault::new(format!("no window: {why}"), "Without one there are --list, --sheet FILE.png and --frames DIR.")
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Saves the world of a recording as it was at a record.
 fn branch(file: &Path, base: Option<&Path>, record: usize, out: &Path) -> Result<(), String> {
     if out.exists() {
         return Err(format!("{} is there already", out.display()));
     }
     let mut replay = ReplayReader::open(file).map_err(|error| error.to_string())?;
+    if replay.header.plan.is_some() {
+        let file = file.display();
+        return Err(format!("{file} is a robot plan; in the window of `rhea review {file}` its steps are changed"));
+    }
     if record >= replay.steps.len() {
         return Err(format!(
             "{} has records 0 to {}, not {record}",

@@ -8,6 +8,7 @@
 
 use bevy::input::gamepad::{GamepadAxis, GamepadButton};
 use bevy::input::keyboard::KeyCode;
+use rhea_session::Command;
 
 /// Names every action; also its index in [`ACTIONS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -374,6 +375,18 @@ impl ActionId {
         format!("{self:?}")
     }
 
+    /// What the action asks a session for, where that is a command: such actions can stand in walk scripts.
+    #[must_use]
+    pub fn command(self) -> Option<Command> {
+        match (self, action(self).effect) {
+            (_, Effect::Step { command, .. }) => Command::parse(command).ok(),
+            (Self::Undo, _) => Some(Command::Undo),
+            (Self::Bookmark, _) => Some(Command::Pin(true)),
+            (Self::RoamStep, _) => Some(Command::Explore(1)),
+            _ => None,
+        }
+    }
+
     /// The action of that name; `None` when there is none.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
@@ -452,6 +465,19 @@ mod tests {
                 Effect::Control => assert_eq!(command, None),
             }
         }
+    }
+
+    #[test]
+    fn actions_stand_in_scripts_by_their_names() {
+        for row in &ACTIONS {
+            let command = ActionId::named(&row.id.name()).and_then(ActionId::command);
+            match row.effect {
+                Effect::Step { command: words, .. } => assert_eq!(command, Some(Command::parse(words).unwrap())),
+                Effect::Control => assert!(!matches!(command, Some(Command::Move(_))), "{}", row.label),
+            }
+        }
+        assert_eq!(ActionId::Undo.command(), Some(Command::Undo));
+        assert_eq!(ActionId::Help.command(), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::actions::ACTIONS;
 use crate::bindings::Bindings;
 use crate::link::MOVE_QUEUE;
 use crate::theme;
+use crate::words;
 
 /// In windows narrower than this the explanations are left out, points.
 const WIDE: f32 = 1080.0;
@@ -13,7 +14,7 @@ const WIDE: f32 = 1080.0;
 /// Draws the page over the window; `open` becomes false when it is closed.
 pub fn show(ctx: &egui::Context, open: &mut bool, bindings: &Bindings) {
     let wide = ctx.content_rect().width() >= WIDE;
-    egui::Window::new("Keys and gamepad")
+    egui::Window::new(words::KEYS)
         .open(open)
         .anchor(Align2::CENTER_CENTER, vec2(0.0, 0.0))
         .collapsible(false)
@@ -22,7 +23,7 @@ pub fn show(ctx: &egui::Context, open: &mut bool, bindings: &Bindings) {
         .min_height((ctx.content_rect().height() - 140.0).clamp(120.0, 540.0))
         .show(ctx, |ui| {
             Grid::new("actions").num_columns(4).spacing(vec2(18.0, 5.0)).striped(true).show(ui, |ui| {
-                for title in ["", "Keys", "Gamepad"] {
+                for title in ["", words::COLUMN_KEYS, words::COLUMN_PAD] {
                     ui.label(RichText::new(title).small().color(theme::DIM));
                 }
                 ui.end_row();
@@ -37,13 +38,6 @@ pub fn show(ctx: &egui::Context, open: &mut bool, bindings: &Bindings) {
                 }
             });
             ui.add_space(6.0);
-            ui.label(
-                RichText::new(format!(
-                    "Hold a key to keep walking. Up to {MOVE_QUEUE} moves wait while a view is drawn; more are left out. \
-                     A new move cuts the narration short, never the view."
-                ))
-                .small()
-                .color(theme::DIM),
-            );
+            ui.label(RichText::new(words::holding(MOVE_QUEUE)).small().color(theme::DIM));
         });
 }

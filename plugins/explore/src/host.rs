@@ -30,7 +30,9 @@ pub struct Shown(Arc<AtomicBool>);
 impl Shown {
     /// The first frame was laid out.
     pub fn set(&self) {
-        self.0.store(true, Ordering::Release);
+        if !self.0.swap(true, Ordering::AcqRel) {
+            tracing::info!(target: "rhea", "first frame");
+        }
     }
 
     fn get(&self) -> bool {

@@ -19,6 +19,7 @@ use crate::report::Failure;
 use crate::settings::{self, SettingsPage};
 use crate::user_file::UserFolder;
 use crate::walk::Walk;
+use crate::words;
 
 /// A pushed stick counts as released below this share of the dead zone; between the two it keeps its state, so that it cannot chatter.
 const STICK_RELEASE: f32 = 0.64;
@@ -260,7 +261,7 @@ pub(crate) fn submit(link: &SessionLink, walk: &mut Walk, command: String) {
 }
 
 fn ended(walk: &mut Walk, refusal: Refusal) {
-    walk.fail(Failure::new(refusal.to_string(), "Close the window; everything walked so far is saved."));
+    walk.fail(Failure::new(refusal.to_string(), words::ALL_IS_SAVED));
 }
 
 fn send_controls(
@@ -295,15 +296,15 @@ fn send_controls(
                 walk.roaming = !walk.roaming;
                 let [stop, roam] = [ActionId::Stop, ActionId::Roam].map(|id| bindings.shortest(id));
                 let told = match walk.roaming {
-                    true => format!("Walking by itself; any move, {stop} or {roam} ends it."),
-                    false => "You walk again.".to_owned(),
+                    true => words::roams(&stop, &roam),
+                    false => words::YOU_WALK.to_owned(),
                 };
                 walk.inform(told);
                 Ok(())
             }
             ActionId::Bookmark => {
                 submit(link, &mut walk, "pin".to_owned());
-                walk.inform("This view is kept for good.");
+                walk.inform(words::KEPT);
                 Ok(())
             }
             ActionId::RoamStep => {
@@ -333,23 +334,14 @@ fn announce_pads(
         // Whatever a tap had begun: it may have been this pad's.
         held.tapped = None;
         let told = match &event.connection {
-            GamepadConnection::Connected { name, .. } => {
-                let help = bindings.shortest(ActionId::Help);
-                format!("Gamepad \"{name}\" is ready. {help} shows what its buttons do.")
-            }
+            GamepadConnection::Connected { name, .. } => words::pad_ready(name, &bindings.shortest(ActionId::Help)),
             GamepadConnection::Disconnected if *device == Device::Pad(event.gamepad) => {
                 *device = Device::Keyboard;
                 walk.roaming = false;
                 walk.paused |= link.as_ref().is_some_and(|link| link.pause(true).is_ok());
-                let gone = "The gamepad in use is gone; its sticks count as released.";
-                match walk.paused {
-                    true => format!("{gone} The walk is paused: {} goes on.", bindings.shortest(ActionId::Pause)),
-                    false => format!("{gone} The keyboard works as before."),
-                }
+                words::pad_in_use_gone(walk.paused.then(|| bindings.shortest(ActionId::Pause)).as_deref())
             }
-            GamepadConnection::Disconnected => {
-                "A gamepad is gone; its sticks count as released. The keyboard works as before.".to_owned()
-            }
+            GamepadConnection::Disconnected => words::PAD_GONE.to_owned(),
         };
         walk.inform(told);
     }

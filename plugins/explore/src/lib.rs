@@ -5,6 +5,7 @@
 //!
 //! Invariant: the window never waits for the model, and no way of closing it loses an acknowledged step.
 
+pub mod access;
 pub mod actions;
 pub mod bindings;
 pub mod display;
@@ -18,6 +19,8 @@ mod model;
 mod origins;
 mod pacing;
 mod palette;
+#[cfg(test)]
+mod panel_tests;
 pub mod preferences;
 mod recent;
 mod report;
@@ -31,6 +34,7 @@ pub mod user_file;
 mod view;
 mod walk;
 mod window;
+mod words;
 mod worker;
 
 pub use input::{ActionPlugin, Device, Fired, Held, InputSystems, Typing};

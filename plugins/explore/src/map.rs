@@ -9,8 +9,10 @@ use bevy_egui::egui::{self, Color32, CornerRadius, Painter, Pos2, Rect, Shape, S
 use rhea_memory::{GROUND_CELLS, GROUND_SIDE_M, LEGEND, MapFacts, Mark, Radius, Verdict, shown_span, verdict_rgb};
 use rhea_picture::Ink;
 
+use crate::access;
 use crate::theme;
 use crate::view::Picture;
+use crate::words;
 
 /// The ground on the graphics card.
 #[derive(Default)]
@@ -39,7 +41,8 @@ impl MapCanvas {
 
 /// Draws the map into a square of `side` points, and its legend under it.
 pub fn show(ui: &mut egui::Ui, side: f32, facts: &MapFacts, canvas: &MapCanvas) {
-    let (rect, _) = ui.allocate_exact_size(vec2(side, side), egui::Sense::hover());
+    let (rect, response) = ui.allocate_exact_size(vec2(side, side), egui::Sense::hover());
+    access::name(&response, egui::WidgetType::Image, words::map(facts));
     let painter = ui.painter().with_clip_rect(rect);
     painter.rect_filled(rect, CornerRadius::same(6), theme::BACKGROUND);
     let (middle, span) = shown_span(&facts.views);
@@ -122,7 +125,5 @@ fn legend(ui: &mut egui::Ui, facts: &MapFacts) {
             ui.end_row();
         }
     });
-    let (views, places, loops) = (facts.views.len(), facts.places.len(), facts.loops());
-    let counts = format!("{views} views, {places} places, {loops} loops, {:.0} m² seen", facts.seen_m2);
-    ui.label(egui::RichText::new(counts).small().color(theme::DIM));
+    ui.label(egui::RichText::new(words::map_counts(facts)).small().color(theme::DIM));
 }

@@ -14,6 +14,7 @@ use crate::actions::{ACTIONS, Action, ActionId};
 use crate::bindings::Bindings;
 use crate::input::{Device, Fired, ctrl_touched};
 use crate::theme;
+use crate::words;
 
 /// Longest text, characters; the longest label has 14.
 const MAX_CHARS: usize = 40;
@@ -136,20 +137,20 @@ pub fn show(ctx: &egui::Context, palette: &mut Palette, bindings: &Bindings, dev
     // The letters are the palette's, not those of a text field behind it.
     ctx.memory_mut(|memory| memory.stop_text_input());
     let mut clicked = None;
-    egui::Window::new("All actions")
+    egui::Window::new(words::ALL_ACTIONS)
         .anchor(Align2::CENTER_TOP, vec2(0.0, 60.0))
         .collapsible(false)
         .resizable(false)
         .fixed_size(vec2(WIDTH, 420.0))
         .vscroll(true)
         .show(ctx, |ui| {
-            let written = if palette.text.is_empty() { "Write a part of a name" } else { palette.text.as_str() };
+            let written = if palette.text.is_empty() { words::PART_OF_NAME } else { palette.text.as_str() };
             let colour = if palette.text.is_empty() { theme::DIM } else { theme::TEXT };
             ui.label(RichText::new(format!("› {written}")).color(colour));
             ui.separator();
             let found = palette.found();
             if found.is_empty() {
-                ui.label(RichText::new("No action has these words; Backspace takes a letter back.").color(theme::WARN));
+                ui.label(RichText::new(words::NO_ACTION).color(theme::WARN));
             }
             for (index, row) in found.iter().enumerate() {
                 let is_chosen = index == palette.chosen;

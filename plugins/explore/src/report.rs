@@ -103,7 +103,7 @@ pub trait Walker {
     /// # Errors
     /// When there is no such step, or the file cannot be written.
     fn fork(&mut self, step: u64) -> Result<PathBuf, Failure> {
-        Err(Failure::new(format!("This walk cannot branch at step {step}."), "It is no walk of Rhea's memory."))
+        Err(Failure::new(crate::words::no_branch(step), crate::words::NO_MEMORY))
     }
 
     /// Closes the recording and says where it is.

@@ -11,6 +11,7 @@ use crate::actions::ActionId;
 use crate::input::{Fired, InputSystems};
 use crate::report::Failure;
 use crate::walk::Walk;
+use crate::words;
 
 /// Screenshots of one output folder.
 const MAX_NUMBER: u32 = 9999;
@@ -55,7 +56,7 @@ fn take(
                 .map_err(|error| error.to_string())
                 .and_then(|image| image.to_rgb8().save(&window_file).map_err(|error| error.to_string()));
             match saved {
-                Ok(()) => walk.inform(format!("Screenshot saved: {}", window_file.display())),
+                Ok(()) => walk.inform(words::screenshot(&window_file)),
                 Err(why) => walk.fail(failure(&window_file, &why)),
             }
         },
@@ -63,10 +64,7 @@ fn take(
 }
 
 fn failure(path: &Path, why: &str) -> Failure {
-    Failure::new(
-        format!("The screenshot could not be saved: {why} ({}).", path.display()),
-        "Choose another folder with --out, or make room; the walk goes on.",
-    )
+    Failure::new(words::no_screenshot(path, why), words::MAKE_ROOM)
 }
 
 /// The first pair of names (window, view) that is not taken.

@@ -13,6 +13,7 @@ use crate::input::ctrl_touched;
 use crate::preferences::{self, DEAD_ZONE, Preferences, SIZES};
 use crate::theme;
 use crate::user_file::{UserFileError, UserFolder};
+use crate::words;
 
 /// The page's state.
 #[derive(Resource, Default)]
@@ -46,7 +47,7 @@ impl SettingsPage {
     /// Gives the next key that is pressed to an action.
     pub fn wait_for(&mut self, id: ActionId) {
         self.waits_for = Some(id);
-        self.told = format!("Press a key for \"{}\"; Esc keeps the old one.", action(id).label);
+        self.told = words::press_key_for(action(id).label);
     }
 
     pub(crate) fn toggle(&mut self) {
@@ -60,7 +61,7 @@ impl SettingsPage {
     fn tell(&mut self, done: String, saved: Result<(), UserFileError>) {
         self.told = match saved {
             Ok(()) => done,
-            Err(why) => format!("{done} It holds until the window closes: {why}"),
+            Err(why) => words::not_kept(&done, &why.to_string()),
         };
     }
 }
@@ -87,16 +88,15 @@ pub(crate) fn take_key(
     let ctrl = ctrl_touched(&keys);
     page.waits_for = None;
     if press.key_code == KeyCode::Escape {
-        page.told = "Nothing changed.".to_owned();
+        page.told = words::NOTHING_CHANGED.to_owned();
         return;
     }
     let Some(chord) = chord_of(press.key_code, ctrl) else {
-        page.told = "That key cannot be used; A to Z, Ctrl+A to Ctrl+Z and the keys of the list can. Nothing changed."
-            .to_owned();
+        page.told = words::NO_SUCH_KEY.to_owned();
         return;
     };
     let mut told = bindings.rebind(id, chord);
-    told.insert(0, format!("{} is \"{}\" now", chord.name, action(id).label));
+    told.insert(0, words::key_is(chord.name, action(id).label));
     let saved = save_bindings(&bindings, &folder);
     page.tell(format!("{}.", told.join("; ")), saved);
 }
@@ -110,7 +110,7 @@ pub(crate) fn keep_likes(
 ) {
     if kept.replace(*likes).is_some_and(|before| before != *likes) {
         let saved = folder.file(preferences::FILE).map_or(Ok(()), |file| likes.save(&file));
-        page.tell("Changed.".to_owned(), saved);
+        page.tell(words::CHANGED.to_owned(), saved);
     }
 }
 
@@ -130,7 +130,7 @@ pub(crate) fn show(
         return;
     }
     let mut open = true;
-    egui::Window::new("Settings")
+    egui::Window::new(words::SETTINGS)
         .open(&mut open)
         .anchor(Align2::CENTER_CENTER, vec2(0.0, 0.0))
         .collapsible(false)
@@ -149,33 +149,33 @@ pub(crate) fn show(
 
 fn likes(ui: &mut egui::Ui, likes: &mut Preferences) {
     Grid::new("likes").num_columns(2).spacing(vec2(18.0, 8.0)).show(ui, |ui| {
-        ui.label("Size of text and controls");
+        ui.label(words::SIZE);
         ui.horizontal(|ui| {
             for size in SIZES {
                 ui.selectable_value(&mut likes.size_percent, size, format!("{size} %"));
             }
         });
         ui.end_row();
-        ui.label("Views");
+        ui.label(words::VIEWS);
         ui.horizontal(|ui| {
-            ui.selectable_value(&mut likes.smooth, true, "smooth");
-            ui.selectable_value(&mut likes.smooth, false, "square pixels");
+            ui.selectable_value(&mut likes.smooth, true, words::SMOOTH);
+            ui.selectable_value(&mut likes.smooth, false, words::SQUARE);
         });
         ui.end_row();
-        ui.label("Walking goes on");
+        ui.label(words::WALKING);
         ui.horizontal(|ui| {
-            ui.selectable_value(&mut likes.tap_to_walk, false, "while a key is held");
-            ui.selectable_value(&mut likes.tap_to_walk, true, "from one tap to the next");
+            ui.selectable_value(&mut likes.tap_to_walk, false, words::HELD);
+            ui.selectable_value(&mut likes.tap_to_walk, true, words::TAPPED);
         });
         ui.end_row();
-        ui.label("Dead zone of the sticks");
+        ui.label(words::DEAD_ZONE);
         let [least, most] = DEAD_ZONE;
         ui.add(egui::Slider::new(&mut likes.dead_zone_percent, least..=most).suffix(" %"));
         ui.end_row();
-        ui.label("Motion");
+        ui.label(words::MOTION);
         ui.horizontal(|ui| {
-            ui.selectable_value(&mut likes.calm, false, "lists slide, windows fade");
-            ui.selectable_value(&mut likes.calm, true, "none");
+            ui.selectable_value(&mut likes.calm, false, words::MOVING);
+            ui.selectable_value(&mut likes.calm, true, words::CALM);
         });
         ui.end_row();
     });
@@ -183,22 +183,22 @@ fn likes(ui: &mut egui::Ui, likes: &mut Preferences) {
 
 fn key_list(ui: &mut egui::Ui, page: &mut SettingsPage, bindings: &mut Bindings, folder: &UserFolder) {
     ui.horizontal(|ui| {
-        let hint = if page.told.is_empty() { "Click keys to choose another one." } else { page.told.as_str() };
+        let hint = if page.told.is_empty() { words::CLICK_KEYS } else { page.told.as_str() };
         let colour = if page.waits() { theme::WARN } else { theme::DIM };
         ui.add(egui::Label::new(RichText::new(hint).color(colour)).wrap());
     });
-    if *bindings != Bindings::default() && ui.button("All keys as usual").clicked() {
+    if *bindings != Bindings::default() && ui.button(words::USUAL_KEYS).clicked() {
         *bindings = Bindings::default();
         let saved = save_bindings(bindings, folder);
-        page.tell("All keys are as usual.".to_owned(), saved);
+        page.tell(words::KEYS_ARE_USUAL.to_owned(), saved);
     }
     Grid::new("keys").num_columns(3).spacing(vec2(18.0, 4.0)).striped(true).show(ui, |ui| {
         for row in &ACTIONS {
             ui.label(row.label);
             let names = bindings.of(row.id).key_names();
             let (text, colour) = match page.waits_for == Some(row.id) {
-                true => ("press a key".to_owned(), theme::WARN),
-                false if names.is_empty() => ("no key".to_owned(), theme::ERROR),
+                true => (words::PRESS_KEY.to_owned(), theme::WARN),
+                false if names.is_empty() => (words::NO_KEY.to_owned(), theme::ERROR),
                 false => (names, theme::ACCENT),
             };
             if ui.button(RichText::new(text).color(colour)).clicked() {

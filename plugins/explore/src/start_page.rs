@@ -24,13 +24,14 @@ use crate::report::Failure;
 use crate::theme;
 use crate::view::Picture;
 use crate::walk::Walk;
+use crate::words;
 
 /// Longest caption, characters.
 const MAX_CHARS: usize = 600;
 /// Side of a recent walk's picture, points.
 const THUMBNAIL: f32 = 112.0;
 /// Captions to begin with, in words that the shipped model knows.
-const EXAMPLES: [&str; 3] = ["a room with teal walls", "a courtyard with a stone floor", "a corridor with a red door"];
+const EXAMPLES: [&str; 3] = words::EXAMPLES;
 
 /// What the page offers.
 #[derive(Clone, Debug, Default)]
@@ -113,6 +114,11 @@ impl StartPage {
         self.chosen = Some(chosen);
     }
 
+    #[cfg(test)]
+    pub(crate) fn take_chosen(&mut self) -> Option<Chosen> {
+        self.chosen.take()
+    }
+
     fn look(&mut self) {
         let home = self.offers.walks.clone();
         let (found, looking) = bounded(1);
@@ -151,9 +157,7 @@ fn take_dropped(mut files: MessageReader<FileDragAndDrop>, mut page: ResMut<Star
         match Chosen::of_file(path_buf) {
             Some(chosen) => page.choose(chosen),
             None => {
-                let what = format!("{} is nothing to begin with.", path_buf.display());
-                let hint = "Drop a scene (.ron), a picture (.png, .jpg), a world (.world) or a recording (.mcap).";
-                walk.fail(Failure::new(what, hint));
+                walk.fail(Failure::new(words::nothing_to_begin(path_buf), words::DROP));
             }
         }
     }
@@ -170,7 +174,7 @@ fn carry_out(mut page: ResMut<StartPage>, link: Option<Res<SessionLink>>, mut wa
             let Some(link) = link else { return };
             match link.open(start.clone()) {
                 Ok(()) => page.open = false,
-                Err(refusal) => walk.fail(Failure::new(refusal.to_string(), "Try again in a moment.")),
+                Err(refusal) => walk.fail(Failure::new(refusal.to_string(), words::TRY_AGAIN)),
             }
             return;
         }
@@ -178,10 +182,9 @@ fn carry_out(mut page: ResMut<StartPage>, link: Option<Res<SessionLink>>, mut wa
         Chosen::Plan(file) => beside(&program, &["plan".as_ref(), file.as_os_str(), "--watch".as_ref()]),
     };
     match started {
-        Ok(()) => walk.inform("Opening in a window of its own."),
+        Ok(()) => walk.inform(words::OPENING),
         Err(why) => {
-            let what = format!("{} could not be started: {why}", program.display());
-            walk.fail(Failure::new(what, "Start it in a terminal: rhea review FILE, rhea plan FILE --watch."));
+            walk.fail(Failure::new(words::not_started(&program, &why), words::IN_TERMINAL));
         }
     }
 }
@@ -216,9 +219,9 @@ pub(crate) fn arrive(
 pub(crate) fn show(ui: &mut egui::Ui, page: &mut StartPage, can_go_back: bool) {
     egui::ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
         ui.horizontal(|ui| {
-            ui.label(RichText::new("Where to?").size(26.0).strong());
+            ui.label(RichText::new(words::WHERE_TO).size(26.0).strong());
             if can_go_back {
-                ui.label(RichText::new("Esc goes back to the walk").color(theme::DIM));
+                ui.label(RichText::new(words::ESC_BACK).color(theme::DIM));
             }
         });
         ui.add_space(8.0);
@@ -229,13 +232,9 @@ pub(crate) fn show(ui: &mut egui::Ui, page: &mut StartPage, can_go_back: bool) {
         ui.add_space(14.0);
         tasks(ui, page, &mut chosen);
         ui.add_space(14.0);
-        title(ui, "The model");
+        title(ui, words::THE_MODEL);
         ui.label(page.offers.model.as_str());
-        ui.label(
-            RichText::new("A larger one: `rhea models list` says what is at hand, and --model DIR takes it.")
-                .small()
-                .color(theme::DIM),
-        );
+        ui.label(RichText::new(words::LARGER_MODEL).small().color(theme::DIM));
         if chosen.is_some() {
             page.chosen = chosen;
         }
@@ -247,9 +246,9 @@ fn title(ui: &mut egui::Ui, text: &str) {
 }
 
 fn begin(ui: &mut egui::Ui, page: &mut StartPage, chosen: &mut Option<Chosen>) {
-    title(ui, "A new world from words");
+    title(ui, words::FROM_WORDS);
     let focus = std::mem::take(&mut page.wants_focus);
-    if field(ui, &mut page.caption, "a room with teal walls and a red door", "Imagine", focus) {
+    if field(ui, &mut page.caption, words::CAPTION_HINT, words::IMAGINE, focus) {
         *chosen = Some(Chosen::Open(ScriptStart::Caption(page.caption.trim().to_owned())));
     }
     ui.horizontal_wrapped(|ui| {
@@ -260,7 +259,7 @@ fn begin(ui: &mut egui::Ui, page: &mut StartPage, chosen: &mut Option<Chosen>) {
         }
     });
     ui.add_space(8.0);
-    title(ui, "From a scene");
+    title(ui, words::FROM_SCENE);
     ui.horizontal_wrapped(|ui| {
         for scene in &page.offers.scenes {
             if ui.button(name(scene)).clicked() {
@@ -268,12 +267,12 @@ fn begin(ui: &mut egui::Ui, page: &mut StartPage, chosen: &mut Option<Chosen>) {
             }
         }
         if page.offers.scenes.is_empty() {
-            ui.label(RichText::new("none found; start Rhea inside the repository").color(theme::DIM));
+            ui.label(RichText::new(words::NO_SCENES).color(theme::DIM));
         }
     });
     ui.add_space(8.0);
-    title(ui, "From a picture");
-    if field(ui, &mut page.picture, "path of a PNG or JPEG, or drop a file on the window", "Begin", false) {
+    title(ui, words::FROM_PICTURE);
+    if field(ui, &mut page.picture, words::PICTURE_HINT, words::BEGIN, false) {
         *chosen = Some(Chosen::Open(ScriptStart::Picture(PathBuf::from(page.picture.trim()))));
     }
 }
@@ -295,9 +294,9 @@ fn field(ui: &mut egui::Ui, text: &mut String, hint: &str, button: &str, focus: 
 }
 
 fn go_on(ui: &mut egui::Ui, page: &StartPage, chosen: &mut Option<Chosen>) {
-    title(ui, "Go on");
+    title(ui, words::GO_ON);
     if page.recent.is_empty() {
-        let text = if page.looks() { "looking for recent walks …" } else { "no walk was recorded here yet" };
+        let text = if page.looks() { words::LOOKING } else { words::NO_WALKS };
         ui.label(RichText::new(text).color(theme::DIM));
         return;
     }
@@ -310,14 +309,14 @@ fn go_on(ui: &mut egui::Ui, page: &StartPage, chosen: &mut Option<Chosen>) {
                 picture.draw(ui.painter(), rect, Color32::WHITE);
                 ui.add(egui::Label::new(RichText::new(&walk.title).small()).truncate()).on_hover_text(&walk.title);
                 let age = ago(now.duration_since(walk.written).unwrap_or_default());
-                let steps = if walk.steps == 1 { "1 step".to_owned() } else { format!("{} steps", walk.steps) };
-                ui.label(RichText::new(format!("{steps}, {age}")).small().color(theme::DIM));
+                ui.label(RichText::new(words::walked(walk.steps, &age)).small().color(theme::DIM));
                 ui.horizontal(|ui| {
-                    let go = ui.add_enabled(walk.world.is_some(), egui::Button::new(RichText::new("Go on").small()));
+                    let go =
+                        ui.add_enabled(walk.world.is_some(), egui::Button::new(RichText::new(words::GO_ON).small()));
                     if let Some(world) = walk.world.as_ref().filter(|_| go.clicked()) {
                         *chosen = Some(Chosen::Open(ScriptStart::World(world.clone())));
                     }
-                    if ui.button(RichText::new("Review").small()).clicked() {
+                    if ui.button(RichText::new(words::REVIEW).small()).clicked() {
                         *chosen = Some(Chosen::Review(walk.replay.clone()));
                     }
                 });
@@ -330,7 +329,7 @@ fn tasks(ui: &mut egui::Ui, page: &StartPage, chosen: &mut Option<Chosen>) {
     if page.offers.tasks.is_empty() {
         return;
     }
-    title(ui, "Watch a robot task");
+    title(ui, words::WATCH_TASK);
     ui.horizontal_wrapped(|ui| {
         for task in &page.offers.tasks {
             if ui.button(RichText::new(name(task)).small()).clicked() {

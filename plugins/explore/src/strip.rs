@@ -11,9 +11,11 @@ use bevy_egui::egui::{self, Color32, CornerRadius, RichText, Sense, Stroke, Stro
 use rhea_memory::{Verdict, verdict_rgb};
 use rhea_picture::Rgbd;
 
+use crate::access;
 use crate::theme;
 use crate::view::Picture;
 use crate::walk::{SeenView, Walk};
+use crate::words;
 
 /// Views in the strip.
 const MOST: usize = 48;
@@ -42,6 +44,13 @@ pub enum Wish {
 }
 
 impl Strip {
+    /// A strip with pictures that nothing was uploaded for.
+    #[cfg(test)]
+    pub(crate) fn filled(count: usize) -> Self {
+        let view = Arc::new(Rgbd::filled(1, 1, [0; 3]));
+        Self { slots: (0..count).map(|_| (Arc::clone(&view), Picture::default())).collect() }
+    }
+
     /// Uploads what is new; `trail` is the walk's.
     pub fn refresh(&mut self, trail: &[SeenView], images: &mut Assets<Image>, textures: &mut EguiUserTextures) {
         let from = trail.len().saturating_sub(MOST);
@@ -88,9 +97,10 @@ impl Strip {
                     let middle = egui::Align2::CENTER_CENTER;
                     ui.painter().text(badge.center(), middle, sign(verdict), font, theme::BACKGROUND);
                 }
-                let verdict = seen.known.map_or("first", |(_, verdict)| verdict.word());
-                let response =
-                    response.on_hover_text(format!("step {}, {verdict}. {}", seen.step, walk.told_at(place)));
+                let verdict = seen.known.map_or(words::FIRST_VIEW, |(_, verdict)| verdict.word());
+                let told = words::strip(seen.step, verdict, walk.told_at(place));
+                access::name(&response, egui::WidgetType::Button, told.as_str());
+                let response = response.on_hover_text(told);
                 if response.clicked() {
                     wish = Some(if chosen { Wish::Back } else { Wish::Look(place) });
                 }
@@ -118,10 +128,12 @@ pub fn card(ui: &mut egui::Ui, seen: &SeenView, told: &str) -> Option<Wish> {
     let mut wish = None;
     egui::Frame::NONE.fill(theme::CARD).inner_margin(egui::Margin::symmetric(12, 7)).corner_radius(8).show(ui, |ui| {
         ui.horizontal_wrapped(|ui| {
-            ui.label(RichText::new(format!("Looking back at step {}", seen.step)).color(theme::ACCENT));
-            for (text, what) in
-                [("Go there", Wish::Go(seen.step)), ("Branch from here", Wish::Branch(seen.step)), ("Back", Wish::Back)]
-            {
+            ui.label(RichText::new(words::looking_back(seen.step)).color(theme::ACCENT));
+            for (text, what) in [
+                (words::GO_THERE, Wish::Go(seen.step)),
+                (words::BRANCH, Wish::Branch(seen.step)),
+                (words::BACK, Wish::Back),
+            ] {
                 if ui.button(text).clicked() {
                     wish = Some(what);
                 }

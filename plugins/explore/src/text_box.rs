@@ -3,6 +3,7 @@
 use bevy_egui::egui::{self, Key, TextEdit, vec2};
 
 use crate::theme;
+use crate::words;
 
 /// Longest text the box takes, characters; the session has its own limit in bytes, which is larger.
 const MAX_CHARS: usize = 600;
@@ -38,7 +39,7 @@ impl TextBox {
     pub fn show(&mut self, ui: &mut egui::Ui, ctrl: bool) -> Option<Entered> {
         ui.horizontal(|ui| {
             let edit = TextEdit::singleline(&mut self.text)
-                .hint_text("Command: turn around  ·  go forward 2 m      or the caption of a new world")
+                .hint_text(words::TEXT_BOX)
                 .char_limit(MAX_CHARS)
                 .margin(vec2(10.0, 7.0))
                 .desired_width((ui.available_width() - BUTTONS_WIDTH).max(120.0));
@@ -56,9 +57,9 @@ impl TextBox {
                 response.surrender_focus();
             }
             let some_text = !self.text.trim().is_empty();
-            let go = ui.add_enabled(some_text, egui::Button::new("Go")).on_hover_text("Enter").clicked();
-            let world = egui::Button::new("New world");
-            let world = ui.add_enabled(some_text, world).on_hover_text("Ctrl+Enter").clicked();
+            let go = ui.add_enabled(some_text, egui::Button::new(words::GO)).on_hover_text(words::ENTER).clicked();
+            let world = egui::Button::new(words::NEW_WORLD);
+            let world = ui.add_enabled(some_text, world).on_hover_text(words::CTRL_ENTER).clicked();
             if world || (entered && ctrl) {
                 self.take().map(Entered::Caption)
             } else if go || entered {
@@ -82,11 +83,7 @@ impl TextBox {
 
 /// One line under the box.
 pub fn hint(ui: &mut egui::Ui) {
-    ui.label(
-        egui::RichText::new("Enter walks, Ctrl+Enter begins a new world, Esc leaves the box.")
-            .small()
-            .color(theme::DIM),
-    );
+    ui.label(egui::RichText::new(words::TEXT_BOX_KEYS).small().color(theme::DIM));
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use rhea_scene::Pose;
 use rhea_session::{Origins, SessionEvent, Verdict, ViewReady};
 
 use crate::report::{Failure, Report, WalkEvent};
+use crate::words;
 
 /// Steps over which the rate of views is averaged.
 const RATE_STEPS: usize = 8;
@@ -167,7 +168,7 @@ impl Walk {
                 self.roaming = false;
                 self.fail(failure);
             }
-            Report::Cancelled => self.inform("Stopped; nothing changed."),
+            Report::Cancelled => self.inform(words::STOPPED),
             Report::Acknowledged(report) => {
                 if let Some(narration) = report.narration {
                     self.tell(narration.text);
@@ -210,7 +211,7 @@ impl Walk {
                 self.map_serial += 1;
             }
             SessionEvent::Clipped(clip) => {
-                self.remark = format!("Something is in the way: walked {:.2} of {:.2} m.", clip.walked_m, clip.asked_m);
+                self.remark = words::in_the_way(clip.walked_m, clip.asked_m);
             }
             SessionEvent::ViewReady(ready) => self.drawn(*ready, after_secs),
             SessionEvent::NarrationText(piece) => self.narration.push_str(&piece),

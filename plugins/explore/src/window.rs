@@ -11,6 +11,7 @@ use bevy::winit::{EventLoopProxyWrapper, WinitUserEvent};
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass, EguiUserTextures, egui};
 use rhea_session::ScriptStart;
 
+use crate::access;
 use crate::actions::ActionId;
 use crate::bindings::Bindings;
 use crate::display::NoWindow;
@@ -35,6 +36,7 @@ use crate::theme;
 use crate::user_file::UserFolder;
 use crate::view::{Sampling, ViewOnScreen};
 use crate::walk::Walk;
+use crate::words;
 
 /// Width of the side panel, points.
 const SIDE_WIDTH: f32 = 300.0;
@@ -118,7 +120,7 @@ fn load_user_files(
     mut likes: ResMut<Preferences>,
     mut walk: ResMut<Walk>,
 ) {
-    let hint = "Mend or remove the file; until then all is as usual.";
+    let hint = words::MEND_FILE;
     let files = [preferences::FILE, crate::bindings::FILE].map(|name| folder.file(name));
     let [Some(liked), Some(keys)] = files else { return };
     match Preferences::load(&liked) {
@@ -128,7 +130,7 @@ fn load_user_files(
     match Bindings::load(&keys) {
         Ok((own, conflicts)) => {
             if !conflicts.is_empty() {
-                let hint = format!("{} shows what every key does now.", own.shortest(ActionId::Help));
+                let hint = words::shows_keys(&own.shortest(ActionId::Help));
                 walk.fail(Failure::new(conflicts.join("; "), hint));
             }
             *bindings = own;
@@ -216,28 +218,24 @@ fn lay_out(
         let help = controls.device.names(controls.bindings.of(ActionId::Help));
         hud::status(ui, &walk, waiting, &help);
     });
-    if let Some(name) = side_panel(&mut root, &walk, desk, &controls) {
-        walk.roaming = false;
-        submit(&link, &mut walk, format!("go to the {name}"));
-    }
+    let from_side = side_panel(&mut root, &walk, desk, &controls);
     let low = egui::Frame::NONE.fill(theme::BACKGROUND).inner_margin(egui::Margin::symmetric(24, 10));
     let begins = controls.start.is_shown(&walk);
-    let mut wish = None;
-    let words = egui::Panel::bottom("words").frame(low).show_separator_line(false);
+    let (mut wish, mut thing) = (None, None);
+    let said = egui::Panel::bottom("words").frame(low).show_separator_line(false);
     let entered = match begins {
         true => None,
         false => {
-            words
-                .show(&mut root, |ui| {
-                    if walk.trail.len() > 1 {
-                        wish = desk.strip.show(ui, &walk, desk.looking.map(|(place, _)| place));
-                    }
-                    hud::narration(ui, &walk);
-                    let entered = desk.text.show(ui, ctrl_touched(&keys));
-                    text_box::hint(ui);
-                    entered
-                })
-                .inner
+            said.show(&mut root, |ui| {
+                if walk.trail.len() > 1 {
+                    wish = desk.strip.show(ui, &walk, desk.looking.map(|(place, _)| place));
+                }
+                thing = hud::narration(ui, &walk);
+                let entered = desk.text.show(ui, ctrl_touched(&keys));
+                text_box::hint(ui);
+                entered
+            })
+            .inner
         }
     };
     let middle = egui::Frame::NONE.fill(theme::BACKGROUND).inner_margin(egui::Margin::same(16));
@@ -265,6 +263,10 @@ fn lay_out(
     }
     if dismissed {
         walk.banner = None;
+    }
+    if let Some(name) = from_side.or(thing) {
+        walk.roaming = false;
+        submit(&link, &mut walk, format!("go to the {name}"));
     }
     if let Some(wish) = wish {
         grant(wish, desk, &link, &mut walk);
@@ -298,8 +300,8 @@ fn grant(wish: Wish, desk: &mut Desk, link: &SessionLink, walk: &mut ResMut<Walk
             submit(link, walk, format!("go back to step {step}"));
         }
         Wish::Branch(step) => match link.branch(step) {
-            Ok(()) => walk.inform(format!("Another walk, from step {step} on.")),
-            Err(refusal) => walk.fail(Failure::new(refusal.to_string(), "Try again in a moment.")),
+            Ok(()) => walk.inform(words::another_walk(step)),
+            Err(refusal) => walk.fail(Failure::new(refusal.to_string(), words::TRY_AGAIN)),
         },
         Wish::Look(_) | Wish::Back => {}
     }
@@ -339,6 +341,9 @@ fn central(ui: &mut egui::Ui, walk: &Walk, desk: &mut Desk, sampling: Sampling, 
             let back =
                 desk.looking.and_then(|(place, _)| walk.trail.get(place).map(|seen| (seen, walk.told_at(place))));
             let rect = desk.view.show(ui, space, back.map_or(&seen.view, |(seen, _)| &seen.view), sampling);
+            let told = back.map_or(walk.narration.as_str(), |(_, told)| told);
+            let response = ui.interact(rect, ui.id().with("view"), egui::Sense::hover());
+            access::name(&response, egui::WidgetType::Image, words::view(walk.step(), told));
             if let Some((seen, told)) = back {
                 *wish = strip::card(ui, seen, told).or(*wish);
             } else if desk.origins {

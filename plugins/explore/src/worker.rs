@@ -15,9 +15,7 @@ use rhea_session::{ScriptStart, SessionEvent, StepControl};
 
 use crate::link::{Control, Phase, WorkerEnds};
 use crate::report::{Ended, Failure, Opener, Report, Summary, WalkEvent, Walker};
-
-const RESTART_HINT: &str =
-    "Your walk so far is saved. Press Enter and start a new world, or close the window and start again.";
+use crate::words;
 
 /// The window is woken for pieces of narration at most this often: each frame may cost the processor that writes it.
 const TEXT_WAKE: Duration = Duration::from_millis(250);
@@ -100,7 +98,7 @@ impl Worker<'_> {
         let forked = match self.walker.as_mut() {
             Some(walker) => catch_unwind(AssertUnwindSafe(|| walker.fork(step)))
                 .unwrap_or_else(|panic| Err(panicked("the branch", panic.as_ref()))),
-            None => Err(Failure::new("No world is open.", "Begin one on the start page.")),
+            None => Err(Failure::new(words::NO_WORLD, words::BEGIN_ONE)),
         };
         match forked {
             Ok(world) => self.open(&ScriptStart::World(world)),
@@ -112,9 +110,7 @@ impl Worker<'_> {
         let control = self.begin(command.to_owned(), phase);
         let mut teller = Teller::new(self.ends);
         match self.walker.as_mut() {
-            None => {
-                self.report(Report::Failed(Failure::new("No world is open.", "Press Enter and start a new world.")))
-            }
+            None => self.report(Report::Failed(Failure::new(words::NO_WORLD, words::BEGIN_ONE))),
             Some(walker) => {
                 let call = || walker.step(command, &control, &mut |event| teller.tell(event));
                 match catch_unwind(AssertUnwindSafe(call)) {
@@ -222,5 +218,5 @@ fn panicked(what: &str, panic: &(dyn Any + Send)) -> Failure {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message");
-    Failure::new(format!("An internal error stopped {what}: {message}."), RESTART_HINT)
+    Failure::new(words::internal(what, message), words::RESTART)
 }

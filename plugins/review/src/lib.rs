@@ -6,9 +6,14 @@
 //! Invariant: no frame waits for the recording, and the recording itself is never written to.
 
 mod keys;
+mod labels;
 mod loader;
+#[cfg(test)]
+mod panel_tests;
 mod panels;
 mod timeline;
 mod window;
+mod words;
 
+pub use labels::{KeptLabels, edit as edit_label};
 pub use window::{Reviewed, branch_path, run as run_window};

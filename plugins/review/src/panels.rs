@@ -3,10 +3,11 @@
 use bevy_egui::egui::{self, RichText};
 use rhea_explore::theme;
 use rhea_session::replay::{Replay, StepRecord};
-use rhea_session::review::{Label, Opinion, Tape};
+use rhea_session::review::{Label, Tape};
 
 use crate::keys::KEYS;
 use crate::timeline::colour;
+use crate::{labels, words};
 
 /// What was done with the mouse or typed.
 #[derive(Default)]
@@ -40,15 +41,15 @@ pub(crate) fn side(
     ui.label(RichText::new(&header.start).strong());
     ui.label(RichText::new(format!("{}, seed {}", header.model, header.seed)).small().color(theme::DIM));
     if let Some(torn) = &replay.torn {
-        let what = format!("cut at byte {}: {} bytes are lost", torn.offset, torn.lost_bytes);
+        let what = words::cut(torn.offset, torn.lost_bytes);
         ui.label(RichText::new(what).small().color(theme::WARN));
     }
     ui.separator();
     let Some(record) = replay.steps.get(tape.at()) else {
-        ui.label("no record yet");
+        ui.label(words::NO_RECORD);
         return done;
     };
-    ui.label(RichText::new(format!("record {} of {}", tape.at(), tape.len().saturating_sub(1))).color(theme::DIM));
+    ui.label(RichText::new(words::record_of(tape.at(), tape.len().saturating_sub(1))).color(theme::DIM));
     ui.label(RichText::new(&record.command).heading());
     if let Some(mark) = tape.mark(tape.at()) {
         ui.label(RichText::new(mark.word()).strong().color(colour(mark)));
@@ -59,30 +60,16 @@ pub(crate) fn side(
         ui.label(RichText::new(&narration.text).size(theme::NARRATION_PT));
     }
     ui.separator();
-    ui.horizontal(|ui| {
-        for (opinion, word, tint) in
-            [(Opinion::Accept, "accept", theme::NEWS), (Opinion::Reject, "reject", theme::ERROR)]
-        {
-            let on = label.opinion == Some(opinion);
-            if ui.selectable_label(on, RichText::new(word).color(tint)).clicked() {
-                done.label = Some(Label { opinion: (!on).then_some(opinion), ..label.clone() });
-            }
-        }
-    });
-    let mut note = label.note.clone();
-    let field = egui::TextEdit::multiline(&mut note).hint_text("a note about this step").desired_rows(2);
-    if ui.add(field).changed() {
-        done.label = Some(Label { note, ..done.label.take().unwrap_or_else(|| label.clone()) });
-    }
+    done.label = labels::edit(ui, label);
     ui.separator();
-    let field = ui.add(egui::TextEdit::singleline(&mut typed.search).hint_text("words to look for"));
+    let field = ui.add(egui::TextEdit::singleline(&mut typed.search).hint_text(words::SEARCH));
     if std::mem::take(&mut typed.focus) {
         field.request_focus();
     }
     done.next_hit = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
     if !typed.search.trim().is_empty() {
         let hits = tape.search(&typed.search).len();
-        ui.label(RichText::new(format!("in {hits} records")).small().color(theme::DIM));
+        ui.label(RichText::new(words::hits(hits)).small().color(theme::DIM));
     }
     if let Some(news) = news {
         ui.separator();
@@ -96,20 +83,15 @@ fn facts(ui: &mut egui::Ui, record: &StepRecord) {
     if let Some(note) = &record.note {
         small(note.clone());
     }
-    let [x, _, z] = record.pose.position_m;
-    let yaw = record.pose.yaw_rad.to_degrees();
-    small(format!("step {}, at {x:.2}, {z:.2} m, heading {yaw:.0} degrees", record.step));
+    small(words::stands(record.step, record.pose.position_m, record.pose.yaw_rad.to_degrees()));
     if let Some(recall) = &record.recall {
-        let from: Vec<String> = recall.sources.iter().map(u64::to_string).collect();
-        let agreement = recall.agreement_db.map_or_else(String::new, |db| format!(", agrees to {db:.1} dB"));
-        small(format!("{:.0} % known, from views {}{agreement}", 100.0 * recall.coverage, from.join(", ")));
+        small(words::recalled(recall.coverage, &recall.sources, recall.agreement_db));
     }
     if let Some(check) = &record.check {
         small(format!("verdict {:?}", check.verdict).to_lowercase());
         for (index, candidate) in check.candidates.iter().enumerate() {
-            let chosen = if index == check.chosen as usize { ", stored" } else { "" };
-            let (worst, bad) = (candidate.worst, candidate.bad_cells);
-            small(format!("  {:?}: worst cell {worst:.1}, {bad} bad{chosen}", candidate.kind).to_lowercase());
+            let kind = format!("{:?}", candidate.kind).to_lowercase();
+            small(words::candidate(&kind, candidate.worst, candidate.bad_cells, index == check.chosen as usize));
         }
     }
     small(format!("{:.0} ms", 1e3 * record.timings.total_secs()));
@@ -118,7 +100,7 @@ fn facts(ui: &mut egui::Ui, record: &StepRecord) {
 /// Playing or not, and the keys.
 pub(crate) fn status(ui: &mut egui::Ui, tape: &Tape) {
     ui.horizontal_wrapped(|ui| {
-        let (word, colour) = if tape.plays() { ("plays", theme::NEWS) } else { ("paused", theme::WARN) };
+        let (word, colour) = if tape.plays() { (words::PLAYS, theme::NEWS) } else { (words::PAUSED, theme::WARN) };
         ui.label(RichText::new(format!("{word} {}x", tape.speed())).color(colour));
         for (.., words) in KEYS.iter().filter(|(.., words)| !words.is_empty()) {
             ui.label(RichText::new(*words).small().color(theme::DIM));

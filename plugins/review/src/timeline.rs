@@ -1,10 +1,11 @@
 //! The timeline: small pictures of the walk, marks, the loop, the playhead.
 
 use bevy_egui::egui::{self, Color32, CornerRadius, Rect, Sense, Stroke, pos2, vec2};
-use rhea_explore::{Picture, theme};
+use rhea_explore::{Picture, access, theme};
 use rhea_session::review::{Labels, Mark, Opinion, Tape};
 
 use crate::loader::STRIP;
+use crate::words;
 
 /// Height of the pictures and of the bar below them, points.
 const BAR: f32 = 26.0;
@@ -24,6 +25,7 @@ pub(crate) fn show(ui: &mut egui::Ui, tape: &Tape, labels: &Labels, strip: &Pict
     let width = ui.available_width();
     let pictures = width / STRIP as f32;
     let (rect, response) = ui.allocate_exact_size(vec2(width, pictures + BAR), Sense::click_and_drag());
+    access::name_value(&response, words::TIMELINE, tape.at() as f64);
     let painter = ui.painter_at(rect);
     let (top, bar) = rect.split_top_bottom_at_y(rect.top() + pictures);
     strip.draw(&painter, top, Color32::WHITE);

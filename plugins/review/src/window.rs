@@ -1,9 +1,8 @@
 //! The window: plays the tape, orders views, lays everything out, keeps labels.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bevy::app::AppExit;
 use bevy::image::ImageSampler;
@@ -16,19 +15,18 @@ use rhea_explore::host::{self, Shown};
 use rhea_explore::{Picture, Sampling, shown_size_px, theme};
 use rhea_picture::Rgbd;
 use rhea_session::replay::Replay;
-use rhea_session::review::{Difference, Label, Labels, Opinion, Tape};
+use rhea_session::review::{Difference, Labels, Opinion, Tape};
 
 use crate::keys::{Action, KEYS};
+use crate::labels::KeptLabels;
 use crate::loader::{Found, Loader};
 use crate::panels::{self, Typed};
-use crate::timeline;
+use crate::{timeline, words};
 
 /// Width of the side panel, points.
 const SIDE_WIDTH: f32 = 380.0;
 /// Time between two frames while something moves, and while nothing does.
 const FRAME: Duration = Duration::from_millis(16);
-/// Time until labels that could not be saved are tried again.
-const AGAIN: Duration = Duration::from_secs(2);
 /// See [`FRAME`].
 const IDLE: Duration = Duration::from_millis(200);
 
@@ -60,7 +58,7 @@ struct Side {
 struct Review {
     replay: Arc<Replay>,
     tape: Tape,
-    labels: Labels,
+    labels: KeptLabels,
     branch: Brancher,
     /// A branch that is being saved.
     branching: Option<Receiver<Result<PathBuf, String>>>,
@@ -69,8 +67,6 @@ struct Review {
     typed: Typed,
     typing: bool,
     news: Option<String>,
-    /// Labels that are not on the disk yet, and when to try.
-    unsaved: Option<Instant>,
     themed: bool,
 }
 
@@ -92,15 +88,15 @@ pub fn run(reviewed: Reviewed) -> Result<(), NoWindow> {
         news = Some(match difference {
             Some(Difference { record, what }) => {
                 tape.go(record);
-                format!("they part at record {record}: {what}")
+                words::they_part(record, &what)
             }
-            None => "no record differs".to_owned(),
+            None => words::NO_DIFFERENCE.to_owned(),
         });
     }
     let review = Review {
         tape,
+        labels: KeptLabels::new(reviewed.labels, replay.path()),
         replay,
-        labels: reviewed.labels,
         branch: reviewed.branch,
         branching: None,
         sides,
@@ -108,10 +104,9 @@ pub fn run(reviewed: Reviewed) -> Result<(), NoWindow> {
         typed: Typed::default(),
         typing: false,
         news,
-        unsaved: None,
         themed: false,
     };
-    host::open("Rhea review", |app| {
+    host::open(words::TITLE, |app| {
         app.insert_resource(review)
             .insert_resource(pace(FRAME))
             .add_systems(Update, (act, play, load, save).chain())
@@ -149,7 +144,7 @@ impl Review {
             Action::LoopTo => tape.set_to(),
             Action::Grave(forward) => {
                 if !tape.seek_grave(forward) {
-                    self.news = Some("no further failed check".to_owned());
+                    self.news = Some(words::NO_GRAVE.to_owned());
                 }
             }
             Action::Search => self.typed.focus = true,
@@ -164,7 +159,7 @@ impl Review {
                 match thread.spawn(move || drop(done.send(branch(at)))) {
                     Ok(_) => {
                         self.branching = Some(branching);
-                        self.news = Some(format!("saving the world at record {at} …"));
+                        self.news = Some(words::branching(at));
                     }
                     Err(why) => self.news = Some(why.to_string()),
                 }
@@ -177,26 +172,19 @@ impl Review {
 
     fn next_hit(&mut self) {
         if !self.tape.seek_words(&self.typed.search) {
-            self.news = Some(format!("`{}` was not said", self.typed.search.trim()));
+            self.news = Some(words::not_said(self.typed.search.trim()));
         }
     }
 
-    /// The label of the record at the playhead.
-    fn label(&self) -> Label {
-        self.replay.steps.get(self.tape.at()).map_or_else(Label::default, |step| self.labels.get(step.record))
-    }
-
-    fn set_label(&mut self, label: Label) {
-        if let Some(step) = self.replay.steps.get(self.tape.at()) {
-            self.labels.set(step.record, label);
-            self.unsaved = Some(Instant::now());
-        }
+    /// The number of the record at the playhead.
+    fn record(&self) -> Option<u64> {
+        self.replay.steps.get(self.tape.at()).map(|step| step.record)
     }
 
     fn opine(&mut self, opinion: Opinion) {
-        let label = self.label();
-        let same = label.opinion == Some(opinion);
-        self.set_label(Label { opinion: (!same).then_some(opinion), ..label });
+        if let Some(record) = self.record() {
+            self.labels.opine(record, opinion);
+        }
     }
 }
 
@@ -235,7 +223,7 @@ fn load(mut review: ResMut<Review>, mut images: ResMut<Assets<Image>>, mut textu
     if let Some(branched) = review.branching.as_ref().and_then(|branching| branching.try_recv().ok()) {
         review.branching = None;
         review.news = Some(match branched {
-            Ok(path) => format!("saved: rhea explore --world {}", path.display()),
+            Ok(path) => words::branched(&path),
             Err(why) => why,
         });
     }
@@ -248,27 +236,10 @@ fn load(mut review: ResMut<Review>, mut images: ResMut<Assets<Image>>, mut textu
 
 /// Labels go to the disk when nobody types; what cannot be saved is tried again.
 fn save(mut review: ResMut<Review>) {
-    if review.typing || review.unsaved.is_none_or(|due| due > Instant::now()) {
-        return;
-    }
-    review.unsaved = None;
-    if let Err(why) = review.labels.save(&Labels::path_of(review.replay.path())) {
-        review.unsaved = Some(Instant::now() + AGAIN);
-        review.news = Some(format!("the labels are not kept yet: {why}"));
-    }
-}
-
-/// What people said is not lost with the window: what cannot be saved is printed.
-impl Drop for Review {
-    fn drop(&mut self) {
-        if self.unsaved.is_none() {
-            return;
-        }
-        if let Err(why) = self.labels.save(&Labels::path_of(self.replay.path())) {
-            let text = self.labels.text().unwrap_or_default();
-            let mut out = std::io::stderr();
-            writeln!(out, "the labels could not be saved: {why}\nThis is what they say:\n{text}").ok();
-        }
+    if !review.typing
+        && let Some(why) = review.labels.save()
+    {
+        review.news = Some(why);
     }
 }
 
@@ -291,9 +262,10 @@ fn lay_out(mut contexts: EguiContexts, mut review: ResMut<Review>, shown: Res<Sh
         .show(&mut root, |ui| panels::status(ui, &review.tape));
     let pressed = egui::Panel::bottom("timeline")
         .frame(panel(egui::Margin::symmetric(16, 8)))
-        .show(&mut root, |ui| timeline::show(ui, &review.tape, &review.labels, &review.strip))
+        .show(&mut root, |ui| timeline::show(ui, &review.tape, review.labels.all(), &review.strip))
         .inner;
-    let label = review.label();
+    let record = review.record();
+    let label = record.map(|record| review.labels.get(record)).unwrap_or_default();
     let done = egui::Panel::right("side")
         .exact_size(SIDE_WIDTH)
         .resizable(false)
@@ -308,8 +280,8 @@ fn lay_out(mut contexts: EguiContexts, mut review: ResMut<Review>, shown: Res<Sh
     if let Some(record) = pressed {
         review.tape.go(record);
     }
-    if let Some(label) = done.label {
-        review.set_label(label);
+    if let (Some(record), Some(label)) = (record, done.label) {
+        review.labels.set(record, label);
     }
     if done.next_hit {
         review.next_hit();

@@ -8,9 +8,8 @@ use rhea_physics::film::Still;
 use rhea_physics::math::V3;
 use rhea_physics::scene::CameraSpec;
 use rhea_physics::scene::spec::ZoneRule;
-use rhea_physics::view::Drawing;
+use rhea_physics::view::{Drawing, View};
 use rhea_physics::world::stage::Stage;
-use rhea_picture::Rgbd;
 
 /// Paint of what a step is rejected for (no thing of a scene has this colour), and of what it comes close to.
 pub(crate) const CULPRIT: [u8; 3] = [255, 40, 220];
@@ -26,6 +25,9 @@ const DOT_M: f64 = 0.004;
 const DOT_GAP_M: f64 = 0.02;
 /// Threads of one drawing.
 const THREADS: usize = 2;
+
+/// A picture that was drawn, and what for.
+pub(crate) type Drawn = (View, Order);
 
 /// A picture to draw.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +51,7 @@ type Shared = Arc<(Mutex<Slot>, Condvar)>;
 /// The drawing thread; it ends when this is dropped.
 pub(crate) struct Painter {
     shared: Shared,
-    pictures: Option<Receiver<Rgbd>>,
+    pictures: Option<Receiver<Drawn>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -79,7 +81,7 @@ impl Painter {
     }
 
     /// A picture that is ready.
-    pub fn ready(&self) -> Option<Rgbd> {
+    pub fn ready(&self) -> Option<Drawn> {
         self.pictures.as_ref().and_then(|p| p.try_recv().ok())
     }
 }
@@ -96,7 +98,7 @@ impl Drop for Painter {
     }
 }
 
-fn paint(stage: &Stage, shared: &Shared, out: &Sender<Rgbd>) {
+fn paint(stage: &Stage, shared: &Shared, out: &Sender<Drawn>) {
     loop {
         let order = {
             let mut slot = slot(shared);
@@ -110,19 +112,19 @@ fn paint(stage: &Stage, shared: &Shared, out: &Sender<Rgbd>) {
                 }
             }
         };
-        if out.send(drawn(stage, &order)).is_err() {
+        if out.send((drawn(stage, &order), order)).is_err() {
             return;
         }
     }
 }
 
-fn drawn(stage: &Stage, order: &Order) -> Rgbd {
+fn drawn(stage: &Stage, order: &Order) -> View {
     let mut drawing = Drawing::new(stage, &order.still);
     drawing.mark(stage, &order.marks.0, order.marks.1);
     drawing.dot(&spaced(&order.way), DOT_M, WAY);
     drawing.glaze(stage, ZoneRule::KeepOut, KEEP_OUT);
     drawing.glaze(stage, ZoneRule::Slow, SLOW);
-    drawing.draw(&order.camera, order.size_px, THREADS).rgbd
+    drawing.draw(&order.camera, order.size_px, THREADS)
 }
 
 /// Points of a way that are at least a gap apart.
@@ -160,10 +162,10 @@ mod tests {
         Order { still: Still::of(&world), way: Vec::new(), marks: (Vec::new(), CLOSE), camera, size_px: [width, 40] }
     }
 
-    fn wait(painter: &Painter) -> Rgbd {
+    fn wait(painter: &Painter) -> View {
         let start = Instant::now();
         loop {
-            if let Some(picture) = painter.ready() {
+            if let Some((picture, _)) = painter.ready() {
                 return picture;
             }
             assert!(start.elapsed() < Duration::from_secs(60), "no picture came");

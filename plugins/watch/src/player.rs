@@ -2,16 +2,31 @@
 //!
 //! Invariant: whatever is asked for, the moment shown belongs to a step that was received, or is the beginning.
 
+use std::path::PathBuf;
+
 use rhea_physics::checks::{Check, Verdict};
 use rhea_physics::film::{FilmStep, STILL_SECS, Still};
+use rhea_physics::plan::Account;
+use rhea_session::review::Labels;
 
 /// Pause behind a step while the film runs, seconds: time to read the verdict.
 const READ_SECS: f64 = 0.7;
 /// A rejected step is read longer.
 const READ_REJECT_SECS: f64 = 2.0;
 
+/// Speeds of the film.
+const SPEEDS: [f64; 7] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0];
+/// Where speed 1 stands in [`SPEEDS`].
+const USUAL: usize = 2;
+
 /// A part of the film.
 pub enum Reel {
+    /// The film goes on otherwise: its first steps stay, so many of them, and the rest is made anew.
+    Cut(usize),
+    /// A change could not be made; the film stays as it is.
+    Refused(String),
+    /// The film is recorded here; what people said about its steps before.
+    Recorded(PathBuf, Labels),
     /// The next step.
     Step(Box<FilmStep>),
     /// There is no further step.
@@ -20,6 +35,8 @@ pub enum Reel {
         says: String,
         /// Did everything that was expected come true?
         good: bool,
+        /// What a model's answers and their repairs took.
+        account: Option<Account>,
     },
 }
 
@@ -40,22 +57,47 @@ pub struct Player {
     at: Option<usize>,
     secs: f64,
     mode: Mode,
+    speed: usize,
     check: Option<usize>,
-    end: Option<(String, bool)>,
+    end: Option<End>,
+}
+
+/// How a film ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct End {
+    /// In words.
+    pub says: String,
+    /// Did everything that was expected come true?
+    pub good: bool,
+    /// What a model's answers and their repairs took.
+    pub account: Option<Account>,
 }
 
 impl Player {
     /// A film that begins with a still and runs as soon as there are steps.
     #[must_use]
     pub fn new(first: Still) -> Self {
-        Self { first, steps: Vec::new(), at: None, secs: 0.0, mode: Mode::Running, check: None, end: None }
+        let (steps, mode) = (Vec::new(), Mode::Running);
+        Self { first, steps, at: None, secs: 0.0, mode, speed: USUAL, check: None, end: None }
     }
 
-    /// Takes a part of the film.
-    pub fn take(&mut self, reel: Reel) {
-        match reel {
-            Reel::Step(step) => self.steps.push(*step),
-            Reel::Over { says, good } => self.end = Some((says, good)),
+    /// A further step.
+    pub fn push(&mut self, step: FilmStep) {
+        self.steps.push(step);
+    }
+
+    /// There is no further step.
+    pub fn finish(&mut self, end: End) {
+        self.end = Some(end);
+    }
+
+    /// Keeps the first steps and waits for others.
+    pub fn cut(&mut self, keep: usize) {
+        self.steps.truncate(keep);
+        (self.end, self.check, self.mode) = (None, None, Mode::Running);
+        match self.steps.len().checked_sub(1) {
+            Some(last) => (self.at, self.secs) = (Some(last), length(&self.steps[last])),
+            None => (self.at, self.secs) = (None, 0.0),
         }
     }
 
@@ -67,7 +109,7 @@ impl Player {
 
     /// How the film ended, and whether well.
     #[must_use]
-    pub fn end(&self) -> Option<&(String, bool)> {
+    pub fn end(&self) -> Option<&End> {
         self.end.as_ref()
     }
 
@@ -115,7 +157,7 @@ impl Player {
         };
         let rejected = step.report.verdict == Verdict::Reject;
         let over = length(step) + if rejected { READ_REJECT_SECS } else { READ_SECS };
-        self.secs += secs.max(0.0);
+        self.secs += secs.max(0.0) * self.speed();
         if self.mode == Mode::OneStep && self.secs >= length(self.step().unwrap_or(&self.steps[0])) {
             self.mode = Mode::Paused;
         } else if self.secs >= over {
@@ -169,6 +211,70 @@ impl Player {
         }
     }
 
+    /// Shows the beginning of a step, and pauses.
+    pub fn choose_beginning(&mut self, step: usize) {
+        if step < self.steps.len() {
+            self.show(step);
+            self.mode = Mode::Paused;
+        }
+    }
+
+    /// Shows the end of a step so many steps on or back, and pauses.
+    pub fn skip(&mut self, by: isize) {
+        let last = self.steps.len().saturating_sub(1);
+        self.choose(self.at.map_or(0, |at| at.saturating_add_signed(by).min(last)));
+    }
+
+    /// Shows the end of the next or the last rejected step; false when there is none.
+    pub fn seek_grave(&mut self, forward: bool) -> bool {
+        let grave = |i: &usize| self.steps[*i].report.verdict == Verdict::Reject;
+        let found = match self.at {
+            Some(at) if forward => (at + 1..self.steps.len()).find(grave),
+            Some(at) => (0..at.min(self.steps.len())).rfind(grave),
+            None => (0..self.steps.len()).find(grave).filter(|_| forward),
+        };
+        found.inspect(|step| self.choose(*step)).is_some()
+    }
+
+    /// The speed: 1 as things move.
+    #[must_use]
+    pub fn speed(&self) -> f64 {
+        SPEEDS[self.speed]
+    }
+
+    /// The next speed up (positive) or down.
+    pub fn change_speed(&mut self, by: isize) {
+        self.speed = self.speed.saturating_add_signed(by).min(SPEEDS.len() - 1);
+    }
+
+    /// Length of every step, seconds.
+    pub fn lengths(&self) -> impl Iterator<Item = f64> + '_ {
+        self.steps.iter().map(length)
+    }
+
+    /// Share of the whole film that is over, 0 to 1.
+    #[must_use]
+    pub fn passed(&self) -> f64 {
+        let Some(at) = self.at else { return 0.0 };
+        let before: f64 = self.lengths().take(at).sum();
+        let here = self.step().map_or(0.0, |step| self.secs.min(length(step)));
+        (before + here) / self.lengths().sum::<f64>().max(STILL_SECS)
+    }
+
+    /// Shows the moment at a share of the whole film, and pauses.
+    pub fn seek(&mut self, share: f64) {
+        let lengths: Vec<f64> = self.lengths().collect();
+        let mut secs = share.clamp(0.0, 1.0) * lengths.iter().sum::<f64>();
+        for (step, length) in lengths.iter().enumerate() {
+            if secs <= *length || step + 1 == lengths.len() {
+                self.show(step);
+                (self.secs, self.mode) = (secs.min(*length), Mode::Paused);
+                return;
+            }
+            secs -= length;
+        }
+    }
+
     fn show(&mut self, step: usize) {
         (self.at, self.secs, self.check) = (Some(step), 0.0, None);
     }
@@ -208,8 +314,9 @@ fn length(step: &FilmStep) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use rhea_physics::checks::{Code, StepReport};
+    use rhea_physics::world::Snapshot;
     use rhea_picture::Rgbd;
 
     use super::*;
@@ -218,7 +325,7 @@ mod tests {
         Still { q: vec![vec![0.0]], opening_m: vec![opening_m], things: Vec::new(), tray_m: Vec::new() }
     }
 
-    fn step(number: usize, checks: Vec<Check>) -> Reel {
+    pub(crate) fn step(number: usize, checks: Vec<Check>) -> FilmStep {
         let report = StepReport {
             step: number,
             text: String::new(),
@@ -232,7 +339,8 @@ mod tests {
         };
         let stills = (0..31).map(|i| still(number as f64 + f64::from(i) / 100.0)).collect();
         let truth = Rgbd::filled(1, 1, [0; 3]);
-        Reel::Step(Box::new(FilmStep { report, executed: true, stills, way: Vec::new(), truth, imagined: None }))
+        let before = Snapshot::default();
+        FilmStep { report, executed: true, stills, way: Vec::new(), truth, imagined: None, before }
     }
 
     fn opening(player: &Player) -> f64 {
@@ -244,14 +352,14 @@ mod tests {
         let mut player = Player::new(still(0.0));
         player.advance(1.0);
         assert_eq!((player.index(), opening(&player)), (None, 0.0), "nothing was received yet");
-        player.take(step(1, Vec::new()));
+        player.push(step(1, Vec::new()));
         player.advance(0.0);
         player.advance(0.5 + 1e-9);
         assert_eq!((player.index(), opening(&player)), (Some(0), 1.15), "half a second in");
         player.advance(5.0);
         assert!(player.runs() && player.index() == Some(0), "it waits for the next step");
-        player.take(step(2, Vec::new()));
-        player.take(Reel::Over { says: "done".to_owned(), good: true });
+        player.push(step(2, Vec::new()));
+        player.finish(End { says: "done".to_owned(), good: true, account: None });
         player.advance(0.01);
         assert_eq!(player.index(), Some(1));
         for _ in 0..3 {
@@ -268,8 +376,8 @@ mod tests {
         player.run_or_pause();
         player.one_step();
         assert!(!player.runs(), "there is no step yet");
-        player.take(step(1, Vec::new()));
-        player.take(step(2, Vec::new()));
+        player.push(step(1, Vec::new()));
+        player.push(step(2, Vec::new()));
         player.one_step();
         player.advance(9.0);
         assert!(!player.runs() && player.index() == Some(0) && player.share() >= 1.0);
@@ -289,13 +397,53 @@ mod tests {
     fn the_check_that_matters_is_looked_at_first_and_all_can_be() {
         let mut player = Player::new(still(0.0));
         let check = |code, value: f64| Check::at_most(code, value, "m", 1.0);
-        player.take(step(1, vec![check(Code::Reach, 0.1), check(Code::Path, 0.95), check(Code::Settle, 0.9)]));
-        player.take(step(2, vec![check(Code::Reach, 0.95), check(Code::Path, 1.2)]));
+        player.push(step(1, vec![check(Code::Reach, 0.1), check(Code::Path, 0.95), check(Code::Settle, 0.9)]));
+        player.push(step(2, vec![check(Code::Reach, 0.95), check(Code::Path, 1.2)]));
         player.choose(0);
         assert_eq!(player.check().map(|c| c.0), Some(1), "the tightest warning");
         player.choose(1);
         assert_eq!(player.check().map(|c| c.0), Some(1), "the reject");
         player.next_check();
         assert_eq!(player.check().map(|c| c.0), Some(0), "round and round");
+    }
+
+    #[test]
+    fn any_moment_can_be_gone_to_and_a_cut_film_waits_behind_what_is_left() {
+        let mut player = Player::new(still(0.0));
+        (1..=4).for_each(|number| player.push(step(number, Vec::new())));
+        player.finish(End { says: String::new(), good: true, account: None });
+        for share in [0.0, 0.3, 0.61, 1.0, 7.0, -1.0] {
+            player.seek(share);
+            assert!((player.passed() - share.clamp(0.0, 1.0)).abs() < 1e-9, "{share}");
+        }
+        player.seek(0.61);
+        assert_eq!(player.index(), Some(2));
+        player.skip(-5);
+        assert_eq!(player.index(), Some(0));
+        player.skip(9);
+        assert_eq!((player.index(), player.passed()), (Some(3), 1.0));
+        player.cut(2);
+        assert!(player.runs() && player.end().is_none() && player.index() == Some(1));
+        player.advance(9.0);
+        assert_eq!(player.index(), Some(1), "there is no further step yet");
+        player.push(step(3, Vec::new()));
+        player.advance(0.1);
+        assert_eq!(player.index(), Some(2));
+        player.cut(0);
+        assert_eq!((player.index(), player.passed()), (None, 0.0));
+    }
+
+    #[test]
+    fn rejected_steps_are_gone_to_in_order() {
+        let bad = || vec![Check::at_most(Code::Reach, 2.0, "m", 1.0)];
+        let mut player = Player::new(still(0.0));
+        for number in 1..=5 {
+            player.push(step(number, if number % 2 == 0 { bad() } else { Vec::new() }));
+        }
+        assert!(player.seek_grave(true) && player.index() == Some(1));
+        assert!(player.seek_grave(true) && player.index() == Some(3));
+        assert!(!player.seek_grave(true) && player.seek_grave(false) && player.index() == Some(1));
+        player.change_speed(isize::MAX);
+        assert!((player.speed() - 16.0).abs() < 1e-9);
     }
 }

@@ -1,4 +1,4 @@
-//! The window: receives the film, plays it, orders drawings, lays everything out.
+//! The window: receives the film, plays it, orders drawings, lays everything out, asks for changes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,21 +8,26 @@ use bevy::image::ImageSampler;
 use bevy::prelude::*;
 use bevy::winit::{UpdateMode, WinitSettings};
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass, EguiUserTextures, egui};
-use crossbeam::channel::Receiver;
+use crossbeam::channel::{Receiver, Sender};
 use rhea_explore::display::NoWindow;
 use rhea_explore::host::{self, Shown};
-use rhea_explore::{Picture, theme};
+use rhea_explore::{Picture, access, theme};
 use rhea_physics::checks::{Check, Verdict};
-use rhea_physics::film::Still;
+use rhea_physics::film::{Still, culprits};
+use rhea_physics::recheck::Change;
 use rhea_physics::scene::CameraSpec;
 use rhea_physics::world::stage::Stage;
 use rhea_picture::Rgbd;
+use rhea_review::KeptLabels;
+use rhea_session::review::Opinion;
 
+use crate::hold::Held;
 use crate::keys::{Action, KEYS};
 use crate::orbit::Orbit;
-use crate::painter::{CLOSE, CULPRIT, Order, Painter};
-use crate::panels::{self, Clicked};
-use crate::player::{Player, Reel};
+use crate::painter::{CLOSE, CULPRIT, Drawn, Order, Painter};
+use crate::panels::{self, Typed};
+use crate::player::{End, Player, Reel};
+use crate::{record_of, timeline, words};
 
 /// Width of the side panel, points.
 const SIDE_WIDTH: f32 = 400.0;
@@ -45,6 +50,17 @@ pub struct Show {
     pub camera: CameraSpec,
     /// The film, while it is made.
     pub film: Receiver<Reel>,
+    /// Who judges the rest of the plan again after a change; `None` where nothing can be changed.
+    pub desk: Option<Sender<Ask>>,
+}
+
+/// A change to be judged: answered by [`Reel::Cut`], the new steps and [`Reel::Over`], or by [`Reel::Refused`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ask {
+    /// The step that is changed, counted from 0.
+    pub step: usize,
+    /// What is otherwise.
+    pub change: Change,
 }
 
 #[derive(Resource)]
@@ -53,18 +69,32 @@ struct Watch {
     home: CameraSpec,
     orbit: Orbit,
     film: Receiver<Reel>,
+    desk: Option<Sender<Ask>>,
+    /// A change is being judged.
+    busy: bool,
     player: Player,
     painter: Painter,
     ordered: Option<Order>,
     /// A drawing is on its way.
     awaited: bool,
+    /// What is on screen.
+    drawn: Option<Drawn>,
     scene: Picture,
     truth: Picture,
     imagined: Picture,
     /// The step whose key-frames are on the graphics card.
     key_frames_of: Option<usize>,
+    /// How much of both key-frames in one is the simulated one.
+    share: f32,
     space_px: [f32; 2],
     dragged: bool,
+    /// The mouse moves things.
+    moves: bool,
+    held: Option<Held>,
+    labels: Option<KeptLabels>,
+    typed: Typed,
+    typing: bool,
+    news: Option<String>,
     themed: bool,
 }
 
@@ -79,22 +109,32 @@ pub fn run(show: Show) -> Result<(), NoWindow> {
         home: show.camera,
         stage: show.stage,
         film: show.film,
+        desk: show.desk,
+        busy: false,
         player: Player::new(show.first),
         painter,
         ordered: None,
         awaited: false,
+        drawn: None,
         scene: Picture::default(),
         truth: Picture::default(),
         imagined: Picture::default(),
         key_frames_of: None,
+        share: 0.5,
         space_px: [0.0; 2],
         dragged: false,
+        moves: false,
+        held: None,
+        labels: None,
+        typed: Typed::default(),
+        typing: false,
+        news: None,
         themed: false,
     };
-    host::open("Rhea plan", |app| {
+    host::open(words::TITLE, |app| {
         app.insert_resource(watch)
             .insert_resource(pace(FRAME))
-            .add_systems(Update, (act, play, draw).chain())
+            .add_systems(Update, (act, receive, play, draw, save).chain())
             .add_systems(EguiPrimaryContextPass, lay_out);
     })
 }
@@ -105,30 +145,104 @@ fn pace(wait: Duration) -> WinitSettings {
 }
 
 fn act(keys: Res<ButtonInput<KeyCode>>, mut watch: ResMut<Watch>, mut exit: MessageWriter<AppExit>) {
-    for (action, chords, _) in KEYS {
-        if !keys.any_just_pressed(chords.iter().copied()) {
-            continue;
+    if watch.typing {
+        return;
+    }
+    let shift = keys.any_pressed([KeyCode::ShiftLeft, KeyCode::ShiftRight]);
+    for (action, key, with, _) in KEYS {
+        if keys.just_pressed(key) && with == shift {
+            watch.act(action, &mut exit);
         }
+    }
+}
+
+impl Watch {
+    fn act(&mut self, action: Action, exit: &mut MessageWriter<AppExit>) {
+        let player = &mut self.player;
         match action {
-            Action::RunOrPause => watch.player.run_or_pause(),
-            Action::Step => watch.player.one_step(),
-            Action::Back => watch.player.back(),
-            Action::Restart => watch.player.restart(),
-            Action::NextCheck => watch.player.next_check(),
-            Action::Camera => watch.orbit = Orbit::from_camera(&watch.home),
+            Action::RunOrPause => player.run_or_pause(),
+            Action::Step => player.one_step(),
+            Action::Back => player.back(),
+            Action::Skip(by) => player.skip(by),
+            Action::First => player.restart(),
+            Action::Last => player.choose(player.steps().len().saturating_sub(1)),
+            Action::Speed(by) => player.change_speed(by),
+            Action::Grave(forward) => {
+                if !player.seek_grave(forward) {
+                    self.news = Some(words::NO_REJECT.to_owned());
+                }
+            }
+            Action::NextCheck => player.next_check(),
+            Action::Camera => self.orbit = Orbit::from_camera(&self.home),
+            Action::MoveThings => self.set_moves(!self.moves),
+            Action::Edit => self.typed.focus = true,
+            Action::Accept => self.opine(Opinion::Accept),
+            Action::Reject => self.opine(Opinion::Reject),
             Action::Quit => {
                 exit.write(AppExit::Success);
+            }
+        }
+    }
+
+    fn opine(&mut self, opinion: Opinion) {
+        if let (Some(step), Some(labels)) = (self.player.index(), &mut self.labels) {
+            labels.opine(record_of(step), opinion);
+        }
+    }
+
+    /// Can the plan be changed now?
+    fn changes(&self) -> bool {
+        self.desk.is_some() && self.player.end().is_some() && !self.busy
+    }
+
+    /// Things are moved as they stand before a step.
+    fn set_moves(&mut self, moves: bool) {
+        self.moves = moves && self.changes();
+        self.held = None;
+        if self.moves {
+            self.player.choose_beginning(self.player.index().unwrap_or(0));
+        }
+    }
+
+    /// Has the rest of the plan judged again.
+    fn ask(&mut self, change: Change) {
+        let (Some(step), Some(desk), true) = (self.player.index(), &self.desk, self.changes()) else {
+            self.news = Some(words::CHOOSE_STEP.to_owned());
+            return;
+        };
+        match desk.try_send(Ask { step, change }) {
+            Ok(()) => (self.busy, self.news) = (true, Some(words::CHECKING.to_owned())),
+            Err(_) => self.news = Some(words::NO_DESK.to_owned()),
+        }
+    }
+}
+
+/// Takes the film as it comes.
+fn receive(mut watch: ResMut<Watch>) {
+    while let Ok(reel) = watch.film.try_recv() {
+        let watch = &mut *watch;
+        match reel {
+            Reel::Step(step) => watch.player.push(*step),
+            Reel::Over { says, good, account } => {
+                watch.player.finish(End { says, good, account });
+                watch.busy = false;
+            }
+            Reel::Cut(keep) => {
+                watch.player.cut(keep);
+                (watch.key_frames_of, watch.moves) = (None, false);
+            }
+            Reel::Refused(says) => (watch.news, watch.busy) = (Some(says), false),
+            Reel::Recorded(path, labels) => {
+                watch.labels = Some(KeptLabels::new(labels, &path));
+                watch.news = Some(words::recorded(&path));
             }
         }
     }
 }
 
 fn play(time: Res<Time<Real>>, mut watch: ResMut<Watch>, mut winit: ResMut<WinitSettings>) {
-    while let Ok(reel) = watch.film.try_recv() {
-        watch.player.take(reel);
-    }
     watch.player.advance(time.delta_secs_f64());
-    let busy = watch.player.runs() || watch.awaited || watch.dragged;
+    let busy = watch.player.runs() || watch.awaited || watch.dragged || watch.held.is_some();
     let wanted = pace(if busy { FRAME } else { IDLE });
     // Writing an equal value would wake the event loop again and again.
     if winit.focused_mode != wanted.focused_mode {
@@ -136,12 +250,22 @@ fn play(time: Res<Time<Real>>, mut watch: ResMut<Watch>, mut winit: ResMut<Winit
     }
 }
 
+/// Labels go to the disk when nobody types.
+fn save(mut watch: ResMut<Watch>) {
+    if !watch.typing
+        && let Some(why) = watch.labels.as_mut().and_then(KeptLabels::save)
+    {
+        watch.news = Some(why);
+    }
+}
+
 /// Takes a drawing that is ready, and orders the next one if something changed.
 fn draw(mut watch: ResMut<Watch>, mut images: ResMut<Assets<Image>>, mut textures: ResMut<EguiUserTextures>) {
     let watch = &mut *watch;
-    if let Some(picture) = watch.painter.ready() {
+    if let Some(drawn) = watch.painter.ready() {
         watch.awaited = false;
-        upload(&mut watch.scene, &picture, ImageSampler::linear(), &mut images, &mut textures);
+        upload(&mut watch.scene, &drawn.0.rgbd, ImageSampler::linear(), &mut images, &mut textures);
+        watch.drawn = Some(drawn);
     }
     if watch.key_frames_of != watch.player.index()
         && let Some(step) = watch.player.step()
@@ -156,10 +280,16 @@ fn draw(mut watch: ResMut<Watch>, mut images: ResMut<Assets<Image>>, mut texture
     if watch.awaited || width < 1.0 || height < 1.0 {
         return;
     }
-    let most = if watch.player.runs() || watch.dragged { MOVING_PX } else { RESTING_PX };
+    let most = if watch.player.runs() || watch.dragged || watch.held.is_some() { MOVING_PX } else { RESTING_PX };
     let scale = (most / (width * height)).sqrt().min(1.0);
+    let mut still = watch.player.still().clone();
+    if let Some(held) = watch.held
+        && let Some(pose) = still.things.get_mut(held.thing)
+    {
+        pose.p = held.at;
+    }
     let order = Order {
-        still: watch.player.still().clone(),
+        still,
         way: watch.player.step().map(|s| s.way.clone()).unwrap_or_default(),
         marks: watch.player.check().map(|(_, check)| marks(&watch.player, check)).unwrap_or_default(),
         camera: watch.orbit.camera(),
@@ -179,9 +309,7 @@ fn marks(player: &Player, check: &Check) -> (Vec<String>, [u8; 3]) {
         Verdict::Warn => CLOSE,
         Verdict::Pass | Verdict::Unknown => return Default::default(),
     };
-    let held = player.step().and_then(|s| s.report.skill.as_ref()).and_then(|s| s.thing()).map(str::to_owned);
-    let parts = check.culprit.iter().flat_map(|name| name.split(" and ").map(str::to_owned));
-    (parts.filter_map(|name| if name == "held thing" { held.clone() } else { Some(name) }).collect(), paint)
+    (player.step().map(|step| culprits(&step.report, check)).unwrap_or_default(), paint)
 }
 
 fn upload(
@@ -206,38 +334,80 @@ fn lay_out(mut contexts: EguiContexts, mut watch: ResMut<Watch>, shown: Res<Show
     let panel = |margin| egui::Frame::NONE.fill(theme::PANEL).inner_margin(margin);
     egui::Panel::bottom("status")
         .frame(panel(egui::Margin::symmetric(16, 6)))
-        .show(&mut root, |ui| panels::status(ui, &watch.player));
+        .show(&mut root, |ui| panels::status(ui, &watch.player, watch.moves));
     let side = egui::Panel::right("side").exact_size(SIDE_WIDTH).resizable(false);
-    let clicked = side
+    let chosen = watch.player.index();
+    let label = watch.labels.as_ref().zip(chosen).map(|(labels, step)| labels.get(record_of(step)));
+    let about = panels::Side {
+        title: &watch.stage.scene.name,
+        changes: watch.desk.is_some() && watch.player.end().is_some(),
+        busy: watch.busy,
+        label: label.as_ref(),
+        news: watch.news.as_deref(),
+    };
+    let done = side
         .frame(panel(egui::Margin::same(14)))
-        .show(&mut root, |ui| panels::side(ui, &watch.stage.scene.name, &watch.player))
+        .show(&mut root, |ui| panels::side(ui, &about, &watch.player, &mut watch.typed, watch.moves))
         .inner;
     egui::Panel::bottom("foot")
         .frame(panel(egui::Margin::symmetric(16, 8)))
-        .show(&mut root, |ui| panels::foot(ui, &watch.player, &watch.truth, &watch.imagined));
+        .show(&mut root, |ui| panels::foot(ui, &watch.player, &watch.truth, &watch.imagined, &mut watch.share));
+    let pressed = egui::Panel::bottom("timeline")
+        .frame(panel(egui::Margin::symmetric(16, 6)))
+        .show(&mut root, |ui| timeline::show(ui, &watch.player, watch.labels.as_ref().map(KeptLabels::all)))
+        .inner;
     let middle = egui::Frame::NONE.fill(theme::BACKGROUND);
     egui::CentralPanel::default().frame(middle).show(&mut root, |ui| scene(ui, watch));
-    match clicked {
-        Some(Clicked::Step(index)) => watch.player.choose(index),
-        Some(Clicked::Check(index)) => watch.player.choose_check(index),
-        None => {}
+    done.step.inspect(|step| watch.player.choose(*step));
+    done.check.inspect(|check| watch.player.choose_check(*check));
+    pressed.inspect(|share| watch.player.seek(*share));
+    done.moves.inspect(|moves| watch.set_moves(*moves));
+    if let Some(words) = done.recheck {
+        watch.ask(Change { words: Some(words), moved: None });
     }
+    if let (Some(label), Some(step), Some(labels)) = (done.label, chosen, &mut watch.labels) {
+        labels.set(record_of(step), label);
+    }
+    // Escape and Enter leave a field; until then keys are letters.
+    watch.typing = ctx.egui_wants_keyboard_input();
     shown.set();
     Ok(())
 }
 
-/// The scene, which can be turned and zoomed.
+/// The scene, which can be turned and zoomed, and whose things can be moved.
 fn scene(ui: &mut egui::Ui, watch: &mut Watch) {
     let space = ui.available_rect_before_wrap();
     let scale = ui.ctx().pixels_per_point();
     watch.space_px = [space.width() * scale, space.height() * scale];
-    let held = ui.allocate_rect(space, egui::Sense::drag());
-    watch.dragged = held.dragged();
-    if held.dragged() {
-        let by = held.drag_delta();
+    let response = ui.allocate_rect(space, egui::Sense::drag());
+    access::name(&response, egui::WidgetType::Image, words::SCENE);
+    let share =
+        |at: egui::Pos2| [(at.x - space.left()) / space.width(), (at.y - space.top()) / space.height()].map(f64::from);
+    let at = response.interact_pointer_pos().map(share);
+    // Where the pointer went down, not how far it has come since.
+    let down = ui.input(|input| input.pointer.press_origin()).map(share);
+    if watch.moves
+        && response.drag_started()
+        && let (Some(from), Some((view, order))) = (down, &watch.drawn)
+    {
+        let still = &order.still;
+        let foot = |thing: usize| still.things.get(thing).map_or_else(Default::default, |pose| pose.p);
+        watch.held = Held::take(&watch.stage, view, &order.camera, from, foot);
+    }
+    if let (Some(held), Some(at), Some((view, order))) = (&mut watch.held, at, &watch.drawn) {
+        held.drag(&order.camera, [view.rgbd.width, view.rgbd.height], at);
+    }
+    if response.drag_stopped()
+        && let Some(held) = watch.held.take()
+    {
+        watch.ask(Change { words: None, moved: Some((held.thing, [held.at.0, held.at.1])) });
+    }
+    watch.dragged = response.dragged() && watch.held.is_none();
+    if watch.dragged {
+        let by = response.drag_delta();
         watch.orbit.drag(by.x, by.y);
     }
-    if held.hovered() {
+    if response.hovered() {
         let scroll = ui.input(|input| input.smooth_scroll_delta.y);
         if scroll != 0.0 {
             watch.orbit.zoom(scroll);

@@ -4,13 +4,15 @@
 //! checked, up to where it got stuck. Whoever shows the film needs the [`Stage`](crate::world::stage::Stage) and nothing else.
 
 use rhea_picture::Rgbd;
+use serde::{Deserialize, Serialize};
 
-use crate::checks::{StepReport, Verdict};
+use crate::checks::{Check, StepReport, Verdict};
 use crate::math::{Pose, V3};
 use crate::motion::{Leg, Motion};
 use crate::run::Onlooker;
 use crate::view::{look, scene_camera};
-use crate::world::{STEP_SECS, World};
+use crate::world::stage::Stage;
+use crate::world::{STEP_SECS, Snapshot, World};
 
 /// Time between two stills, seconds.
 pub const STILL_SECS: f64 = 1.0 / 30.0;
@@ -20,7 +22,7 @@ pub const MAX_STILLS: usize = 3_000;
 pub const KEY_FRAME_PX: usize = 128;
 
 /// Everything that moves, at one moment.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Still {
     /// Joint values of every arm.
     pub q: Vec<Vec<f64>>,
@@ -61,13 +63,42 @@ pub struct FilmStep {
     pub truth: Rgbd,
     /// The key-frame that a model drew for the step.
     pub imagined: Option<Rgbd>,
+    /// The world that the step was judged in, to go on from; empty if it could not be copied.
+    pub before: Snapshot,
+}
+
+impl FilmStep {
+    /// Way of the tool points over the stills.
+    #[must_use]
+    pub fn way(stage: &Stage, stills: &[Still]) -> Vec<V3> {
+        let tools = |still: &Still| {
+            let arms = stage.arms.iter().zip(&still.q);
+            arms.map(|(arm, q)| arm.robot.frames(arm.world_from_base, q).tcp.p).collect::<Vec<_>>()
+        };
+        stills.iter().flat_map(tools).collect()
+    }
+}
+
+/// Names of what a check blames in a step.
+#[must_use]
+pub fn culprits(step: &StepReport, check: &Check) -> Vec<String> {
+    let held = step.skill.as_ref().and_then(|skill| skill.thing()).map(str::to_owned);
+    let parts = check.culprit.iter().flat_map(|name| name.split(" and ").map(str::to_owned));
+    parts.filter_map(|name| if name == "held thing" { held.clone() } else { Some(name) }).collect()
+}
+
+/// A step that is being executed.
+struct Running {
+    report: StepReport,
+    stills: Vec<Still>,
+    before: Snapshot,
 }
 
 /// Films a run; every finished step goes to `sink`.
 pub struct Filming<'a> {
     sink: &'a mut dyn FnMut(FilmStep),
     imagined: Option<Rgbd>,
-    current: Option<(StepReport, Vec<Still>)>,
+    current: Option<Running>,
     moments: usize,
 }
 
@@ -82,14 +113,10 @@ impl<'a> Filming<'a> {
         self.imagined = Some(picture);
     }
 
-    fn show(&mut self, world: &World, report: StepReport, executed: bool, stills: Vec<Still>) {
-        let tools = |still: &Still| {
-            let arms = world.stage.arms.iter().zip(&still.q);
-            arms.map(|(arm, q)| arm.robot.frames(arm.world_from_base, q).tcp.p).collect::<Vec<_>>()
-        };
-        let way = stills.iter().flat_map(tools).collect();
+    fn show(&mut self, world: &World, executed: bool, Running { report, stills, before }: Running) {
+        let way = FilmStep::way(&world.stage, &stills);
         let truth = look(world, &scene_camera(world), KEY_FRAME_PX).rgbd;
-        (self.sink)(FilmStep { report, executed, stills, way, truth, imagined: self.imagined.take() });
+        (self.sink)(FilmStep { report, executed, stills, way, truth, imagined: self.imagined.take(), before });
     }
 }
 
@@ -99,10 +126,11 @@ impl Onlooker for Filming<'_> {
     }
 
     fn judged(&mut self, world: &World, motion: &Motion, report: &StepReport) {
+        let (report, before) = (report.clone(), world.snapshot().unwrap_or_default());
         if report.verdict == Verdict::Reject {
-            self.show(world, report.clone(), false, rehearsed(world, motion));
+            self.show(world, false, Running { report, stills: rehearsed(world, motion), before });
         } else {
-            self.current = Some((report.clone(), vec![Still::of(world)]));
+            self.current = Some(Running { report, stills: vec![Still::of(world)], before });
             self.moments = 0;
         }
     }
@@ -110,18 +138,18 @@ impl Onlooker for Filming<'_> {
     fn moved(&mut self, world: &World) {
         let every = (STILL_SECS / STEP_SECS).round() as usize;
         self.moments += 1;
-        if let Some((_, stills)) = &mut self.current
+        if let Some(running) = &mut self.current
             && self.moments.is_multiple_of(every)
-            && stills.len() < MAX_STILLS
+            && running.stills.len() < MAX_STILLS
         {
-            stills.push(Still::of(world));
+            running.stills.push(Still::of(world));
         }
     }
 
     fn done(&mut self, world: &World) {
-        if let Some((report, mut stills)) = self.current.take() {
-            stills.push(Still::of(world));
-            self.show(world, report, true, stills);
+        if let Some(mut running) = self.current.take() {
+            running.stills.push(Still::of(world));
+            self.show(world, true, running);
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod math;
 pub mod motion;
 pub mod plan;
 pub mod planner;
+pub mod recheck;
 pub mod robot;
 pub mod run;
 pub mod scene;

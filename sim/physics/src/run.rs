@@ -122,6 +122,15 @@ impl Onlooker for Behind<'_> {
     }
 }
 
+/// A step that is asked for by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asked {
+    /// A skill, with the words that it was said in.
+    Skill(Skill, String),
+    /// Words that are read when their turn comes.
+    Words(String),
+}
+
 /// A step that was judged, with the motion that was.
 pub(crate) struct Judged {
     /// The motion, planted faults included.
@@ -203,20 +212,9 @@ impl<'a> Run<'a> {
     /// See [`Self::goals`].
     pub fn text(mut self, sentences: &[String]) -> Result<Outcome, PhysicsError> {
         for text in sentences {
-            let skill = match ground(self.world, text, &self.course.memory) {
-                Grounding::Skill { skill, .. } => skill,
-                Grounding::Ambiguous { what, candidates } => {
-                    let says = format!("`{what}` can mean: {}", candidates.join(", "));
-                    return Ok(self.refused(Some(Code::Ground), says));
-                }
-                Grounding::Unknown { word, known } => {
-                    let says = if word.is_empty() {
-                        known.join(", ")
-                    } else {
-                        format!("`{word}` means nothing here; there are: {}", known.join(", "))
-                    };
-                    return Ok(self.refused(Some(Code::Ground), says));
-                }
+            let skill = match self.meant(text) {
+                Ok(skill) => skill,
+                Err(says) => return Ok(self.refused(Some(Code::Ground), says)),
             };
             let mut wanted = vec![skill.clone()];
             while let Some(next) = wanted.last().cloned() {
@@ -237,6 +235,39 @@ impl<'a> Run<'a> {
             self.course.memory.note(&skill);
         }
         Ok(self.finished())
+    }
+
+    /// Steps one after the other, none put in and none left out: what is rejected is passed over, and the next one is judged in
+    /// the world as it is then. Words that are not understood refuse the rest.
+    ///
+    /// # Errors
+    /// See [`Self::goals`].
+    pub fn steps(mut self, earlier: &[Skill], asked: &[Asked]) -> Result<Outcome, PhysicsError> {
+        earlier.iter().for_each(|skill| self.course.memory.note(skill));
+        for step in asked {
+            let (skill, text) = match step {
+                Asked::Skill(skill, text) => (skill.clone(), text.as_str()),
+                Asked::Words(text) => match self.meant(text) {
+                    Ok(skill) => (skill, text.as_str()),
+                    Err(says) => return Ok(self.refused(Some(Code::Ground), says)),
+                },
+            };
+            self.step(&skill, text)?;
+            self.course.memory.note(&skill);
+        }
+        Ok(self.finished())
+    }
+
+    /// What a sentence asks for, or why that cannot be told.
+    fn meant(&self, text: &str) -> Result<Skill, String> {
+        match ground(self.world, text, &self.course.memory) {
+            Grounding::Skill { skill, .. } => Ok(skill),
+            Grounding::Ambiguous { what, candidates } => Err(format!("`{what}` can mean: {}", candidates.join(", "))),
+            Grounding::Unknown { word, known } if word.is_empty() => Err(known.join(", ")),
+            Grounding::Unknown { word, known } => {
+                Err(format!("`{word}` means nothing here; there are: {}", known.join(", ")))
+            }
+        }
     }
 
     fn refused(self, code: Option<Code>, says: impl Into<String>) -> Outcome {

@@ -177,23 +177,39 @@ impl PlanScript {
         robots: &Path,
         shelf: &mut RobotShelf,
     ) -> Result<(World, Vec<Goal>), PhysicsError> {
-        let (scene, folder, mut goals) = match &self.scene {
-            SceneSource::File(name) => {
-                let path: PathBuf = script.parent().unwrap_or(Path::new(".")).join(name);
-                let scene = load_scene(&path)?;
-                (scene, path.parent().unwrap_or(Path::new(".")).to_owned(), Vec::new())
-            }
+        let (scene, mut goals) = match &self.scene {
+            SceneSource::File(name) => (load_scene(&script.parent().unwrap_or(Path::new(".")).join(name))?, Vec::new()),
             SceneSource::Generated { family, seed } => {
                 let task = task(*family, *seed);
-                (task.scene, robots.to_owned(), task.goals)
+                (task.scene, task.goals)
             }
         };
+        let folder = self.robots_folder(script, robots);
         if !self.goals.is_empty() {
             goals.clone_from(&self.goals);
         }
         let mut world = World::new(Arc::new(Stage::new(scene, &folder, shelf)?))?;
         world.run(0.5);
         Ok((world, goals))
+    }
+
+    /// What has to hold at the end: goals of a generated task are for its planner; sentences are measured by the script's own
+    /// goals.
+    #[must_use]
+    pub fn wanted<'g>(&'g self, goals: &'g [Goal]) -> &'g [Goal] {
+        if self.say.is_empty() { goals } else { &self.goals }
+    }
+
+    /// The folder that the robots of its scene are relative to.
+    #[must_use]
+    pub fn robots_folder(&self, script: &Path, robots: &Path) -> PathBuf {
+        match &self.scene {
+            SceneSource::File(name) => {
+                let path = script.parent().unwrap_or(Path::new(".")).join(name);
+                path.parent().unwrap_or(Path::new(".")).to_owned()
+            }
+            SceneSource::Generated { .. } => robots.to_owned(),
+        }
     }
 
     /// Who makes the steps when nobody else is named: the sentences, or else the search.
@@ -223,8 +239,7 @@ impl PlanScript {
         by: By<'_>,
         onlooker: Option<&mut dyn Onlooker>,
     ) -> Result<PlanReport, PhysicsError> {
-        // Goals of a generated task are for its planner; sentences are measured by the script's own goals.
-        let goals = if self.say.is_empty() { goals } else { &self.goals };
+        let goals = self.wanted(goals);
         if goals.is_empty() && !matches!(by, By::Sentences) {
             let what = "there are no goals to plan towards; allowed: `goals: [..]`, or a generated scene without `say`";
             return Err(PhysicsError::invalid("the plan script", what));

@@ -8,8 +8,8 @@ use std::time::Instant;
 use rhea_picture::Rgbd;
 use rhea_scene::{Camera, Move, Pose};
 use rhea_session::replay::{
-    Codes, FORMAT_VERSION, FileStorage, Header, NarrationNote, NewRecord, RecallNote, RecordKind, ReplayReader,
-    ReplayWriter, Timings,
+    Codes, FileStorage, Header, NarrationNote, NewRecord, PlanPart, RecallNote, RecordKind, ReplayReader, ReplayWriter,
+    Timings, WALK_FORMAT,
 };
 use rhea_session::review::Tape;
 
@@ -56,13 +56,14 @@ fn write(path: &std::path::Path, steps: u64) -> Result<(), Box<dyn std::error::E
     let camera = Camera::square(SIDE);
     let header = Header {
         rhea: env!("CARGO_PKG_VERSION").to_owned(),
-        format: FORMAT_VERSION,
+        format: WALK_FORMAT,
         model: "none".to_owned(),
         model_hash: None,
         camera,
         seed: 1,
         start: "made for measuring".to_owned(),
         world: String::new(),
+        plan: None,
     };
     let mut writer = ReplayWriter::new(FileStorage::create(path)?, &header, 0.0)?;
     let codes = Codes { rows: 8, cols: 8, codes: vec![7; 64] };
@@ -90,6 +91,7 @@ fn write(path: &std::path::Path, steps: u64) -> Result<(), Box<dyn std::error::E
             check: None,
             view: Some((&view, &codes)),
             narration: Some(&narration),
+            plan: PlanPart::None,
             timings: Timings::default(),
         };
         writer.append(&record, step as f64)?;

@@ -2,6 +2,7 @@
 //!
 //! * [`ExploreSession`] is the walk itself: one command in, one view out, everything recorded before it returns;
 //! * [`replay`] is the file it leaves behind, and how to read that however it ended;
+//! * [`plans`] are robot plans as recordings;
 //! * [`Script`] is a walk written down, [`run_script`] walks it.
 //!
 //! This crate has no threads, no window and no clock of its own. It knows the model only as
@@ -23,6 +24,7 @@ pub mod limits;
 mod narrate;
 mod options;
 mod planner;
+pub mod plans;
 mod recorder;
 pub mod replay;
 pub mod review;
@@ -43,6 +45,6 @@ pub use landmarks::{Landmark, Landmarks, Whereabouts, is_grounded};
 pub use options::{Options, Setup};
 pub use planner::ModelPlanner;
 pub use rhea_memory::Verdict;
-pub use script::{Script, ScriptError, ScriptStart};
+pub use script::{Actions, Script, ScriptError, ScriptStart};
 pub use start::{FAR_FROM_TRAINING_DB, Start};
 pub use words::{Bearing, Mention, mentions};

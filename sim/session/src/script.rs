@@ -12,6 +12,9 @@
 //! )
 //! ```
 //!
+//! `"action TurnLeft"` does what the action of that name does in the window; which ones there are is told by whoever loads the script
+//! ([`Script::load_with`]).
+//!
 //! A script is data: every command is checked while it is read, so a script that loads can be walked to its end.
 
 use std::fmt;
@@ -34,6 +37,12 @@ pub struct Script {
     /// The commands, repetitions written out.
     pub steps: Vec<Command>,
 }
+
+/// Before the name of an action.
+const ACTION: &str = "action ";
+
+/// The command of an action by its name; `None` for one that there is not, or that is no command.
+pub type Actions<'a> = &'a dyn Fn(&str) -> Option<Command>;
 
 /// Where a scripted walk begins; files exist when the script was loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +110,14 @@ impl Script {
     /// # Errors
     /// When the file cannot be read, is too long, is not a script (with line and column), or names a file that is not there.
     pub fn load(path: &Path, root: &Path) -> Result<Self, ScriptError> {
+        Self::load_with(path, root, &|_| None)
+    }
+
+    /// As [`Script::load`], with actions by name.
+    ///
+    /// # Errors
+    /// As [`Script::load`], and when an action has no command.
+    pub fn load_with(path: &Path, root: &Path, actions: Actions<'_>) -> Result<Self, ScriptError> {
         let read = |source| ScriptError::Read { path: path.to_path_buf(), source };
         let found = std::fs::metadata(path).map_err(read)?.len();
         if found > MAX_SCRIPT_BYTES {
@@ -108,7 +125,7 @@ impl Script {
             return Err(ScriptError::TooLong { what: "bytes", found, allowed: MAX_SCRIPT_BYTES, path });
         }
         let text = std::fs::read_to_string(path).map_err(read)?;
-        Self::parse(&text, path, root)
+        Self::parse_with(&text, path, root, actions)
     }
 
     /// Reads a script from its text; `path` is where it came from.
@@ -116,6 +133,10 @@ impl Script {
     /// # Errors
     /// As [`Script::load`].
     pub fn parse(text: &str, path: &Path, root: &Path) -> Result<Self, ScriptError> {
+        Self::parse_with(text, path, root, &|_| None)
+    }
+
+    fn parse_with(text: &str, path: &Path, root: &Path, actions: Actions<'_>) -> Result<Self, ScriptError> {
         let raw: RawScript = ron::from_str(text).map_err(|error| ScriptError::Syntax {
             path: path.to_path_buf(),
             line: error.span.start.line,
@@ -128,7 +149,15 @@ impl Script {
             return Err(ScriptError::TooLong { what: "steps", found, allowed, path: path.to_path_buf() });
         }
         let mut steps = Vec::new();
-        expand(&raw.steps, &mut steps);
+        expand(&raw.steps, actions, &mut steps).map_err(|name| {
+            let said = format!("{ACTION}{name}");
+            let line = text.lines().position(|line| line.contains(&said)).unwrap_or(0);
+            let column = text.lines().nth(line).and_then(|line| line.find(&said)).unwrap_or(0);
+            let what = format!(
+                "no action {name:?} can be walked; F1 in the window and its keys.ron have their names, such as TurnLeft"
+            );
+            ScriptError::Syntax { path: path.to_path_buf(), line: line + 1, column: column + 1, what }
+        })?;
         let start = match raw.start {
             RawStart::Scene(Text(name)) => ScriptStart::Scene(find(&name, path, root)?),
             RawStart::Picture(Text(name)) => ScriptStart::Picture(find(&name, path, root)?),
@@ -159,6 +188,7 @@ enum RawStart {
 
 enum RawStep {
     Do(Command),
+    Action(String),
     Repeat(u32, Vec<RawStep>),
 }
 
@@ -200,6 +230,9 @@ impl<'de> Visitor<'de> for StepVisitor {
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RawStep, E> {
         check_length::<E>(text)?;
+        if let Some(name) = text.strip_prefix(ACTION) {
+            return Ok(RawStep::Action(name.trim().to_owned()));
+        }
         Command::parse(text).map(RawStep::Do).map_err(E::custom)
     }
 
@@ -215,24 +248,27 @@ impl<'de> Visitor<'de> for StepVisitor {
 fn count(steps: &[RawStep]) -> u64 {
     steps.iter().fold(0, |sum: u64, step| {
         sum.saturating_add(match step {
-            RawStep::Do(_) => 1,
+            RawStep::Do(_) | RawStep::Action(_) => 1,
             RawStep::Repeat(times, steps) => u64::from(*times).saturating_mul(count(steps)),
         })
     })
 }
 
-fn expand(steps: &[RawStep], out: &mut Vec<Command>) {
+/// Writes repetitions out; fails with the name of an action that has no command.
+fn expand<'s>(steps: &'s [RawStep], actions: Actions<'_>, out: &mut Vec<Command>) -> Result<(), &'s str> {
     for step in steps {
         match step {
             RawStep::Do(command) => out.push(command.clone()),
+            RawStep::Action(name) => out.push(actions(name).ok_or(name.as_str())?),
             RawStep::Repeat(times, steps) => {
                 // A repetition of nothing is skipped: its count is not limited by the number of steps.
                 for _ in 0..if count(steps) == 0 { 0 } else { *times } {
-                    expand(steps, out);
+                    expand(steps, actions, out)?;
                 }
             }
         }
     }
+    Ok(())
 }
 
 fn find(name: &str, script: &Path, root: &Path) -> Result<PathBuf, ScriptError> {
@@ -296,6 +332,18 @@ mod tests {
             let error = parse(text).unwrap_err();
             assert!(matches!(&error, ScriptError::Syntax { line: 1.., column: 1.., .. }), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn actions_are_what_their_loader_says() {
+        let (path, root) = (Path::new("walk.ron"), Path::new("."));
+        let actions = |name: &str| (name == "Back").then_some(Command::Undo);
+        let load = |text: &str| Script::parse_with(text, path, root, &actions);
+        let script = load("(start: Caption(\"a\"), steps: [Repeat(2, [\"action Back\"]), \"undo\"])").unwrap();
+        assert_eq!(script.steps, vec![Command::Undo; 3]);
+        let error = load("(start: Caption(\"a\"), steps: [\n  \"undo\",\n  \"action Fly\",\n])").unwrap_err();
+        assert!(matches!(error, ScriptError::Syntax { line: 3, column: 4, .. }), "{error}");
+        assert!(error.to_string().contains("\"Fly\""), "{error}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A walk as an animated GIF.
+//! A walk or a plan as an animated GIF.
 
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
@@ -6,42 +6,40 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use gif::{Encoder, Frame, Repeat};
 
-use super::walk::{WRITE_HINT, Walk, each};
+use super::WRITE_HINT;
+use super::shots::Shots;
 use crate::fault::{Fault, WithHint as _};
 
-/// Longest animation, views; a longer walk is shown in even strides.
-const MOST_VIEWS: usize = 600;
 /// Views below this size are enlarged by whole factors, pixels.
 const SIDE_PX: usize = 384;
 /// How hard the encoder looks for 256 colours: 1 is best, 30 fastest.
 const EFFORT: i32 = 10;
 
-/// Writes the walk's views, `rate` a second, again and again.
+/// Writes the pictures, again and again.
 ///
 /// # Errors
 /// When a picture of the recording is damaged, or the file cannot be written.
-pub(super) fn write(walk: &Walk, rate: u32, file: &Path) -> Result<()> {
-    let camera = walk.replay.header.camera;
-    let factor = (SIDE_PX / camera.width.max(1)).max(1);
+pub(super) fn write(shots: &Shots<'_>, file: &Path) -> Result<()> {
+    let [wide, high] = shots.size_px;
+    let factor = (SIDE_PX / wide.max(1)).max(1);
     let side = |px: usize| u16::try_from(px * factor);
-    let (Ok(width), Ok(height)) = (side(camera.width), side(camera.height)) else {
-        let what = format!("views of {} x {} px do not fit into a GIF", camera.width, camera.height);
+    let (Ok(width), Ok(height)) = (side(wide), side(high)) else {
+        let what = format!("views of {wide} x {high} px do not fit into a GIF");
         return Err(Fault::new(what, "A GIF has at most 65,535 pixels a side; use --to html or --to frames.").into());
     };
     let out = std::fs::File::create(file).map_err(|error| format!("{}: {error}", file.display())).hint(WRITE_HINT)?;
     let mut encoder = Encoder::new(BufWriter::new(out), width, height, &[]).hint(WRITE_HINT)?;
     encoder.set_repeat(Repeat::Infinite).hint(WRITE_HINT)?;
-    let comment = format!("Rhea {}: {}", walk.replay.header.rhea, walk.source());
+    let comment = format!("Rhea: {}", shots.source);
     // A comment block has parts of up to 255 bytes.
     encoder
         .write_raw_extension(gif::AnyExtension(0xfe), &[&comment.as_bytes()[..comment.len().min(255)]])
         .hint(WRITE_HINT)?;
-    each(&walk.views(MOST_VIEWS), |_, record| {
-        let view = walk.replay.view(record)?;
+    shots.each(|view| {
         let rgb = enlarged(&view.rgb, view.width, factor);
         let mut frame = Frame::from_rgb_speed(width, height, &rgb, EFFORT);
         // Hundredths of a second.
-        frame.delay = u16::try_from(100 / rate.max(1)).unwrap_or(1).max(2);
+        frame.delay = u16::try_from(100 / shots.rate_hz.max(1)).unwrap_or(1).max(2);
         encoder.write_frame(&frame).hint(WRITE_HINT)
     })?;
     let mut out = encoder.into_inner().context("the animation could not be ended").hint(WRITE_HINT)?;

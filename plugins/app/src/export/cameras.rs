@@ -7,7 +7,8 @@ use rhea_picture::{save_depth, save_picture};
 use rhea_scene::Pose;
 use serde_json::{Value, json};
 
-use super::walk::{WRITE_HINT, Walk, each};
+use super::WRITE_HINT;
+use super::walk::{Walk, each};
 use crate::fault::WithHint as _;
 
 /// Writes `transforms.json`, `images/NNNNN.png` and `depth/NNNNN.png` (16 bit, millimetres, planar) into a folder.

@@ -2,31 +2,81 @@
 
 mod animation;
 mod cameras;
+mod lerobot;
 mod page;
+mod parquet;
+mod plan;
 mod record;
+mod shots;
 mod walk;
 mod webp;
 
+use std::fmt::Write as _;
 use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
+use rhea_session::replay::ReplayReader;
+use sha2::{Digest as _, Sha256};
 
-use crate::cli::ExportArgs;
-use crate::fault::WithHint as _;
+use crate::cli::{ExportArgs, ExportForm};
+use crate::fault::{Fault, WithHint as _};
 
 /// How an MCAP file begins.
 const MCAP: &[u8] = b"\x89MCAP";
+/// What to do about a place that cannot be written to.
+const WRITE_HINT: &str = "Choose a place that you may write to with --out PATH.";
 
 /// Writes what is asked for.
 ///
 /// # Errors
-/// When the file is neither a walk nor an answer, or the output cannot be written.
+/// When the file is neither a walk, a plan nor an answer, or the output cannot be written.
 pub fn run(args: &ExportArgs) -> Result<ExitCode> {
+    if !args.more.is_empty() && args.to != Some(ExportForm::Lerobot) {
+        let hint = "Only --to lerobot makes one thing of several recordings.";
+        return Err(Fault::new("several files for one export", hint).into());
+    }
     let mut head = Vec::with_capacity(MCAP.len());
     let opened = std::fs::File::open(&args.file).and_then(|file| file.take(MCAP.len() as u64).read_to_end(&mut head));
     opened
         .map_err(|error| format!("{}: {error}", args.file.display()))
-        .hint("Name a walk (.mcap, written by `rhea explore`) or an answer (.pb, written by `rhea imagine`).")?;
-    if head == MCAP { walk::export_walk(args) } else { record::export_record(args) }
+        .hint("Name a walk or plan (.mcap, written by `rhea explore` or `rhea plan`) or an answer (.pb, written by `rhea imagine`).")?;
+    if head != MCAP {
+        return record::export_record(args);
+    }
+    let is_plan = ReplayReader::open(&args.file).hint(walk::DAMAGED_HINT)?.header.plan.is_some();
+    if is_plan { plan::export_plan(args) } else { walk::export_walk(args) }
+}
+
+/// Where a form goes when nobody says.
+fn beside(file: &Path, form: ExportForm) -> PathBuf {
+    match form {
+        ExportForm::Html => file.with_extension("html"),
+        ExportForm::Gif => file.with_extension("gif"),
+        ExportForm::Webp => file.with_extension("webp"),
+        ExportForm::Sheet => file.with_extension("png"),
+        ExportForm::Frames => file.with_extension("frames"),
+        ExportForm::Transforms => file.with_extension("transforms"),
+        ExportForm::Lerobot => file.with_extension("lerobot"),
+    }
+}
+
+/// SHA-256 of a file, 64 hex digits.
+fn sha256(file: &Path) -> std::io::Result<String> {
+    let mut file = std::fs::File::open(file)?;
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        let count = file.read(&mut buffer)?;
+        match buffer.get(..count) {
+            Some(part) if count > 0 => hash.update(part),
+            _ => break,
+        }
+    }
+    let mut text = String::with_capacity(64);
+    for byte in hash.finalize() {
+        // Writing into a string cannot fail.
+        write!(text, "{byte:02x}").unwrap_or_default();
+    }
+    Ok(text)
 }

@@ -7,7 +7,8 @@ use rhea_memory::verdict_rgb;
 use rhea_picture::picture_to_png;
 use serde_json::{Value, json};
 
-use super::walk::{WRITE_HINT, Walk, each, verdict};
+use super::WRITE_HINT;
+use super::walk::{Walk, each, verdict};
 use crate::fault::WithHint as _;
 
 /// Most views in a page, some 30 kB each; a longer walk is shown in even strides, and the page says so.

@@ -1,23 +1,23 @@
 //! A recorded walk, ready to be written in any form.
 
-use std::fmt::Write as _;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use rhea_memory::Verdict;
 use rhea_session::replay::{self, Replay, ReplayReader, StepRecord};
-use sha2::{Digest as _, Sha256};
 
-use super::{animation, cameras, page, webp};
-use crate::cli::{ExportArgs, WalkForm};
+use super::shots::{MOST_SHOTS, Shots};
+use super::{WRITE_HINT, animation, beside, cameras, page, sha256, webp};
+use crate::cli::{ExportArgs, ExportForm};
 use crate::fault::{Fault, WithHint as _};
 use crate::progress::Progress;
 use crate::say::say;
 
-pub(super) const WRITE_HINT: &str = "Choose a place that you may write to with --out PATH.";
-const DAMAGED_HINT: &str = "`rhea review FILE --list` says what of the recording is whole.";
+pub(super) const DAMAGED_HINT: &str = "`rhea review FILE --list` says what of the recording is whole.";
+
+/// Views a second of an animation, when nobody says.
+const RATE_HZ: u32 = 4;
 
 /// A walk as it ended, and where it came from.
 pub(super) struct Walk {
@@ -45,6 +45,19 @@ impl Walk {
         replay::evenly(&self.replay.kept(), most)
     }
 
+    /// Its views as an animation; a long walk in even strides.
+    fn shots(&self, rate_hz: u32) -> Shots<'_> {
+        let camera = self.replay.header.camera;
+        let views = self.views(MOST_SHOTS);
+        Shots {
+            size_px: [camera.width, camera.height],
+            count: views.len(),
+            rate_hz,
+            source: self.source(),
+            draw: Box::new(move |index| Ok(self.replay.view(views.get(index).map_or(0, |(_, record)| *record))?)),
+        }
+    }
+
     /// Where it came from, in words.
     pub fn source(&self) -> String {
         format!("{}, SHA-256 {}", self.file, self.sha256)
@@ -66,33 +79,26 @@ pub(super) fn verdict(step: &StepRecord) -> Verdict {
 /// When the recording is damaged or empty, or the output cannot be written.
 pub(super) fn export_walk(args: &ExportArgs) -> Result<ExitCode> {
     let walk = Walk::open(&args.file)?;
-    let form = args.to.unwrap_or(WalkForm::Html);
+    let form = args.to.unwrap_or(ExportForm::Html);
     let out = args.out.clone().unwrap_or_else(|| beside(&args.file, form));
+    let rate_hz = args.rate.unwrap_or(RATE_HZ);
     match form {
-        WalkForm::Html => page::write(&walk, &out)?,
-        WalkForm::Gif => animation::write(&walk, args.rate, &out)?,
-        WalkForm::Webp => webp::write(&walk, args.rate, &out)?,
-        WalkForm::Frames => {
+        ExportForm::Html => page::write(&walk, &out)?,
+        ExportForm::Gif => animation::write(&walk.shots(rate_hz), &out)?,
+        ExportForm::Webp => webp::write(&walk.shots(rate_hz), &out)?,
+        ExportForm::Lerobot => {
+            let hint = "`rhea plan SCRIPT --out DIR` records plans.";
+            return Err(Fault::new(format!("{} is a walk; LeRobot has robot plans", args.file.display()), hint).into());
+        }
+        ExportForm::Frames => {
             let count = replay::frames(&walk.replay, &out).hint(WRITE_HINT)?;
             say!("{count} views");
         }
-        WalkForm::Sheet => replay::sheet(&walk.replay, &out).hint(WRITE_HINT)?,
-        WalkForm::Transforms => cameras::write(&walk, &out)?,
+        ExportForm::Sheet => replay::sheet(&walk.replay, &out).hint(WRITE_HINT)?,
+        ExportForm::Transforms => cameras::write(&walk, &out)?,
     }
     say!("{} from {}", out.display(), walk.source());
     Ok(ExitCode::SUCCESS)
-}
-
-/// Where a form goes when nobody says.
-fn beside(file: &Path, form: WalkForm) -> PathBuf {
-    match form {
-        WalkForm::Html => file.with_extension("html"),
-        WalkForm::Gif => file.with_extension("gif"),
-        WalkForm::Webp => file.with_extension("webp"),
-        WalkForm::Sheet => file.with_extension("png"),
-        WalkForm::Frames => file.with_extension("frames"),
-        WalkForm::Transforms => file.with_extension("transforms"),
-    }
 }
 
 /// Goes through views with a progress bar.
@@ -106,24 +112,6 @@ pub(super) fn each(views: &[(usize, usize)], mut one: impl FnMut(usize, usize) -
     Ok(())
 }
 
-fn sha256(file: &Path) -> std::io::Result<String> {
-    let mut file = std::fs::File::open(file)?;
-    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
-    loop {
-        let count = file.read(&mut buffer)?;
-        match buffer.get(..count) {
-            Some(part) if count > 0 => hash.update(part),
-            _ => break,
-        }
-    }
-    let mut text = String::with_capacity(64);
-    for byte in hash.finalize() {
-        // Writing into a string cannot fail.
-        write!(text, "{byte:02x}").unwrap_or_default();
-    }
-    Ok(text)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
@@ -135,16 +123,22 @@ mod tests {
         let views = Walk::open(&file).unwrap().views(usize::MAX).len();
         assert!(views > 3);
         let folder = tempfile::tempdir().unwrap();
-        let export = |to: WalkForm, name: &str| {
+        let export = |to: ExportForm, name: &str| {
             let out = folder.path().join(name);
-            let args = ExportArgs { file: file.clone(), to: Some(to), out: Some(out.clone()), rate: 5 };
+            let args = ExportArgs {
+                file: file.clone(),
+                to: Some(to),
+                out: Some(out.clone()),
+                more: Vec::new(),
+                rate: Some(5),
+            };
             assert_eq!(export_walk(&args).unwrap(), ExitCode::SUCCESS);
             out
         };
-        let page = std::fs::read_to_string(export(WalkForm::Html, "walk.html")).unwrap();
+        let page = std::fs::read_to_string(export(ExportForm::Html, "walk.html")).unwrap();
         assert_eq!(page.matches("\"png\":\"iVBORw0KGgo").count(), views);
         let mut decoder = gif::DecodeOptions::new()
-            .read_info(std::fs::File::open(export(WalkForm::Gif, "walk.gif")).unwrap())
+            .read_info(std::fs::File::open(export(ExportForm::Gif, "walk.gif")).unwrap())
             .unwrap();
         let mut frames = 0;
         while let Some(frame) = decoder.read_next_frame().unwrap() {
@@ -152,7 +146,7 @@ mod tests {
             frames += 1;
         }
         assert_eq!(frames, views);
-        let animation = std::fs::File::open(export(WalkForm::Webp, "walk.webp")).unwrap();
+        let animation = std::fs::File::open(export(ExportForm::Webp, "walk.webp")).unwrap();
         let mut decoder = image_webp::WebPDecoder::new(std::io::BufReader::new(animation)).unwrap();
         assert_eq!((decoder.num_frames() as usize, decoder.dimensions()), (views, (128, 128)));
         let xmp = String::from_utf8(decoder.xmp_metadata().unwrap().unwrap()).unwrap();
@@ -163,7 +157,7 @@ mod tests {
             assert_eq!(decoder.read_frame(&mut rgb).unwrap(), 200);
             assert_eq!(rgb, walk.replay.view(record).unwrap().rgb, "every pixel is exact");
         }
-        let cameras = export(WalkForm::Transforms, "cameras");
+        let cameras = export(ExportForm::Transforms, "cameras");
         let text = std::fs::read_to_string(cameras.join("transforms.json")).unwrap();
         let scene: serde_json::Value = serde_json::from_str(&text).unwrap();
         let frames = scene["frames"].as_array().unwrap();
@@ -173,7 +167,7 @@ mod tests {
                 assert!(cameras.join(frame[part].as_str().unwrap()).is_file());
             }
         }
-        export(WalkForm::Sheet, "sheet.png");
-        export(WalkForm::Frames, "frames");
+        export(ExportForm::Sheet, "sheet.png");
+        export(ExportForm::Frames, "frames");
     }
 }

@@ -1,4 +1,4 @@
-//! A walk as an animated WebP: every pixel exact, for browsers and chats.
+//! A walk or a plan as an animated WebP: every pixel exact, for browsers and chats.
 //!
 //! Layout: RIFF container of WebP, <https://developers.google.com/speed/webp/docs/riff_container>: `VP8X`, `ANIM`, one `ANMF` with a
 //! lossless `VP8L` picture per view, and `XMP ` with where it came from.
@@ -8,11 +8,10 @@ use std::path::Path;
 use anyhow::Result;
 use image_webp::{ColorType, WebPEncoder};
 
-use super::walk::{WRITE_HINT, Walk, each};
+use super::WRITE_HINT;
+use super::shots::Shots;
 use crate::fault::{Fault, WithHint as _};
 
-/// Longest animation, views; a longer walk is shown in even strides.
-const MOST_VIEWS: usize = 600;
 /// Largest side of a WebP, pixels.
 const MOST_PX: usize = 16_384;
 /// `VP8X` flags: animation, XMP metadata.
@@ -21,13 +20,12 @@ const HAS_XMP: u8 = 1 << 2;
 /// `ANMF` flags: this picture replaces the one before, and is not blended with it.
 const NO_BLENDING: u8 = 1 << 1;
 
-/// Writes the walk's views, `rate` a second, again and again.
+/// Writes the pictures, again and again.
 ///
 /// # Errors
 /// When a picture of the recording is damaged, or the file cannot be written.
-pub(super) fn write(walk: &Walk, rate: u32, file: &Path) -> Result<()> {
-    let camera = walk.replay.header.camera;
-    let size = (camera.width, camera.height);
+pub(super) fn write(shots: &Shots<'_>, file: &Path) -> Result<()> {
+    let size: (usize, usize) = shots.size_px.into();
     if !(1..=MOST_PX).contains(&size.0) || !(1..=MOST_PX).contains(&size.1) {
         let what = format!("views of {} x {} px do not fit into a WebP", size.0, size.1);
         return Err(Fault::new(what, "A WebP has 1 to 16,384 pixels a side; use --to frames.").into());
@@ -39,18 +37,17 @@ pub(super) fn write(walk: &Walk, rate: u32, file: &Path) -> Result<()> {
     chunk(&mut body, b"VP8X", &head);
     // A black background; 0 times over: for ever.
     chunk(&mut body, b"ANIM", &[0, 0, 0, 255, 0, 0]);
-    each(&walk.views(MOST_VIEWS), |_, record| {
-        let view = walk.replay.view(record)?;
+    shots.each(|view| {
         let mut frame = [0; 6].to_vec();
         frame.extend(three(view.width - 1));
         frame.extend(three(view.height - 1));
-        frame.extend(three(1000 / rate.max(1) as usize));
+        frame.extend(three(1000 / shots.rate_hz.max(1) as usize));
         frame.push(NO_BLENDING);
         frame.extend(lossless(&view.rgb, view.width, view.height)?);
         chunk(&mut body, b"ANMF", &frame);
         Ok(())
     })?;
-    let source = walk.source().replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+    let source = shots.source.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
     let xmp = format!(
         "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"><rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">\
          <rdf:Description rdf:about=\"\" xmlns:dc=\"http://purl.org/dc/elements/1.1/\" dc:source=\"{source}\"/>\

@@ -57,7 +57,12 @@ pub struct View {
 /// The camera that a scene is seen through: its first that stands clear of the arms, or a usual place in front.
 #[must_use]
 pub fn scene_camera(world: &World) -> CameraSpec {
-    let stage = &world.stage;
+    camera_of(&world.stage)
+}
+
+/// As [`scene_camera`], for a scene without a world.
+#[must_use]
+pub fn camera_of(stage: &Stage) -> CameraSpec {
     let clear = |camera: &&CameraSpec| {
         stage.arms.iter().all(|arm| {
             let (dx, dy) = (arm.world_from_base.p.0 - camera.eye_m[0], arm.world_from_base.p.1 - camera.eye_m[1]);
@@ -76,6 +81,14 @@ pub fn scene_camera(world: &World) -> CameraSpec {
 #[must_use]
 pub fn look(world: &World, camera: &CameraSpec, side_px: usize) -> View {
     Drawing::new(&world.stage, &Still::of(world)).draw(camera, [side_px; 2], 1)
+}
+
+/// Where a camera stands, and the direction of a point of its picture, pixels from the left and from the top; the direction has
+/// length one along the camera's axis.
+#[must_use]
+pub fn sight(camera: &CameraSpec, size_px: [usize; 2], at_px: [f64; 2]) -> (V3, V3) {
+    let ray = Lens::new(camera, size_px).ray(at_px[0], at_px[1]);
+    (ray.from, ray.along)
 }
 
 #[derive(Clone, Copy)]

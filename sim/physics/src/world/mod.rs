@@ -78,10 +78,16 @@ struct Handles {
 }
 
 /// A world in bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot(Vec<u8>);
 
 impl Snapshot {
+    /// Bytes that were a snapshot's; [`World::restore`] says whether they are one.
+    #[must_use]
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
     /// The bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

@@ -24,7 +24,7 @@ use crate::event::{SessionEvent, StepControl, StepReport};
 use crate::landmarks::Landmarks;
 use crate::options::{Options, Setup};
 use crate::recorder::Recorder;
-use crate::replay::{FORMAT_VERSION, Header, NewRecord, RecallNote, RecordKind, Timings};
+use crate::replay::{Header, NewRecord, PlanPart, RecallNote, RecordKind, Timings, WALK_FORMAT};
 use crate::start::{FirstView, Start, check_text};
 use crate::wander::Wanderer;
 pub use asked::REMINDER;
@@ -78,13 +78,14 @@ impl ExploreSession {
         let camera = Camera::square(model.side_px());
         let header = Header {
             rhea: env!("CARGO_PKG_VERSION").to_owned(),
-            format: FORMAT_VERSION,
+            format: WALK_FORMAT,
             model: model.name().to_owned(),
             model_hash: options.model_hash.clone(),
             camera,
             seed: options.seed,
             start: words.clone(),
             world: world.clone(),
+            plan: None,
         };
         let recorder = Recorder::new(storage, &header, clock.now_secs())?;
         let mut session = Self {
@@ -158,13 +159,14 @@ impl ExploreSession {
         options.seed = about.seed;
         let header = Header {
             rhea: env!("CARGO_PKG_VERSION").to_owned(),
-            format: FORMAT_VERSION,
+            format: WALK_FORMAT,
             model: model.name().to_owned(),
             model_hash: options.model_hash.clone(),
             camera: about.camera,
             seed: about.seed,
             start: about.start,
             world: about.world.clone(),
+            plan: None,
         };
         let recorder = Recorder::new(storage, &header, clock.now_secs())?;
         let mut session = Self {
@@ -321,6 +323,7 @@ impl ExploreSession {
             check: None,
             view: None,
             narration: None,
+            plan: PlanPart::None,
             timings: Timings::default(),
         };
         let recorded = self.recorder.append(&record, self.clock.now_secs(), on_event);

@@ -14,7 +14,7 @@ use crate::command::Command;
 use crate::error::SessionError;
 use crate::event::{Origins, SessionEvent, StepControl, StepReport, ViewReady};
 use crate::narrate::{Telling, narrate};
-use crate::replay::{CheckNote, Codes, NewRecord, RecallNote, RecordKind, Timings};
+use crate::replay::{CheckNote, Codes, NewRecord, PlanPart, RecallNote, RecordKind, Timings};
 
 /// A view that was drawn and what is known about it.
 pub(super) struct NewView {
@@ -222,6 +222,7 @@ impl ExploreSession {
             check: check.as_ref(),
             view: Some((&view, &codes)),
             narration: narration.as_ref(),
+            plan: PlanPart::None,
             timings,
         };
         let recorded = self.recorder.append(&record, self.clock.now_secs(), on_event);
@@ -284,6 +285,7 @@ impl ExploreSession {
             check: None,
             view: Some((&latest.rgbd, &codes)),
             narration: None,
+            plan: PlanPart::None,
             timings: Timings::default(),
         };
         let recorded = self.recorder.append(&record, self.clock.now_secs(), on_event);

@@ -12,12 +12,17 @@ pub(super) enum Channel {
     View,
     Depth,
     Narration,
+    Report,
+    Motion,
+    Imagined,
+    World,
+    End,
     Step,
 }
 
 impl Channel {
     /// All channels, in the order of their messages in a record.
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Session,
         Self::Command,
         Self::Pose,
@@ -27,8 +32,18 @@ impl Channel {
         Self::View,
         Self::Depth,
         Self::Narration,
+        Self::Report,
+        Self::Motion,
+        Self::Imagined,
+        Self::World,
+        Self::End,
         Self::Step,
     ];
+
+    /// Is it only in recordings of plans?
+    pub(super) const fn is_of_plans(self) -> bool {
+        matches!(self, Self::Report | Self::Motion | Self::Imagined | Self::World | Self::End)
+    }
 
     pub(super) const fn topic(self) -> &'static str {
         match self {
@@ -41,6 +56,11 @@ impl Channel {
             Self::View => "/view",
             Self::Depth => "/depth",
             Self::Narration => "/narration",
+            Self::Report => "/report",
+            Self::Motion => "/motion",
+            Self::Imagined => "/imagined",
+            Self::World => "/world",
+            Self::End => "/end",
             Self::Step => "/step",
         }
     }
@@ -57,8 +77,12 @@ impl Channel {
             Self::Recall => "rhea.Recall",
             Self::Check => "rhea.Check",
             Self::Tokens => "rhea.Tokens",
-            Self::View | Self::Depth => "foxglove.CompressedImage",
+            Self::View | Self::Depth | Self::Imagined => "foxglove.CompressedImage",
             Self::Narration => "rhea.Narration",
+            Self::Report => "rhea.Report",
+            Self::Motion => "rhea.Motion",
+            Self::World => "rhea.World",
+            Self::End => "rhea.End",
             Self::Step => "rhea.Step",
         }
     }
@@ -72,8 +96,12 @@ impl Channel {
             Self::Recall => RECALL,
             Self::Check => CHECK,
             Self::Tokens => TOKENS,
-            Self::View | Self::Depth => COMPRESSED_IMAGE,
+            Self::View | Self::Depth | Self::Imagined => COMPRESSED_IMAGE,
             Self::Narration => NARRATION,
+            Self::Report => REPORT,
+            Self::Motion => MOTION,
+            Self::World => WORLD,
+            Self::End => END,
             Self::Step => STEP,
         }
     }
@@ -83,6 +111,8 @@ impl Channel {
         match self {
             Self::View => Some("8-bit sRGB PNG of the view, as first drawn; timestamps count one second a step"),
             Self::Depth => Some("16-bit grey PNG of planar depth; depth in metres = 0.1 * 1000 ^ (value / 65535)"),
+            Self::Imagined => Some("8-bit sRGB PNG of the key-frame that the model drew for the step"),
+            Self::Motion => Some("joint values in radians, lengths in metres, z up; one still every still_secs"),
             Self::Step => Some("the record before this message is acknowledged; state = FNV-1a 64 chain"),
             _ => None,
         }
@@ -118,6 +148,22 @@ const TOKENS: &str = r#"{"type":"object","title":"rhea.Tokens","properties":{
 
 const NARRATION: &str = r#"{"type":"object","title":"rhea.Narration","properties":{
 "text":{"type":"string"},"cut":{"type":"boolean"}}}"#;
+
+const REPORT: &str = r#"{"type":"object","title":"rhea.Report","properties":{
+"executed":{"type":"boolean"},"report":{"type":"object","properties":{"step":{"type":"integer"},"text":{"type":"string"},
+"verdict":{"type":"string"},"first_code":{"type":["string","null"]},"says":{"type":"string"},
+"checks":{"type":"array","items":{"type":"object"}}}}}}"#;
+
+const MOTION: &str = r#"{"type":"object","title":"rhea.Motion","properties":{
+"still_secs":{"type":"number"},"stills":{"type":"array","items":{"type":"object","properties":{
+"q":{"type":"array","items":{"type":"array","items":{"type":"number"}}},"opening_m":{"type":"array","items":{"type":"number"}},
+"things":{"type":"array","items":{"type":"object"}},"tray_m":{"type":"array","items":{"type":"number"}}}}}}}"#;
+
+const WORLD: &str = r#"{"type":"object","title":"rhea.World","properties":{
+"snapshot":{"type":"string","contentEncoding":"base64"}}}"#;
+
+const END: &str = r#"{"type":"object","title":"rhea.End","properties":{
+"good":{"type":"boolean"},"goals":{"type":"array","items":{"type":"object"}},"account":{"type":["object","null"]}}}"#;
 
 const STEP: &str = r#"{"type":"object","title":"rhea.Step","properties":{
 "record":{"type":"integer"},"state":{"type":"string"},

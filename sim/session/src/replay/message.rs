@@ -6,13 +6,20 @@
 use std::borrow::Cow;
 
 use rhea_memory::{PixelSet, Verdict};
+use rhea_physics::checks::{Check, StepReport};
+use rhea_physics::film::Still;
+use rhea_physics::plan::Account;
+use rhea_physics::scene::TaskScene;
+use rhea_physics::world::facts::Goal;
 use rhea_scene::{Camera, Pose};
 use serde::{Deserialize, Serialize};
 
 /// Version of the layout described here; a reader refuses newer ones by name.
 ///
-/// 1: the first. 2: `/check`, and records of kind `note`.
-pub const FORMAT_VERSION: u32 = 2;
+/// 1: the first. 2: `/check`, and records of kind `note`. 3: robot plans; walks are written as format 2 still.
+pub const FORMAT_VERSION: u32 = 3;
+/// Version of the layout of a walk.
+pub const WALK_FORMAT: u32 = 2;
 /// Profile of the MCAP file header.
 pub const PROFILE: &str = "rhea";
 
@@ -21,7 +28,7 @@ pub const PROFILE: &str = "rhea";
 pub struct Header {
     /// Version of Rhea that wrote the file.
     pub rhea: String,
-    /// Layout version, [`FORMAT_VERSION`].
+    /// Layout version: [`WALK_FORMAT`], or [`FORMAT_VERSION`] for a plan.
     pub format: u32,
     /// Name of the model.
     pub model: String,
@@ -35,6 +42,60 @@ pub struct Header {
     pub start: String,
     /// A sentence about the world; empty when there is none.
     pub world: String,
+    /// What a recorded plan is about; `None` for a walk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanNote>,
+}
+
+/// What a recorded plan is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanNote {
+    /// The scene as it was when the plan began; a copy, so that the recording needs no scene file.
+    pub scene: TaskScene,
+    /// The folder that the scene's robot files are relative to.
+    pub robots: String,
+    /// What had to hold at the end.
+    pub goals: Vec<Goal>,
+    /// Name and step (counted from 0) of the recording that this one branched off from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch_of: Option<(String, usize)>,
+}
+
+/// The judgement of a step of a plan, on `/report`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReportNote {
+    /// Every check with its value and margin.
+    pub report: StepReport,
+    /// Was it carried out?
+    pub executed: bool,
+}
+
+/// How everything moved during a step of a plan, on `/motion`; of a rejected step, the motion that was judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct MotionNote {
+    /// Time between two stills, seconds.
+    pub still_secs: f64,
+    /// Joint values (radians), openings and ways (metres), poses.
+    pub stills: Vec<Still>,
+}
+
+/// The simulated world before a step of a plan, on `/world`: bytes to go on from with the same version of Rhea.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct WorldNote<'a> {
+    /// Base64.
+    #[serde(borrow)]
+    pub snapshot: Cow<'a, str>,
+}
+
+/// How a plan ended, on `/end`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EndNote {
+    /// Did everything that was expected come true?
+    pub good: bool,
+    /// Each goal with its verdict.
+    pub goals: Vec<Check>,
+    /// What the answers of the model and the repairs took.
+    pub account: Option<Account>,
 }
 
 /// What a record of a replay tells.

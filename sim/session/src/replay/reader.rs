@@ -311,6 +311,8 @@ impl Scan {
         let check = payload(Channel::Check).map(|(payload, _)| from_json(payload)).transpose()?;
         let narration: Option<NarrationNote> =
             payload(Channel::Narration).map(|(payload, _)| from_json(payload)).transpose()?;
+        let report = payload(Channel::Report).map(|(payload, _)| from_json(payload)).transpose()?;
+        let end = payload(Channel::End).map(|(payload, _)| from_json(payload)).transpose()?;
         let span = |wanted| payload(wanted).map(|(_, span)| span);
         self.steps.push(StepRecord {
             record: command.record,
@@ -322,12 +324,17 @@ impl Scan {
             recall,
             check,
             narration,
+            report,
+            end,
             timings: acknowledgement.timings,
             state: acknowledgement.state,
             log_time_ns,
             view: span(Channel::View),
             depth: span(Channel::Depth),
             tokens: span(Channel::Tokens),
+            motion: span(Channel::Motion),
+            imagined: span(Channel::Imagined),
+            world: span(Channel::World),
         });
         self.state = state;
         Ok(())

@@ -5,11 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use rhea_memory::pictures;
-use rhea_picture::Rgbd;
+use rhea_physics::film::Still;
+use rhea_physics::world::Snapshot;
+use rhea_picture::{FARTHEST_M, Rgbd};
 use rhea_scene::Pose;
 
 use super::ReplayError;
-use super::message::{CheckNote, Codes, CompressedImage, Header, NarrationNote, RecallNote, RecordKind, Timings};
+use super::message::{
+    CheckNote, Codes, CompressedImage, EndNote, Header, MotionNote, NarrationNote, RecallNote, RecordKind, ReportNote,
+    Timings, WorldNote,
+};
 use super::reader::ReplaySource;
 
 /// A replay that has been read.
@@ -56,6 +61,10 @@ pub struct StepRecord {
     pub check: Option<CheckNote>,
     /// Words about the view.
     pub narration: Option<NarrationNote>,
+    /// The judgement of a plan's step.
+    pub report: Option<ReportNote>,
+    /// How a plan ended.
+    pub end: Option<EndNote>,
     /// Where the time went.
     pub timings: Timings,
     /// State hash after it, 16 hex digits.
@@ -65,6 +74,9 @@ pub struct StepRecord {
     pub(super) view: Option<Span>,
     pub(super) depth: Option<Span>,
     pub(super) tokens: Option<Span>,
+    pub(super) motion: Option<Span>,
+    pub(super) imagined: Option<Span>,
+    pub(super) world: Option<Span>,
 }
 
 impl StepRecord {
@@ -123,6 +135,47 @@ impl Replay {
         let payload = self.payload(span)?;
         serde_json::from_slice(&payload)
             .map_err(|error| ReplayError::Picture { record: step.record, what: error.to_string() })
+    }
+
+    /// How everything moved during a plan's step; empty where there is no motion.
+    ///
+    /// # Errors
+    /// As [`Replay::view`].
+    pub fn stills(&self, record: usize) -> Result<Vec<Still>, ReplayError> {
+        let step = self.step(record)?;
+        let Some(span) = step.motion else { return Ok(Vec::new()) };
+        let note: MotionNote = serde_json::from_slice(&self.payload(span)?)
+            .map_err(|error| ReplayError::Picture { record: step.record, what: error.to_string() })?;
+        Ok(note.stills)
+    }
+
+    /// The key-frame that the model drew for a plan's step, without depth.
+    ///
+    /// # Errors
+    /// As [`Replay::view`].
+    pub fn imagined(&self, record: usize) -> Result<Option<Rgbd>, ReplayError> {
+        let step = self.step(record)?;
+        let Some(span) = step.imagined else { return Ok(None) };
+        let damaged = |what: String| ReplayError::Picture { record: step.record, what };
+        let picture = image::load_from_memory_with_format(&self.png(step.record, span)?, image::ImageFormat::Png);
+        let picture = picture.map_err(|error| damaged(error.to_string()))?.into_rgb8();
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        let depth_m = vec![FARTHEST_M; width * height];
+        Rgbd::new(width, height, picture.into_raw(), depth_m).map(Some).map_err(|error| damaged(error.to_string()))
+    }
+
+    /// The simulated world before a plan's step.
+    ///
+    /// # Errors
+    /// As [`Replay::view`].
+    pub fn world(&self, record: usize) -> Result<Snapshot, ReplayError> {
+        let step = self.step(record)?;
+        let missing = || ReplayError::Missing { what: format!("simulated world at record {record}") };
+        let payload = self.payload(step.world.ok_or_else(missing)?)?;
+        let damaged = |what: String| ReplayError::Picture { record: step.record, what };
+        let note: WorldNote<'_> = serde_json::from_slice(&payload).map_err(|error| damaged(error.to_string()))?;
+        let bytes = base64::decode(note.snapshot.as_bytes()).map_err(|error| damaged(error.to_string()))?;
+        Ok(Snapshot::from_bytes(bytes))
     }
 
     /// Records whose views are still part of the walk at its end: not taken back by a later undo.

@@ -41,6 +41,9 @@ pub fn world_of(replay: &Replay, base: Option<World>) -> Result<World, ReplayErr
 }
 
 fn remembered_onto(base: Option<World>, replay: &Replay) -> Result<Memory, ReplayError> {
+    if replay.header.plan.is_some() {
+        return Err(ReplayError::Missing { what: "walk in it: it is a robot plan".to_owned() });
+    }
     let mut steps = replay.steps.iter().enumerate();
     let mut memory = Memory::new();
     let taken_up = replay.steps.first().filter(|first| first.kind == RecordKind::Start && first.step > 0);

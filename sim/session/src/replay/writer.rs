@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use mcap::records::MessageHeader;
 use mcap::write::NoSeek;
 use rhea_memory::pictures;
+use rhea_physics::film::{FilmStep, STILL_SECS, Still};
 use rhea_picture::Rgbd;
 use rhea_scene::Pose;
 use serde::Serialize;
@@ -19,8 +20,8 @@ use serde::Serialize;
 use super::ReplayError;
 use super::channel::Channel;
 use super::message::{
-    Acknowledgement, CheckNote, Codes, CommandNote, CompressedImage, Header, NarrationNote, PROFILE, RecallNote,
-    RecordKind, Timings, WalkTime,
+    Acknowledgement, CheckNote, Codes, CommandNote, CompressedImage, EndNote, Header, MotionNote, NarrationNote,
+    PROFILE, RecallNote, RecordKind, ReportNote, Timings, WalkTime, WorldNote,
 };
 use super::state::Fnv;
 use super::storage::Storage;
@@ -47,8 +48,24 @@ pub struct NewRecord<'a> {
     pub view: Option<(&'a Rgbd, &'a Codes)>,
     /// Words about the view.
     pub narration: Option<&'a NarrationNote>,
+    /// What a record of a plan has besides.
+    pub plan: PlanPart<'a>,
     /// Where the time went.
     pub timings: Timings,
+}
+
+/// What a record of a plan has besides.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum PlanPart<'a> {
+    /// Nothing: it is no plan.
+    #[default]
+    None,
+    /// How everything stands at the beginning.
+    Start(&'a Still),
+    /// A step.
+    Step(&'a FilmStep),
+    /// The end.
+    End(&'a EndNote),
 }
 
 /// Appends records to a replay.
@@ -97,7 +114,7 @@ impl<S: Storage> ReplayWriter<S> {
             next_record: 0,
             phase: Phase::Open,
         };
-        writer.add_channels()?;
+        writer.add_channels(header.plan.is_some())?;
         let payload = json(header)?;
         writer.state = writer.state.after_message(Channel::Session.topic(), &payload);
         writer.put(Channel::Session, &payload, now_secs)?;
@@ -196,8 +213,8 @@ impl<S: Storage> ReplayWriter<S> {
         self.state.0
     }
 
-    fn add_channels(&mut self) -> Result<(), ReplayError> {
-        for channel in Channel::ALL {
+    fn add_channels(&mut self, of_a_plan: bool) -> Result<(), ReplayError> {
+        for channel in Channel::ALL.into_iter().filter(|channel| of_a_plan || !channel.is_of_plans()) {
             let schema = self
                 .mcap
                 .add_schema(channel.schema_name(), "jsonschema", channel.schema().as_bytes())
@@ -241,6 +258,22 @@ impl<S: Storage> ReplayWriter<S> {
         }
         if let Some(narration) = record.narration {
             messages.push((Channel::Narration, json(narration)?));
+        }
+        match record.plan {
+            PlanPart::None => {}
+            PlanPart::Start(still) => messages.push((Channel::Motion, motion(std::slice::from_ref(still))?)),
+            PlanPart::Step(film) => {
+                let note = ReportNote { report: film.report.clone(), executed: film.executed };
+                messages.push((Channel::Report, json(&note)?));
+                messages.push((Channel::Motion, motion(&film.stills)?));
+                if let Some(imagined) = &film.imagined {
+                    let png = pictures::colour_png(imagined).map_err(ReplayError::Encode)?;
+                    messages.push((Channel::Imagined, self.image(&png)?));
+                }
+                let snapshot = base64::encode(film.before.bytes()).into();
+                messages.push((Channel::World, json(&WorldNote { snapshot })?));
+            }
+            PlanPart::End(end) => messages.push((Channel::End, json(end)?)),
         }
         Ok(messages)
     }
@@ -287,6 +320,10 @@ impl Write for Tail {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+fn motion(stills: &[Still]) -> Result<Vec<u8>, ReplayError> {
+    json(&MotionNote { still_secs: STILL_SECS, stills: stills.to_vec() })
 }
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>, ReplayError> {

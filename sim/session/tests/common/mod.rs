@@ -13,8 +13,8 @@ use std::path::Path;
 use rhea_picture::Rgbd;
 use rhea_scene::{Camera, Pose};
 use rhea_session::replay::{
-    Codes, FORMAT_VERSION, Header, NarrationNote, NewRecord, RecallNote, RecordKind, Replay, ReplayError, ReplayReader,
-    ReplayWriter, Storage, Timings,
+    Codes, FORMAT_VERSION, Header, NarrationNote, NewRecord, PlanPart, RecallNote, RecordKind, Replay, ReplayError,
+    ReplayReader, ReplayWriter, Storage, Timings,
 };
 
 /// A header for tests.
@@ -28,6 +28,7 @@ pub fn header() -> Header {
         seed: 7,
         start: "a test".to_owned(),
         world: "a small room".to_owned(),
+        plan: None,
     }
 }
 
@@ -78,6 +79,7 @@ pub fn append<S: Storage>(writer: &mut ReplayWriter<S>, n: u64) -> Result<(), Re
         check: None,
         view: (!undo).then_some((&view, &codes)),
         narration: (!undo).then_some(&narration),
+        plan: PlanPart::None,
         timings: Timings { recall_secs: 0.01, imagine_secs: 0.25, narrate_secs: 0.1 },
     };
     writer.append(&record, 1_700_000_000.0 + n as f64)

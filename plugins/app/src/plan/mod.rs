@@ -1,5 +1,11 @@
 //! `rhea plan`: a task as a script, judged by physics step by step.
 
+mod desk;
+mod recording;
+
+pub(crate) use desk::Desk;
+use recording::Recording;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -12,7 +18,7 @@ use rhea_explore::display;
 use rhea_physics::PhysicsError;
 use rhea_physics::checks::Verdict;
 use rhea_physics::film::{FilmStep, Filming, Still};
-use rhea_physics::plan::{Account, Rules};
+use rhea_physics::plan::{Account, Rules, StepPlanner as _};
 use rhea_physics::script::{By, PlanReport, PlanScript};
 use rhea_physics::view::scene_camera;
 use rhea_physics::world::World;
@@ -20,7 +26,10 @@ use rhea_physics::world::facts::Goal;
 use rhea_physics::world::stage::RobotShelf;
 use rhea_picture::{PictureError, save_picture};
 use rhea_session::ModelPlanner;
-use rhea_watch::{FILM_QUEUE, Reel, Show, run_window};
+use rhea_session::plans::PlanStart;
+use rhea_session::replay::{EndNote, ReplayError, ReplayReader};
+use rhea_session::review::Labels;
+use rhea_watch::{DESK_QUEUE, FILM_QUEUE, Reel, Show, run_window};
 
 use crate::cli::ModelArgs;
 use crate::fault::{Fault, WithHint as _};
@@ -95,6 +104,9 @@ pub struct PlanArgs {
     /// Write every check of every step.
     #[arg(long, value_name = "FILE.ron")]
     pub report: Option<PathBuf>,
+    /// Record the plan in this folder, for `rhea review` and `rhea export` [with --watch: a new folder in rhea-out].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 /// Runs a script; the exit code says whether its expectations came true.
@@ -120,18 +132,27 @@ pub fn run(args: &PlanArgs) -> Result<ExitCode> {
         Planner::Model => Some(opened(&args.model, script.seed)?),
         _ => None,
     };
-    let draws = frames.is_some() || matches!(display, Some(Ok(())));
+    let recorded = args.out.is_some() || matches!(display, Some(Ok(())));
+    let draws = frames.is_some() || recorded;
     let rules = Rules { key_frames: draws, ..args.repairs.rules() };
+    let folder = script.robots_folder(&args.script, &robots);
     let task = Task { script, world, goals, planner, model, rules };
-    let mut keeping = Keeping { folder: frames, failed: None };
+    let mut keeping = Keeping { folder: frames, failed: None, recording: None };
+    if recorded {
+        let out = place::plan_folder(args.out.as_deref())?;
+        let folder = folder.canonicalize().unwrap_or(folder);
+        keeping.recording = Some(task.record(&out, &folder).hint("Choose another folder with --out DIR.")?);
+    }
     let report = match display {
-        Some(Ok(())) => watched(task, &mut keeping)?,
+        Some(Ok(())) => watched(task, &mut keeping, robots)?,
         other => {
             if let Some(Err(why)) = other {
                 say!("No window: {why}.");
             }
             let mut keep = |step: FilmStep| keeping.keep(&step);
-            task.run(draws.then_some(&mut keep)).hint(FAULT_HINT)?
+            let report = task.run(draws.then_some(&mut keep)).hint(FAULT_HINT)?;
+            keeping.over(&report);
+            report
         }
     };
     keeping.end()?;
@@ -161,6 +182,26 @@ struct Task {
 }
 
 impl Task {
+    /// Begins to record it.
+    fn record(&self, out: &Path, robots: &Path) -> Result<Recording, ReplayError> {
+        let planner = match (&self.model, self.planner) {
+            (Some(model), _) => model.name().trim_start_matches("the model ").to_owned(),
+            (None, Planner::Sentences) => "sentences".to_owned(),
+            (None, _) => "symbolic search".to_owned(),
+        };
+        let words = self.script.say.join(", ");
+        let start = PlanStart {
+            world: &self.world,
+            robots,
+            goals: self.script.wanted(&self.goals),
+            words: &words,
+            planner: &planner,
+            model_hash: None,
+            seed: self.script.seed,
+        };
+        Recording::new(out, &start)
+    }
+
     /// Runs it; finished steps go to `sink`.
     fn run(mut self, sink: Option<&mut dyn FnMut(FilmStep)>) -> Result<PlanReport, PhysicsError> {
         let start = Instant::now();
@@ -177,19 +218,33 @@ impl Task {
     }
 }
 
-/// Writes key-frames beside what was simulated.
+/// Writes key-frames beside what was simulated, and records.
 struct Keeping<'a> {
     folder: Option<&'a Path>,
     failed: Option<PictureError>,
+    recording: Option<Recording>,
 }
 
 impl Keeping<'_> {
     fn keep(&mut self, step: &FilmStep) {
+        if let Some(recording) = &mut self.recording {
+            recording.step(step);
+        }
         let (Some(folder), Some(imagined), None) = (self.folder, &step.imagined, &self.failed) else { return };
         let save = |what: &str, view: &rhea_picture::Rgbd| {
             save_picture(&folder.join(format!("step-{:02}-{what}.png", step.report.step)), &view.picture())
         };
         self.failed = save("imagined", imagined).and_then(|()| save("simulated", &step.truth)).err();
+    }
+
+    /// Closes the recording.
+    fn over(&mut self, report: &PlanReport) {
+        if let Some(recording) = &mut self.recording {
+            let good = report.failed.is_empty();
+            recording
+                .end(&ending(report), &EndNote { good, goals: report.goals.clone(), account: report.account.clone() });
+            say!("recorded: {}", recording.path().display());
+        }
     }
 
     fn end(self) -> Result<()> {
@@ -198,10 +253,12 @@ impl Keeping<'_> {
 }
 
 /// Runs the task on a thread of its own while the window shows it. When the window is closed early, the task goes on to its end.
-fn watched(task: Task, keeping: &mut Keeping<'_>) -> Result<PlanReport> {
+fn watched(task: Task, keeping: &mut Keeping<'_>, robots: PathBuf) -> Result<PlanReport> {
     let (reels, film) = bounded(FILM_QUEUE);
+    let (desk, asks) = bounded(DESK_QUEUE);
     let world = &task.world;
-    let show = Show { stage: world.stage.clone(), first: Still::of(world), camera: scene_camera(world), film };
+    let (stage, first, camera) = (world.stage.clone(), Still::of(world), scene_camera(world));
+    let show = Show { stage, first, camera, film, desk: Some(desk) };
     let (ended, shown) = std::thread::scope(|scope| {
         let run = move || {
             // A window that was closed takes no more; the report is made all the same.
@@ -211,11 +268,19 @@ fn watched(task: Task, keeping: &mut Keeping<'_>) -> Result<PlanReport> {
                 send(Reel::Step(Box::new(step)));
             };
             let report = task.run(Some(&mut sink));
-            let (says, good) = match &report {
-                Ok(report) => (ending(report), report.failed.is_empty()),
-                Err(error) => (error.to_string(), false),
+            let (says, good, account) = match &report {
+                Ok(report) => (ending(report), report.failed.is_empty(), report.account.clone()),
+                Err(error) => (error.to_string(), false, None),
             };
-            send(Reel::Over { says, good });
+            report.iter().for_each(|report| keeping.over(report));
+            send(Reel::Over { says, good, account });
+            if let Some(recording) = keeping.recording.take() {
+                let path = recording.path().to_path_buf();
+                if let Ok(labels) = ReplayReader::open(&path).map(|replay| Labels::none_of(&replay)) {
+                    send(Reel::Recorded(path.clone(), labels));
+                }
+                Desk { path, robots, reels: reels.clone(), asks }.serve();
+            }
             report
         };
         let thread = std::thread::Builder::new().name("plan".to_owned()).spawn_scoped(scope, run);
