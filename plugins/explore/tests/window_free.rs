@@ -153,6 +153,7 @@ fn without_a_world_the_start_page_is_there_and_what_it_offers_is_done() {
     stage.tap(KeyCode::KeyW);
     assert_eq!(stage.next_command(), "go forward 0.5 m");
     stage.tap(KeyCode::Escape);
+    stage.until("the step is stopped", |walk| walk.running.is_none());
 
     let window = Entity::PLACEHOLDER;
     let mut told = |file: &str| {

@@ -89,7 +89,7 @@ mod tests {
         let foot = |thing: usize| still.things[thing].p;
         let mut held = Held::take(&stage, &view, &camera, from, foot).unwrap();
         assert_eq!((held.thing, held.at), (block, foot(block)));
-        let to = [from[0] + 0.1, from[1] + 0.05];
+        let to = [from[0] - 0.06, from[1] + 0.05];
         held.drag(&camera, size, to);
         let mut moved = still.clone();
         moved.things[block].p = held.at;

@@ -225,7 +225,7 @@ fn frame(ui: &mut egui::Ui, title: &str, picture: Option<&Picture>, otherwise: &
     ui.vertical(|ui| {
         ui.label(RichText::new(title).small().color(theme::DIM));
         let (rect, response) = ui.allocate_exact_size(vec2(KEY_FRAME, KEY_FRAME), Sense::hover());
-        let said = if picture.is_some() { title.to_owned() } else { format!("{title}: {otherwise}") };
+        let said = words::picture(title, picture.is_none().then_some(otherwise));
         access::name(&response, egui::WidgetType::Image, said);
         ui.painter().rect_filled(rect, CornerRadius::same(4), theme::CARD);
         match picture {

@@ -75,6 +75,11 @@ pub(crate) fn compared(levels: f64) -> String {
     format!("{COMPARED}, {levels:.0} of 255")
 }
 
+/// Name of a key-frame, or why there is none.
+pub(crate) fn picture(title: &str, otherwise: Option<&str>) -> String {
+    format!("picture, {title}{}{}", if otherwise.is_some() { ": " } else { "" }, otherwise.unwrap_or_default())
+}
+
 /// A step and its verdict.
 pub(crate) fn judged(step: usize, verdict_word: &str) -> String {
     format!("step {step}: {verdict_word}")
