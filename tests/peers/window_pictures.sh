@@ -123,21 +123,26 @@ grep -q "all expectations came true" "$work/log" || { echo "the plan did not com
 job=$!
 window
 sleep 4
-keys Home Right
+keys End Home Right
 sleep 4
 keys Right
-sleep 3
-keys e ctrl+a
+sleep 4
+keys e
 xdotool type --delay 30 "put the red block in the bin"
 keys Return
-sleep 8
+sleep 9
 shot other-words
-keys Home Right m
+keys End Home Right
 sleep 2
-# The block is dragged a little to the front; the rest is judged again when it is let go.
-xdotool mousemove "${RHEA_BLOCK_X:-400}" "${RHEA_BLOCK_Y:-330}" mousedown 1
+keys m
+sleep 2
+# The block is dragged behind the blue one; the rest is judged again when it is let go.
+# Where the block is in a window of this size.
+xdotool mousemove 493 332
 sleep 0.5
-for step in $(seq 12); do xdotool mousemove_relative -- -6 3; sleep 0.05; done
+xdotool mousedown 1
+sleep 0.5
+for step in $(seq 12); do xdotool mousemove_relative -- -8 -4; sleep 0.06; done
 sleep 1
 xdotool mouseup 1
 sleep 8
@@ -149,5 +154,5 @@ for left in plan-2.mcap plan-3.mcap; do
     [ -s "$work/plan2/$left" ] || { echo "a change of the plan left no $left" >&2; exit 1; }
 done
 compgen -G "$work/plan2/*.labels.ron" > /dev/null || { echo "the label was not kept" >&2; exit 1; }
-"$rhea" export "$work/plan2/plan.mcap" --to webp --rate 8 --out "$folder/plan.webp" > /dev/null
+"$rhea" export "$work/plan2/plan.mcap" --to webp --rate 5 --out "$folder/plan.webp" > /dev/null
 ls -la "$folder"

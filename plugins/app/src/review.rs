@@ -13,7 +13,7 @@ use rhea_review::{Reviewed, branch_path, run_window};
 use rhea_session::plans::RecordedPlan;
 use rhea_session::replay::{self, Replay, ReplayReader};
 use rhea_session::review::{Labels, first_difference};
-use rhea_watch::{DESK_QUEUE, FILM_QUEUE, Reel, Show, run_window as run_plan_window};
+use rhea_watch::{DESK_QUEUE, FILM_QUEUE, Show, run_window as run_plan_window};
 
 use crate::cli::ReviewArgs;
 use crate::fault::{Fault, WithHint as _};
@@ -102,8 +102,8 @@ fn plan(args: &ReviewArgs, replay: Replay) -> Result<ExitCode> {
     let path = args.file.clone();
     let thread = std::thread::Builder::new().name("desk".to_owned());
     let serve = move || {
-        let desk = Desk { path: path.clone(), robots, reels, asks };
-        if desk.reels.send(Reel::Recorded(path, labels)).is_ok() && desk.follow(0) {
+        let desk = Desk::new(path, robots, reels, asks);
+        if desk.introduce(labels) && desk.follow(0) {
             desk.serve();
         }
     };

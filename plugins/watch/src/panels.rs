@@ -1,5 +1,6 @@
 //! What stands around the scene: the list of steps, the checks of the chosen one, the key-frames. Drawn from the [`Player`].
 
+use bevy_egui::egui::text::{CCursor, CCursorRange};
 use bevy_egui::egui::{self, Color32, CornerRadius, RichText, Sense, pos2, vec2};
 use rhea_explore::{Picture, access, theme};
 use rhea_physics::checks::{Check, Verdict, line};
@@ -154,9 +155,14 @@ fn change(ui: &mut egui::Ui, busy: bool, player: &Player, typed: &mut Typed, mov
     }
     ui.add_enabled_ui(!busy && player.step().is_some(), |ui| {
         let edit = egui::TextEdit::singleline(&mut typed.instruction);
-        let field = ui
-            .add(edit.hint_text(words::INSTRUCTION).char_limit(INSTRUCTION_CHARS).desired_width(ui.available_width()));
+        let edit = edit.hint_text(words::INSTRUCTION).char_limit(INSTRUCTION_CHARS);
+        let mut shown = edit.desired_width(ui.available_width()).show(ui);
+        let field = shown.response.response;
         if std::mem::take(&mut typed.focus) {
+            // What is typed takes the place of the old words.
+            let all = CCursorRange::two(CCursor::new(0), CCursor::new(typed.instruction.chars().count()));
+            shown.state.cursor.set_char_range(Some(all));
+            shown.state.store(ui.ctx(), field.id);
             field.request_focus();
         }
         let enter = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));

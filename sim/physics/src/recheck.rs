@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use crate::error::PhysicsError;
+use crate::ground::{Memory, meant};
 use crate::limits::MAX_STEPS;
 use crate::math::{Pose, Rot, V3};
 use crate::motion::ProposeOptions;
@@ -74,7 +75,7 @@ impl Rest {
             land(&mut world, thing, at_m)?;
         }
         let done = |was: &&Was<'_>| was.executed;
-        let earlier = steps[..at].iter().filter(done).filter_map(|was| was.skill.cloned()).collect();
+        let earlier: Vec<Skill> = steps[..at].iter().filter(done).filter_map(|was| was.skill.cloned()).collect();
         let asked = |was: &Was<'_>| match was.skill {
             Some(skill) => Asked::Skill(skill.clone(), was.text.to_owned()),
             None => Asked::Words(was.text.to_owned()),
@@ -83,7 +84,12 @@ impl Rest {
             Some("") => {
                 return Err(PhysicsError::invalid(place(), "the new words are empty; say what the arm shall do"));
             }
-            Some(words) => Asked::Words(words.to_owned()),
+            Some(words) => {
+                let mut memory = Memory::default();
+                earlier.iter().for_each(|skill| memory.note(skill));
+                let skill = meant(&world, words, &memory).map_err(|why| PhysicsError::invalid(place(), why))?;
+                Asked::Skill(skill, words.to_owned())
+            }
             None => asked(&steps[at]),
         };
         let rest = steps[at + 1..].iter().filter(done).map(asked);

@@ -7,7 +7,7 @@ use crate::checks::{Check, Claim, Code, Course, Step, StepReport, Verdict, check
 use crate::error::PhysicsError;
 use crate::execute::execute_watched;
 use crate::faults::Wrong;
-use crate::ground::{Grounding, Memory, ground};
+use crate::ground::{Memory, meant};
 use crate::limits::MAX_REMEDIES;
 use crate::motion::{Motion, ProposeOptions, propose};
 use crate::planner::{NoPlan, plan};
@@ -212,7 +212,7 @@ impl<'a> Run<'a> {
     /// See [`Self::goals`].
     pub fn text(mut self, sentences: &[String]) -> Result<Outcome, PhysicsError> {
         for text in sentences {
-            let skill = match self.meant(text) {
+            let skill = match meant(self.world, text, &self.course.memory) {
                 Ok(skill) => skill,
                 Err(says) => return Ok(self.refused(Some(Code::Ground), says)),
             };
@@ -247,7 +247,7 @@ impl<'a> Run<'a> {
         for step in asked {
             let (skill, text) = match step {
                 Asked::Skill(skill, text) => (skill.clone(), text.as_str()),
-                Asked::Words(text) => match self.meant(text) {
+                Asked::Words(text) => match meant(self.world, text, &self.course.memory) {
                     Ok(skill) => (skill, text.as_str()),
                     Err(says) => return Ok(self.refused(Some(Code::Ground), says)),
                 },
@@ -256,18 +256,6 @@ impl<'a> Run<'a> {
             self.course.memory.note(&skill);
         }
         Ok(self.finished())
-    }
-
-    /// What a sentence asks for, or why that cannot be told.
-    fn meant(&self, text: &str) -> Result<Skill, String> {
-        match ground(self.world, text, &self.course.memory) {
-            Grounding::Skill { skill, .. } => Ok(skill),
-            Grounding::Ambiguous { what, candidates } => Err(format!("`{what}` can mean: {}", candidates.join(", "))),
-            Grounding::Unknown { word, known } if word.is_empty() => Err(known.join(", ")),
-            Grounding::Unknown { word, known } => {
-                Err(format!("`{word}` means nothing here; there are: {}", known.join(", ")))
-            }
-        }
     }
 
     fn refused(self, code: Option<Code>, says: impl Into<String>) -> Outcome {

@@ -23,16 +23,28 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Serves a window.
 pub(crate) struct Desk {
     /// The recording that is shown.
-    pub path: PathBuf,
+    path: PathBuf,
+    /// The one that was shown first: its branches are numbered by its name.
+    first: PathBuf,
     /// Where robots lie that are no longer where they were.
-    pub robots: PathBuf,
+    robots: PathBuf,
     /// To the window.
-    pub reels: Sender<Reel>,
+    reels: Sender<Reel>,
     /// From the window.
-    pub asks: Receiver<Ask>,
+    asks: Receiver<Ask>,
 }
 
 impl Desk {
+    /// A desk for a recording and its window.
+    pub fn new(path: PathBuf, robots: PathBuf, reels: Sender<Reel>, asks: Receiver<Ask>) -> Self {
+        Self { first: path.clone(), path, robots, reels, asks }
+    }
+
+    /// Tells the window where the plan is recorded, and what people said about it before; false when it was closed.
+    pub fn introduce(&self, labels: Labels) -> bool {
+        self.reels.send(Reel::Recorded(self.path.clone(), labels)).is_ok()
+    }
+
     /// Judges changes until the window is closed.
     pub fn serve(mut self) {
         while let Ok(ask) = self.asks.recv() {
@@ -85,7 +97,7 @@ impl Desk {
         let film = plan.film(0)?;
         let before = film.get(ask.step).map(|step| step.before.clone()).unwrap_or_default();
         let rest = Rest::new(&plan.stage, &before, &as_they_were(&film), ask.step, &ask.change)?;
-        let (storage, path) = next(&self.path)?;
+        let (storage, path) = next(&self.first)?;
         let recorder = PlanRecorder::branch(Box::new(storage), Box::new(SystemClock::new()), &plan, ask.step)?;
         let mut recording = Recording::with(recorder, path);
         self.reels.send(Reel::Cut(ask.step)).ok();

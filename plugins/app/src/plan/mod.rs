@@ -276,10 +276,11 @@ fn watched(task: Task, keeping: &mut Keeping<'_>, robots: PathBuf) -> Result<Pla
             send(Reel::Over { says, good, account });
             if let Some(recording) = keeping.recording.take() {
                 let path = recording.path().to_path_buf();
-                if let Ok(labels) = ReplayReader::open(&path).map(|replay| Labels::none_of(&replay)) {
-                    send(Reel::Recorded(path.clone(), labels));
+                let labels = ReplayReader::open(&path).map(|replay| Labels::none_of(&replay));
+                let desk = Desk::new(path, robots, reels.clone(), asks);
+                if labels.is_ok_and(|labels| desk.introduce(labels)) {
+                    desk.serve();
                 }
-                Desk { path, robots, reels: reels.clone(), asks }.serve();
             }
             report
         };

@@ -74,6 +74,21 @@ pub fn ground(world: &World, text: &str, memory: &Memory) -> Grounding {
     }
 }
 
+/// What a sentence asks for.
+///
+/// # Errors
+/// Why that cannot be told, in words.
+pub fn meant(world: &World, text: &str, memory: &Memory) -> Result<Skill, String> {
+    match ground(world, text, memory) {
+        Grounding::Skill { skill, .. } => Ok(skill),
+        Grounding::Ambiguous { what, candidates } => Err(format!("`{what}` can mean: {}", candidates.join(", "))),
+        Grounding::Unknown { word, known } if word.is_empty() => Err(known.join(", ")),
+        Grounding::Unknown { word, known } => {
+            Err(format!("`{word}` means nothing here; there are: {}", known.join(", ")))
+        }
+    }
+}
+
 impl Skill {
     /// Do two skills ask for the same change? Stacking is placing on, unstacking is placing on the table, pulling is pushing.
     #[must_use]
