@@ -133,3 +133,92 @@ fn ending(outcome: &Outcome) -> String {
         (None, None) => "every goal holds".to_owned(),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::path::Path;
+
+    use clap::Parser as _;
+    use crossbeam::channel::bounded;
+    use rhea_physics::recheck::Change;
+
+    use super::*;
+    use crate::cli::{Cli, Job};
+
+    /// What the window is told about a change: the step that it was cut at, the steps' words, how it ended, where it is recorded.
+    fn told(film: &Receiver<Reel>) -> Result<(usize, Vec<String>, bool, PathBuf), String> {
+        let next = || film.recv_timeout(Duration::from_secs(60)).unwrap();
+        let cut = match next() {
+            Reel::Cut(at) => at,
+            Reel::Refused(why) => return Err(why),
+            _ => panic!("neither a cut nor a refusal"),
+        };
+        let (mut steps, mut good) = (Vec::new(), false);
+        loop {
+            match next() {
+                Reel::Step(step) => steps.push(format!("{}. {}", step.report.step, step.report.text)),
+                Reel::Over { good: ended, .. } => good = ended,
+                Reel::Recorded(path, _) => return Ok((cut, steps, good, path)),
+                _ => panic!("what else?"),
+            }
+        }
+    }
+
+    #[test]
+    fn changes_are_judged_and_recorded_beside_the_plan_which_stays() {
+        let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let folder = tempfile::tempdir().unwrap();
+        let script = home.join("scenes/tasks/put_on_shelf.ron");
+        let words = ["rhea".into(), "plan".into(), script.into_os_string(), "--out".into(), folder.path().into()];
+        let Some(Job::Plan(args)) = Cli::try_parse_from(words).unwrap().job else { panic!("no plan") };
+        super::super::run(&args).unwrap();
+        let path = folder.path().join("plan.mcap");
+        let before = std::fs::read(&path).unwrap();
+
+        let (reels, film) = bounded(64);
+        let (asks, asked) = bounded(1);
+        let desk = Desk::new(path.clone(), home.join("scenes/robots"), reels, asked);
+        let thread = std::thread::spawn(move || {
+            if desk.follow(0) {
+                desk.serve()
+            }
+        });
+        let shown: Vec<Reel> = (0..4).map(|_| film.recv_timeout(Duration::from_secs(60)).unwrap()).collect();
+        assert!(matches!(&shown[..], [Reel::Step(_), Reel::Step(_), Reel::Step(_), Reel::Over { good: true, .. }]));
+
+        let ask = |step, words: Option<&str>, moved| {
+            asks.send(Ask { step, change: Change { words: words.map(str::to_owned), moved } }).unwrap();
+            told(&film)
+        };
+        let (cut, steps, good, branch) = ask(1, Some("put the red block in the bin"), None).unwrap();
+        assert_eq!(
+            (cut, good, &branch),
+            (1, false, &folder.path().join("plan-2.mcap")),
+            "the red block is not on the shelf"
+        );
+        assert_eq!(steps, ["2. put the red block in the bin", "3. put the blue cube in the bin"]);
+        // The next change is one of the branch.
+        let (_, steps, _, branch) = ask(2, None, Some((1, [0.5, -0.05]))).unwrap();
+        assert_eq!(
+            (steps.as_slice(), &branch),
+            (&["3. put the blue cube in the bin".to_owned()][..], &folder.path().join("plan-3.mcap"))
+        );
+        for (step, words, moved, why) in [
+            (0, Some("sing a song"), None, "`sing` means nothing"),
+            (9, None, None, "step 10"),
+            (0, None, Some((0, [7.0, 0.0])), "not on the table"),
+        ] {
+            let refused = ask(step, words, moved).unwrap_err();
+            assert!(refused.contains(why), "{refused}");
+        }
+        assert!(!folder.path().join("plan-4.mcap").exists(), "what is refused leaves nothing");
+        drop(asks);
+        thread.join().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), before, "a recording is never changed");
+        let plan = |file: &Path| RecordedPlan::new(ReplayReader::open(file).unwrap(), Path::new("/nowhere")).unwrap();
+        assert_eq!(plan(&branch).film(0).unwrap().len(), 3);
+        let of = plan(&branch).replay.header.plan.unwrap().branch_of;
+        assert_eq!(of, Some(("plan-2.mcap".to_owned(), 2)));
+    }
+}
