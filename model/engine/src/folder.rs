@@ -64,7 +64,16 @@ pub struct OpenOptions {
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { form: None, context: None, branches: 2, vision: None, text: None, force: false, spread: Spread::SINGLE, walk: false }
+        Self {
+            form: None,
+            context: None,
+            branches: 2,
+            vision: None,
+            text: None,
+            force: false,
+            spread: Spread::SINGLE,
+            walk: false,
+        }
     }
 }
 

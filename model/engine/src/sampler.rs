@@ -415,6 +415,40 @@ mod tests {
     }
 
     #[test]
+    fn lists_give_the_draws_of_all_logits() {
+        // Ties, some of them at the k-th place.
+        let logits: Vec<f32> = (0..700).map(|i| ((i * 7919) % 97) as f32 / 12.0 - 3.0).collect();
+        for (temperature, top_k, top_p) in
+            [(0.0, 0, 1.0), (1.0, 9, 1.0), (0.7, 40, 0.8), (1.5, 300, 0.95), (1.0, 900, 0.5)]
+        {
+            let mut sampler = sampler(temperature, top_k, top_p);
+            let keep = sampler.shortlist().unwrap();
+            let mut sorted = logits.clone();
+            sorted.sort_by(|a, b| b.total_cmp(a));
+            let least = sorted[keep.min(logits.len()) - 1];
+            let all = (0..).zip(logits.iter().copied());
+            let mut list = Shortlist {
+                entries: all.filter(|(_, logit)| *logit >= least).collect(),
+                largest: sorted[0],
+                total: logits.iter().map(|l| f64::from(l - sorted[0]).exp()).sum(),
+                broken: 0,
+                len: logits.len(),
+            };
+            for position in 0..500 {
+                let (want, got) =
+                    (sampler.draw(&logits, |_| true, (2, position)), sampler.draw_listed(&list, (2, position)));
+                let (want, got) = (want.unwrap(), got.unwrap());
+                assert_eq!(want.index, got.index, "temperature {temperature}, top-k {top_k}, top-p {top_p}");
+                assert!((want.probability / got.probability - 1.0).abs() < 1e-4, "{want:?} {got:?}");
+            }
+            list.broken = 3;
+            let error = sampler.draw_listed(&list, (5, 0)).unwrap_err();
+            assert!(matches!(error, EngineError::NonFinite { step: 5, count: 3 }));
+        }
+        assert_eq!(sampler(1.0, 0, 0.9).shortlist(), None, "without top-k every logit counts");
+    }
+
+    #[test]
     fn draws_depend_on_seed_step_and_position_alone() {
         let mut a = sampler(1.0, 0, 1.0);
         let first = a.uniform(1, 2);

@@ -41,7 +41,8 @@ fn spread(tensor: usize, stages: usize, lanes: usize) -> Transformer {
 
 /// All ways to spread the model that are tested, 1 to 6 ranks.
 fn spreads() -> Vec<Transformer> {
-    let all = [(2, 1, 1), (4, 1, 1), (1, 2, 1), (1, 4, 1), (1, 3, 1), (1, 1, 2), (2, 1, 2), (1, 2, 2), (1, 1, 3), (2, 1, 3)];
+    let all =
+        [(2, 1, 1), (4, 1, 1), (1, 2, 1), (1, 4, 1), (1, 3, 1), (1, 1, 2), (2, 1, 2), (1, 2, 2), (1, 1, 3), (2, 1, 3)];
     all.into_iter().map(|(tensor, stages, lanes)| spread(tensor, stages, lanes)).collect()
 }
 
@@ -204,11 +205,11 @@ fn files_are_cut_where_they_lie() {
             for (got, want) in tell(&model).iter().zip(&want) {
                 assert_near(got, want, TOLERANCE, &format!("{form:?} in {tensor} parts, {stages} runs"));
             }
-            // No rank holds what another one holds, but for norms and key heads.
+            // No rank holds what another one holds, but for norms, key heads and the padding of such small panels.
             let held = model.rank_bytes();
             assert_eq!(held.len(), tensor * stages);
             let (own, mapped) = alone.weight_bytes();
-            let most = (own + mapped) as f64 * if tensor == 4 { 0.36 } else { 0.56 };
+            let most = (own + mapped) as f64 * if tensor == 4 { 0.40 } else { 0.58 };
             assert!(held.iter().all(|bytes| (*bytes as f64) < most), "{held:?} of {own} + {mapped}");
         }
     }
@@ -242,11 +243,13 @@ fn what_a_rank_cannot_open_is_what_the_first_one_says() {
         let error = Transformer::spread(Spread { tensor: 4, stages: 1, lanes: 1 }, 1, build).unwrap_err().to_string();
         assert!(error.contains("missing.safetensors"), "{error}");
     }
-    let panics = |place: Place| -> Result<Transformer, NnError> {
+    let parameters = parameters(9);
+    let panics = move |place: Place| {
         assert_ne!(place.rank, 1, "a rank that panics");
-        of_file(&Weights::open(std::path::Path::new("/no/such.safetensors"))?, WeightForm::Stored, place)
+        Ok(Transformer::from_parameters_at(&parameters, Unit::F32, VISUAL, place)?)
     };
-    assert!(Transformer::spread(Spread { tensor: 2, stages: 1, lanes: 1 }, 1, panics).is_err());
+    let error = Transformer::spread(Spread { tensor: 2, stages: 1, lanes: 1 }, 1, panics).unwrap_err().to_string();
+    assert!(error.contains("rank 1 of the model stopped") && error.contains("a rank that panics"), "{error}");
 }
 
 #[test]

@@ -19,7 +19,12 @@ const SPREADS: [(usize, usize, usize); 7] =
     [(1, 1, 1), (2, 1, 1), (4, 1, 1), (1, 2, 1), (1, 4, 1), (1, 1, 2), (2, 1, 2)];
 
 /// A folder on ranks, each of which opens it itself.
-fn spread(dir: std::path::PathBuf, first: usize, form: WeightForm, (tensor, stages, lanes): (usize, usize, usize)) -> Transformer {
+fn spread(
+    dir: std::path::PathBuf,
+    first: usize,
+    form: WeightForm,
+    (tensor, stages, lanes): (usize, usize, usize),
+) -> Transformer {
     let build = move |place| {
         let config = TransformerConfig::from_json(&std::fs::read_to_string(dir.join("config.json")).unwrap())?;
         let loading = Loading { form, positions: 1024 };

@@ -68,8 +68,9 @@ impl FromStr for DeviceRequest {
 
     /// `auto`, `cpu`, or CUDA devices as `cuda:0`, `cuda:0,1` or `cuda:0,cuda:1`.
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("{text:?} is no device; allowed are auto, cpu, cuda:N and lists such as cuda:0,1 of up to {MOST}");
+        let wrong = || {
+            format!("{text:?} is no device; allowed are auto, cpu, cuda:N and lists such as cuda:0,1 of up to {MOST}")
+        };
         match text {
             "auto" => return Ok(Self::Auto),
             "cpu" => return Ok(Self::These(vec![Device::Cpu])),
@@ -134,7 +135,8 @@ mod tests {
         for text in ["cuda:3,0", "cuda:3,cuda:0"] {
             assert_eq!(read(text), Ok(DeviceRequest::These(vec![Device::Cuda(3), Device::Cuda(0)])));
         }
-        for text in ["", "gpu", "cuda", "cuda:", "cuda:a", "cuda:-1", "cuda:+1", "cuda:0,", "cpu,cuda:0", "cuda:0,cpu"] {
+        for text in ["", "gpu", "cuda", "cuda:", "cuda:a", "cuda:-1", "cuda:+1", "cuda:0,", "cpu,cuda:0", "cuda:0,cpu"]
+        {
             assert!(read(text).unwrap_err().contains("allowed are auto, cpu"), "{text}");
         }
         assert!(read("cuda:1,0,1").unwrap_err().contains("cuda:1 is named twice"));

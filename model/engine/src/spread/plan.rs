@@ -76,11 +76,7 @@ impl ParallelPlan {
     ///
     /// # Errors
     /// When the model cannot be spread so, or there are fewer devices than ranks.
-    pub fn new(
-        request: ParallelRequest,
-        devices: &[DeviceInfo],
-        sizes: &ModelSizes,
-    ) -> Result<Self, EngineError> {
+    pub fn new(request: ParallelRequest, devices: &[DeviceInfo], sizes: &ModelSizes) -> Result<Self, EngineError> {
         if devices.is_empty() {
             return Err(EngineError::Devices("a plan without devices; at least one is needed".to_owned()));
         }
@@ -101,12 +97,7 @@ impl ParallelPlan {
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub fn of(
-        spread: Spread,
-        devices: &[DeviceInfo],
-        sizes: &ModelSizes,
-        why: String,
-    ) -> Result<Self, EngineError> {
+    pub fn of(spread: Spread, devices: &[DeviceInfo], sizes: &ModelSizes, why: String) -> Result<Self, EngineError> {
         let ModelSizes { config, visual_start, .. } = sizes;
         spread.check(config, *visual_start).map_err(|e| EngineError::Devices(plain(&e)))?;
         if spread.lanes > sizes.branches {
@@ -224,7 +215,12 @@ impl fmt::Display for ParallelPlan {
         let Self { form, context, branches, .. } = self;
         let ranks = if self.ranks.len() == 1 { "1 rank".to_owned() } else { format!("{} ranks", self.ranks.len()) };
         write!(f, "{} on {ranks}: {}", self.name(), self.why)?;
-        write!(f, "\n  weights {} ({}), {branches} branches of {context} tokens", Bytes(self.whole_bytes), form.name())?;
+        write!(
+            f,
+            "\n  weights {} ({}), {branches} branches of {context} tokens",
+            Bytes(self.whole_bytes),
+            form.name()
+        )?;
         for (number, rank) in self.ranks.iter().enumerate() {
             let share = rank.weights_bytes as f64 / self.whole_bytes.max(1) as f64;
             write!(f, "\n  rank {number} on {}: weights {} ({share:.3})", rank.device, Bytes(rank.weights_bytes))?;
@@ -394,11 +390,7 @@ mod tests {
         assert_eq!(auto(4, 80, WeightForm::Stored, 1), Spread { tensor: 4, stages: 1, lanes: 1 });
         // Three cannot share 64 heads; runs of layers use all three.
         assert_eq!(auto(3, 40, WeightForm::Stored, 1), Spread { tensor: 1, stages: 3, lanes: 1 });
-        let cpu = ParallelPlan::new(
-            ParallelRequest::Auto,
-            &[DeviceInfo::processor()],
-            &emu(WeightForm::Stored, 64, 2),
-        );
+        let cpu = ParallelPlan::new(ParallelRequest::Auto, &[DeviceInfo::processor()], &emu(WeightForm::Stored, 64, 2));
         let cpu = cpu.unwrap();
         assert!(cpu.spread == Spread::SINGLE && cpu.why.contains("one rank with all threads"));
     }

@@ -171,9 +171,7 @@ impl ThreadRank {
         }
         let first = read_slot(&slots[0]).doing;
         match (1..slots.len()).map(|rank| (rank, read_slot(&slots[rank]).doing)).find(|(_, doing)| *doing != first) {
-            Some((rank, there)) => {
-                Err(CommError::Mismatch { rank, here: first.to_owned(), there: there.to_owned() })
-            }
+            Some((rank, there)) => Err(CommError::Mismatch { rank, here: first.to_owned(), there: there.to_owned() }),
             None => Ok(slots),
         }
     }
@@ -306,7 +304,10 @@ mod tests {
                     dawdle(comm.rank(), turn);
                     let mut values: Vec<f32> = (0..6).map(|i| value(comm.rank(), i)).collect();
                     comm.all_reduce_sum(&mut values).unwrap();
-                    assert_eq!(values, (0..6).map(|i| (1..ranks).fold(value(0, i), |s, r| s + value(r, i))).collect::<Vec<_>>());
+                    assert_eq!(
+                        values,
+                        (0..6).map(|i| (1..ranks).fold(value(0, i), |s, r| s + value(r, i))).collect::<Vec<_>>()
+                    );
                 }
                 comm.barrier().unwrap();
                 let mut values: Vec<f32> = (0..6).map(|i| value(comm.rank(), i)).collect();

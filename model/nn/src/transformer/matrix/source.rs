@@ -103,9 +103,8 @@ impl<E: From<TransformerError>, R: FnMut(&str, &[usize]) -> Result<Vec<f32>, E>>
         {
             return Ok(Table::new(width, vec![(0, TableRows::Held(values))]));
         }
-        let part = |rows: &Range<usize>| {
-            (rows.start, TableRows::Held(values[rows.start * width..rows.end * width].to_vec()))
-        };
+        let part =
+            |rows: &Range<usize>| (rows.start, TableRows::Held(values[rows.start * width..rows.end * width].to_vec()));
         Ok(Table::new(width, rows.iter().map(part).collect()))
     }
 }

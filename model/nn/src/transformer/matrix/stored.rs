@@ -80,7 +80,9 @@ impl StoredMatrix {
         for part in &self.parts {
             let (now, rest) = out.split_at_mut(part.rows.len() / part.pitch * m);
             match part.rows.view() {
-                StoredValues::F32(w) => self.share(part, &w, m, now, |w, pitch, out| f32_rows(w, pitch, x, self.k, out)),
+                StoredValues::F32(w) => {
+                    self.share(part, &w, m, now, |w, pitch, out| f32_rows(w, pitch, x, self.k, out))
+                }
                 StoredValues::Bf16(w) if m == 1 => {
                     self.share(part, &w, m, now, |w, pitch, out| bf16_rows(w, pitch, x, self.k, out));
                 }

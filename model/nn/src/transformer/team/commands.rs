@@ -123,7 +123,15 @@ pub fn write_lanes(work: &Work, lanes: usize, words: &mut Vec<u32>, places: &mut
         for span in spans() {
             for token in &work.tokens[span.rows.clone()] {
                 let Visible { causal, block_start, block_end } = token.visible;
-                words.extend([token.id, token.marks[0], token.marks[1], token.position, causal, block_start, block_end]);
+                words.extend([
+                    token.id,
+                    token.marks[0],
+                    token.marks[1],
+                    token.position,
+                    causal,
+                    block_start,
+                    block_end,
+                ]);
             }
         }
         for span in spans() {

@@ -27,13 +27,12 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use self::commands::{Command, Words, write_lanes, write_rows};
 pub(super) use self::remote::Remote;
-use self::serve::{own_list, read_pass, rows_asked, serve};
-use super::kv::Work;
+use self::serve::{own_list, rows_asked, serve};
 use super::passes::Rows;
 use super::shortlist::{Mix, Shortlist, join};
 use super::{Half, KvStore, Transformer, TransformerError};
 use crate::NnError;
-use crate::parallel::{CommError, Communicator, Place, Slice, Spread, ThreadWorld};
+use crate::parallel::{Communicator, Place, Slice, Spread, ThreadWorld};
 
 /// The groups that a rank belongs to.
 pub(super) struct Links {
@@ -115,14 +114,15 @@ impl Transformer {
                 return Err(error);
             }
         };
-        let slices = (0..ranks).map(|rank| Place { spread, rank }.slice(model.config(), model.visual_start()));
+        let slice = |rank| Place { spread, rank }.slice(model.config(), model.visual_start());
+        let slices = (0..ranks).map(slice).collect();
         model.links = Some(Arc::clone(&first));
         model.team = Some(Arc::new(Team {
             links: first,
             pool,
             turn: Mutex::new(()),
             next_store: AtomicU32::new(0),
-            slices: slices.collect(),
+            slices,
             held_bytes,
             workers,
         }));
@@ -238,7 +238,10 @@ fn run_rank(
     };
     if let Err(panic) = catch_unwind(AssertUnwindSafe(live)) {
         let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-        links.world.fail(&format!("stopped: {}", text.unwrap_or("its thread panicked")));
+        let what = format!("stopped: {}", text.unwrap_or("its thread panicked"));
+        links.world.fail(&what);
+        // Where it was not ready yet, the first rank waits for this.
+        say(Err(NnError::Input(format!("rank {} of the model {what}", place.rank))));
     }
 }
 

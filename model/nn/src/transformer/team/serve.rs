@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::super::kv::{KvStore, Work};
 use super::super::shortlist::{Mix, list};
 use super::super::{Half, Transformer, TransformerError};
-use super::commands::{Command, Words, copy_pages, read_lane, read_rows};
 use super::Links;
+use super::commands::{Command, Words, copy_pages, read_lane, read_rows};
 use crate::parallel::CommError;
 
 /// Does what the first rank says until it says that there is no more.
