@@ -10,10 +10,12 @@
 //! never a wait without end.
 
 mod communicator;
+mod cores;
 mod place;
 mod threads;
 
 pub use communicator::{CommError, Communicator};
+pub(crate) use cores::keep_to_core;
 pub use place::{Place, Slice, Spread};
 pub use threads::{ThreadRank, ThreadWorld};
 

@@ -32,7 +32,7 @@ use super::passes::Rows;
 use super::shortlist::{Mix, Shortlist, join};
 use super::{Half, KvStore, Transformer, TransformerError};
 use crate::NnError;
-use crate::parallel::{Communicator, Place, Slice, Spread, ThreadWorld};
+use crate::parallel::{Communicator, Place, Slice, Spread, ThreadWorld, keep_to_core};
 
 /// The groups that a rank belongs to.
 pub(super) struct Links {
@@ -98,7 +98,7 @@ impl Transformer {
             workers.push(thread.map_err(|e| NnError::Input(format!("thread {name} cannot be started: {e}")))?);
         }
         drop(sender);
-        let pool = rank_pool(0, threads)?;
+        let pool = rank_pool(Place { spread, rank: 0 }, threads)?;
         let built = pool.install(|| build(Place { spread, rank: 0 }));
         let mut held_bytes = vec![0; ranks];
         let built = built.and_then(|model| {
@@ -198,10 +198,12 @@ fn links(spread: Spread, threads: usize) -> Vec<Links> {
     all
 }
 
-/// The threads of a rank's kernels: its own, so that ranks do not wait for each other's products.
-fn rank_pool(rank: usize, threads: usize) -> Result<ThreadPool, NnError> {
-    let name = move |thread| format!("rhea-rank-{rank}-{thread}");
-    let pool = ThreadPoolBuilder::new().num_threads(threads.max(1)).thread_name(name).build();
+/// The threads of a rank's kernels: its own, on cores of their own where there are enough, so that ranks do not wait for each
+/// other's products.
+fn rank_pool(Place { spread, rank }: Place, threads: usize) -> Result<ThreadPool, NnError> {
+    let (threads, name) = (threads.max(1), move |thread| format!("rhea-rank-{rank}-{thread}"));
+    let keep = move |thread| keep_to_core(rank * threads + thread, spread.ranks() * threads);
+    let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(name).start_handler(keep).build();
     pool.map_err(|e| NnError::Input(format!("the threads of rank {rank} cannot be started: {e}")))
 }
 
@@ -220,7 +222,7 @@ fn run_rank(
         }
     };
     let live = || {
-        let pool = match rank_pool(place.rank, threads) {
+        let pool = match rank_pool(place, threads) {
             Ok(pool) => pool,
             Err(error) => return say(Err(error)),
         };
