@@ -68,6 +68,7 @@ impl FromStr for ParallelRequest {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -163,11 +163,11 @@ impl Transformer {
         let (d, f, shape) = (config.hidden_size, config.intermediate_size, config.head_shape());
         let visual = slice.visual.start + visual_start..slice.visual.end + visual_start;
         // The two ranges of ids are one where nobody else holds any.
-        let ids = if slice.text.end == visual.start {
-            vec![slice.text.start..visual.end]
-        } else {
-            vec![slice.text.clone(), visual.clone()]
-        };
+        let mut ids = vec![slice.text.clone(), visual.clone()];
+        if slice.text.end == visual.start {
+            ids.truncate(1);
+            ids[0].end = visual.end;
+        }
         let embedding = source.table("model.embed_tokens.weight", [vocab, d], &ids)?;
         let of_heads = |heads: &std::ops::Range<usize>| heads.start * shape.head_dim..heads.end * shape.head_dim;
         let mut layers = Vec::with_capacity(slice.layers.len());

@@ -136,9 +136,9 @@ pub fn write_lanes(work: &Work, lanes: usize, words: &mut Vec<u32>, places: &mut
         }
         for span in spans() {
             let [from, to] = [span.rows.start, span.rows.end].map(|row| work.outputs.partition_point(|o| *o < row));
-            for at in from..to {
-                words.push((rows + work.outputs[at] - span.rows.start) as u32);
-                places[at] = (lane, wanted);
+            for (row, place) in work.outputs[from..to].iter().zip(&mut places[from..to]) {
+                words.push((rows + row - span.rows.start) as u32);
+                *place = (lane, wanted);
                 wanted += 1;
             }
             rows += span.rows.len();
