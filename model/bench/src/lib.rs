@@ -15,6 +15,7 @@ mod gguf;
 mod llama;
 mod model;
 mod pairs;
+mod parallel;
 mod passes;
 #[cfg(feature = "peers")]
 mod products;
@@ -31,6 +32,7 @@ mod training;
 pub use error::BenchError;
 pub use model::{LayerSizes, RandomModel};
 pub use pairs::{Row, Times, alone, alternate, timed};
+pub use parallel::parallel_30m;
 pub use passes::{decode_30m, denoise_256};
 #[cfg(feature = "peers")]
 pub use products::gemm_bf16;

@@ -14,8 +14,8 @@ use crate::pairs::{Row, timed};
 const DECODE: &str = "decode_30m";
 const DENOISE: &str = "denoise_256";
 /// Text ids and visual codes of the measured vocabulary.
-const TEXT: usize = 1024;
-const VISUAL: usize = 8192;
+pub(crate) const TEXT: usize = 1024;
+pub(crate) const VISUAL: usize = 8192;
 /// Tokens that are decoded in one timed round.
 const DECODED: usize = 48;
 /// Rows before the first of them.
@@ -34,7 +34,7 @@ const SIXTEEN_BITS: f64 = 0.1;
 /// Guidance scale.
 const SCALE: f32 = 3.0;
 
-fn ids(count: usize, factor: usize) -> Vec<u32> {
+pub(crate) fn ids(count: usize, factor: usize) -> Vec<u32> {
     (0..count).map(|i| (i * factor % TEXT) as u32).collect()
 }
 
@@ -55,9 +55,9 @@ pub(crate) fn guided(conditional: &[f32], unconditional: &[f32]) -> u32 {
 }
 
 /// Greedy visual tokens behind the prompts, guided.
-fn greedy(model: &Transformer, count: usize) -> Result<Vec<u32>, BenchError> {
-    let mut store = model.new_store(2 * (PROMPT + count) + 128)?;
-    let (mut conditional, mut unconditional) = (store.branch(), store.branch());
+pub(crate) fn greedy(model: &Transformer, count: usize) -> Result<Vec<u32>, BenchError> {
+    let mut store = model.new_store_for(PROMPT + count + 64, 2)?;
+    let (mut conditional, mut unconditional) = (store.branch_on(0), store.branch_on(1));
     let [with, without] = prompts();
     model.extend(&mut store, &mut [(&mut conditional, &with), (&mut unconditional, &without)])?;
     let mut tokens = Vec::with_capacity(count);

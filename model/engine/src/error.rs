@@ -34,6 +34,9 @@ pub enum EngineError {
         /// Where.
         path: PathBuf,
     },
+    /// Devices that are not there, or a model that cannot be spread over them as asked for.
+    #[error("devices: {0}")]
+    Devices(String),
     /// A model that does not fit in memory.
     #[error("the model does not fit in memory: {estimate}; {suggestion}")]
     Memory {

@@ -7,11 +7,11 @@ use rhea_nn::transformer::{Role, TransformerConfig, WeightForm};
 use crate::error::EngineError;
 
 /// Branches of positions are kept in f32.
-const KV_BYTES: u64 = 4;
+pub(crate) const KV_BYTES: u64 = 4;
 /// Rows of a prompt that one pass may read, and their widest buffers.
-const PASS_ROWS: u64 = 512;
+pub(crate) const PASS_ROWS: u64 = 512;
 /// Contexts that are tried for a suggestion, after the one asked for.
-const SHORTER: [usize; 4] = [16_384, 8192, 4096, 2048];
+pub(crate) const SHORTER: [usize; 4] = [16_384, 8192, 4096, 2048];
 
 /// Bytes that a model needs, part by part.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -217,7 +217,7 @@ impl fmt::Display for Bytes {
 }
 
 /// What the system can still give: the least of the machine's free memory and the limits of the process's group.
-fn available_memory() -> Option<u64> {
+pub(crate) fn available_memory() -> Option<u64> {
     let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
     let meminfo = std::fs::read_to_string("/proc/meminfo").ok();
     let machine = meminfo.as_deref().and_then(mem_available);

@@ -11,7 +11,9 @@
 
 use std::path::{Path, PathBuf};
 
+use rhea_nn::NnError;
 use rhea_nn::kernels::{Arithmetic, Format, arithmetic, weights_asked};
+use rhea_nn::parallel::Spread;
 use rhea_nn::transformer::{Loading, Transformer, TransformerConfig, WeightForm};
 use rhea_nn::vision::{Units, VisionConfig, VisionTokenizer};
 use rhea_nn::weights::{INDEX_FILE, StoredType, WEIGHTS_FILE, Weights};
@@ -22,6 +24,7 @@ use crate::error::EngineError;
 use crate::estimate::MemoryEstimate;
 use crate::generation::{CanvasSettings, GenerationConfig};
 use crate::limits;
+use crate::spread::{DeviceInfo, ModelSizes, ParallelPlan, ParallelRequest};
 
 /// The opened files of a model, checked against each other.
 pub struct ModelFolder {
@@ -52,6 +55,8 @@ pub struct OpenOptions {
     pub text: Option<PathBuf>,
     /// Opens what does not seem to fit in memory, too.
     pub force: bool,
+    /// How it is spread over ranks, which are threads of this process; [`Spread::SINGLE`] is one rank.
+    pub spread: Spread,
     /// For walking: without a `context`, a model that draws pictures of any size takes as many tokens as its settings name, at
     /// most [`limits::WALK_CONTEXT`], because it reads earlier views as pictures.
     pub walk: bool,
@@ -59,7 +64,16 @@ pub struct OpenOptions {
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { form: None, context: None, branches: 2, vision: None, text: None, force: false, walk: false }
+        Self {
+            form: None,
+            context: None,
+            branches: 2,
+            vision: None,
+            text: None,
+            force: false,
+            spread: Spread::SINGLE,
+            walk: false,
+        }
     }
 }
 
@@ -72,6 +86,22 @@ struct Described {
     weights: Weights,
     form: WeightForm,
     estimate: MemoryEstimate,
+    /// Bytes of a value in the file.
+    stored: u64,
+}
+
+impl Described {
+    fn sizes(&self) -> ModelSizes {
+        ModelSizes {
+            config: self.config.clone(),
+            visual_start: self.text.vocabulary().visual_base() as usize,
+            stored: self.stored,
+            form: self.form,
+            context: self.estimate.context,
+            branches: self.estimate.branches,
+            vision_bytes: self.estimate.vision_bytes,
+        }
+    }
 }
 
 impl ModelFolder {
@@ -102,15 +132,41 @@ impl ModelFolder {
         Ok(describe(dir, options)?.estimate)
     }
 
+    /// How a folder would be spread over devices; nothing is loaded. Whether it fits is asked of the plan, with the sizes.
+    ///
+    /// # Errors
+    /// As [`ModelFolder::estimate`], or when the model cannot be spread so.
+    pub fn plan(
+        dir: &Path,
+        options: &OpenOptions,
+        request: ParallelRequest,
+        devices: &[DeviceInfo],
+    ) -> Result<(ParallelPlan, ModelSizes), EngineError> {
+        let sizes = describe(dir, options)?.sizes();
+        Ok((ParallelPlan::new(request, devices, &sizes)?, sizes))
+    }
+
     /// As [`ModelFolder::open`], with options.
     ///
     /// # Errors
     /// As [`ModelFolder::open`], or when it does not fit in memory.
     pub fn open_with(dir: &Path, options: &OpenOptions) -> Result<Self, EngineError> {
-        let Described { config, text, vision_dir, vision, weights, form, estimate } = describe(dir, options)?;
-        if !options.force {
-            estimate.check()?;
-        }
+        let described = describe(dir, options)?;
+        let spread = options.spread;
+        let threads = if spread == Spread::SINGLE {
+            if !options.force {
+                described.estimate.check()?;
+            }
+            0
+        } else {
+            let sizes = described.sizes();
+            let plan = ParallelPlan::of(spread, &[DeviceInfo::processor()], &sizes, String::new())?;
+            if !options.force {
+                plan.check(&sizes)?;
+            }
+            plan.threads
+        };
+        let Described { config, text, vision_dir, vision, weights, form, estimate, .. } = described;
         let wrong = |file: &str| wrong_in(dir.join(file));
         // Codes of published tokenizers have to be those of the reference; Rhea's own were trained with what runs fastest.
         let units = if vision.in_channels == 3 { Units::exact_codes() } else { Units::fast() };
@@ -120,7 +176,18 @@ impl ModelFolder {
         let canvas = read_generation(dir)?.settings(text.vocabulary()).map_err(wrong("generation_config.json"))?;
         let loading = Loading { form, positions: estimate.context };
         let first = text.vocabulary().visual_base() as usize;
-        let transformer = Transformer::from_weights(config, &weights, first, loading)?;
+        let transformer = if spread == Spread::SINGLE {
+            Transformer::from_weights(config, &weights, first, loading)?
+        } else {
+            // Each rank opens the files itself, as one in another process would.
+            let folder = dir.to_owned();
+            Transformer::spread(spread, threads, move |place| {
+                let wrong = |what: String| NnError::Config { path: folder.join("config.json"), what };
+                let json = read_config(&folder.join("config.json")).map_err(|e| wrong(e.to_string()))?;
+                let config = TransformerConfig::from_json(&json).map_err(|e| wrong(e.to_string()))?;
+                Transformer::from_weights_at(config, &Weights::open_folder(&folder)?, first, loading, place)
+            })?
+        };
         let name = dir.file_name().map_or_else(|| dir.display().to_string(), |n| n.to_string_lossy().into_owned());
         Ok(Self { path: dir.to_owned(), name, transformer, text, vision, grid, canvas, estimate })
     }
@@ -219,7 +286,7 @@ fn describe(dir: &Path, options: &OpenOptions) -> Result<Described, EngineError>
     let stored = head.stored_type().bytes() as u64;
     let size = (context, options.branches);
     let estimate = MemoryEstimate::new(&config, (stored, first), form, size, vision_bytes(&vision_dir, &vision)?);
-    Ok(Described { config, text, vision_dir, vision, weights, form, estimate })
+    Ok(Described { config, text, vision_dir, vision, weights, form, estimate, stored })
 }
 
 /// The vision tokenizer in f32, its codebook once more, and three full-size activations of a megapixel, or of its own view

@@ -1,5 +1,7 @@
 //! Classifier-free guidance of picture tokens.
 
+use rhea_nn::transformer::Mix;
+
 use crate::error::EngineError;
 
 /// How strongly a picture follows its prompt: logits `u + scale * (c - u)` of the model with its prompt (`c`) and with the
@@ -52,9 +54,7 @@ impl Guidance {
 
 /// `logits += (scale - 1) * (logits - unconditional)`, which is `u + scale * (c - u)` and exact for a scale of 1.
 pub(crate) fn guide(logits: &mut [f32], unconditional: &[f32], scale: f32) {
-    for (c, u) in logits.iter_mut().zip(unconditional) {
-        *c += (scale - 1.0) * (*c - *u);
-    }
+    Mix::Away(scale).apply(logits, unconditional);
 }
 
 #[cfg(test)]

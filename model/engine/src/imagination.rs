@@ -61,7 +61,7 @@ impl Imagination {
         } else {
             (folder.transformer.config().max_position_embeddings.min(limits::KV_ROWS), limits::KV_STREAMS)
         };
-        let store = folder.transformer.new_store(streams * rows)?;
+        let store = folder.transformer.new_store_for(rows, streams)?;
         let streams = Streams::new(&store, rows);
         Ok(Self { folder, store, streams, metric: None })
     }

@@ -7,6 +7,7 @@
 //! * [`Stream`] is a branch of the KV memory that knows which ids it has read, and reads only what differs;
 //! * [`Guidance`] compares with an unconditional prompt, both prompts in one batch;
 //! * [`CellState`] and [`known_cells`] say what memory knows of each cell of a picture;
+//! * [`spread`] says which devices there are, and plans how a model is spread over ranks;
 //! * [`canvas_samplers`] draw all cells of a picture at once, from logits that a [`ModelDenoiser`] gives.
 //!
 //! It knows tokens, pictures and devices; it knows nothing of worlds or robots.
@@ -29,6 +30,7 @@ mod next_token;
 mod reader;
 mod request;
 mod sampler;
+pub mod spread;
 mod stream;
 pub mod synthetic;
 #[cfg(test)]

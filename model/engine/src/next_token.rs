@@ -39,14 +39,14 @@ pub(crate) fn picture(
                     return Err(EngineError::Cancelled);
                 }
                 passes += 1;
-                let logits = if passes == 1 {
+                let address = (0, cell as u64);
+                let drawn = if passes == 1 {
                     // Pinned cells before it are among those waiting.
-                    reader.read_for(model, &waiting, Half::Visual, rows - cell)?
+                    sampler.draw(reader.read_for(model, &waiting, Half::Visual, rows - cell)?, |_| true, address)?
                 } else {
-                    reader.append(model, &waiting, Half::Visual)?
+                    reader.append_and_draw(model, &waiting, Half::Visual, sampler, address)?
                 };
                 waiting.clear();
-                let drawn = sampler.draw(logits, |_| true, (0, cell as u64))?;
                 sampler.keep(drawn);
                 cursor.accept(drawn.index as u32, vocabulary)?;
                 waiting.push(vocabulary.visual(drawn.index as u32)?);

@@ -1,9 +1,10 @@
 //! What a decoder reads and asks for logits: a stream, and with guidance a second one that is read beside it.
 
-use rhea_nn::transformer::{CanvasToken, Half, KvStore, Transformer};
+use rhea_nn::transformer::{CanvasToken, Half, KvStore, Mix, Transformer};
 
 use crate::error::EngineError;
 use crate::guidance::{Guidance, guide};
+use crate::sampler::{Drawn, Sampler};
 use crate::stream::Stream;
 
 /// A prompt as ids, and the one without task and text that guidance compares with.
@@ -26,7 +27,7 @@ impl Streams {
     /// Empty streams of up to `limit` rows.
     #[must_use]
     pub fn new(store: &KvStore, limit: usize) -> Self {
-        Self { conditional: Stream::new(store, limit), unconditional: Stream::new(store, limit) }
+        Self { conditional: Stream::new(store, limit), unconditional: Stream::on(store, limit, 1) }
     }
 
     /// Streams that share what these have read.
@@ -120,6 +121,36 @@ impl<'a> Reader<'a> {
         let (logits, unconditional) = pair.split_at_mut(model.half_len(half));
         guide(logits, unconditional, *scale);
         Ok(logits)
+    }
+
+    /// Appends `ids` and draws from what the model gives behind the last of them, at the place `address` of the sampler's numbers.
+    /// Over several ranks only what the draw needs travels; what is drawn is the same.
+    ///
+    /// # Errors
+    /// As [`Reader::append`] and [`Sampler::draw`].
+    pub fn append_and_draw(
+        &mut self,
+        model: &Transformer,
+        ids: &[u32],
+        half: Half,
+        sampler: &mut Sampler,
+        address: (u64, u64),
+    ) -> Result<Drawn, EngineError> {
+        let Some(keep) = sampler.shortlist().filter(|_| model.ranks() > 1) else {
+            return sampler.draw(self.append(model, ids, half)?, |_| true, address);
+        };
+        let Self { store, streams: Streams { conditional, unconditional }, prompts, scale, .. } = self;
+        let mix = if prompts.unconditional.is_some() {
+            Stream::append(model, store, [conditional, unconditional], ids)?;
+            Mix::Away(*scale)
+        } else {
+            Stream::append(model, store, [conditional], ids)?;
+            Mix::Alone
+        };
+        match model.shortlist(store, half, mix, keep)? {
+            Some(list) => sampler.draw_listed(&list, address),
+            None => Err(EngineError::Request("a draw without logits".to_owned())),
+        }
     }
 
     /// One pass over a canvas behind what was read; nothing is kept. Visual logits of the `wanted` cells, `(wanted, codes)`,

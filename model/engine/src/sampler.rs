@@ -5,6 +5,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rhea_nn::transformer::Shortlist;
 use rhea_nn::transformer::ops::math::{LANES, all_finite, exp_all, max, wide_sum};
 
 use crate::error::EngineError;
@@ -119,6 +120,48 @@ impl Sampler {
         }
         self.filter_weights(logits, largest, &allowed);
         Ok(drawn(pick(&self.weights, uniform).unwrap_or_else(best)))
+    }
+
+    /// How many of the largest logits a draw needs to know, where it does not need them all: greedy draws one, those of a top-k
+    /// filter so many.
+    pub(crate) fn shortlist(&self) -> Option<usize> {
+        match self.filter {
+            Filter { temperature: 0.0, .. } => Some(1),
+            Filter { top_k: 0, .. } => None,
+            Filter { top_k, .. } => Some(top_k),
+        }
+    }
+
+    /// As [`Sampler::draw`] from the largest logits alone, with what [`Sampler::shortlist`] asks for among them: the same index.
+    ///
+    /// # Errors
+    /// When a logit is not finite, or there are none.
+    pub(crate) fn draw_listed(&mut self, list: &Shortlist, (step, position): (u64, u64)) -> Result<Drawn, EngineError> {
+        if list.broken > 0 {
+            return Err(EngineError::NonFinite { step: step as usize, count: list.broken });
+        }
+        let uniform = f64::from(self.uniform(step, position));
+        let best = list.entries.iter().find(|(_, logit)| *logit == list.largest);
+        let Some((best, _)) = best.copied() else {
+            return Err(EngineError::Request("no token is allowed here".to_owned()));
+        };
+        let index = if self.filter.temperature == 0.0 {
+            best as usize
+        } else {
+            // All others are as if they were below every logit: the filters remove them, wherever they stand.
+            let (mut logits, mut known) = (vec![f32::MIN; list.len], vec![false; list.len]);
+            for (index, logit) in &list.entries {
+                (logits[*index as usize], known[*index as usize]) = (*logit, true);
+            }
+            let listed = |index: usize| known[index];
+            self.weights.resize(list.len, 0.0);
+            weigh(&logits, list.largest, 1.0, listed, &mut self.weights);
+            self.filter_weights(&logits, list.largest, listed);
+            pick(&self.weights, uniform).unwrap_or(best as usize)
+        };
+        let logit = list.entries.iter().find(|entry| entry.0 as usize == index).map_or(list.largest, |entry| entry.1);
+        let probability = f64::from((logit - list.largest).exp()) / list.total;
+        Ok(Drawn { index, probability: probability as f32 })
     }
 
     /// Applies the filters to the weights, which are those of temperature 1.
@@ -369,6 +412,40 @@ mod tests {
             sampler.keep(Drawn { index: 0, probability });
         }
         assert!((sampler.mean_log_probability() + 2.0 * std::f64::consts::LN_2).abs() < 1e-9);
+    }
+
+    #[test]
+    fn lists_give_the_draws_of_all_logits() {
+        // Ties, some of them at the k-th place.
+        let logits: Vec<f32> = (0..700).map(|i| ((i * 7919) % 97) as f32 / 12.0 - 3.0).collect();
+        for (temperature, top_k, top_p) in
+            [(0.0, 0, 1.0), (1.0, 9, 1.0), (0.7, 40, 0.8), (1.5, 300, 0.95), (1.0, 900, 0.5)]
+        {
+            let mut sampler = sampler(temperature, top_k, top_p);
+            let keep = sampler.shortlist().unwrap();
+            let mut sorted = logits.clone();
+            sorted.sort_by(|a, b| b.total_cmp(a));
+            let least = sorted[keep.min(logits.len()) - 1];
+            let all = (0..).zip(logits.iter().copied());
+            let mut list = Shortlist {
+                entries: all.filter(|(_, logit)| *logit >= least).collect(),
+                largest: sorted[0],
+                total: logits.iter().map(|l| f64::from(l - sorted[0]).exp()).sum(),
+                broken: 0,
+                len: logits.len(),
+            };
+            for position in 0..500 {
+                let (want, got) =
+                    (sampler.draw(&logits, |_| true, (2, position)), sampler.draw_listed(&list, (2, position)));
+                let (want, got) = (want.unwrap(), got.unwrap());
+                assert_eq!(want.index, got.index, "temperature {temperature}, top-k {top_k}, top-p {top_p}");
+                assert!((want.probability / got.probability - 1.0).abs() < 1e-4, "{want:?} {got:?}");
+            }
+            list.broken = 3;
+            let error = sampler.draw_listed(&list, (5, 0)).unwrap_err();
+            assert!(matches!(error, EngineError::NonFinite { step: 5, count: 3 }));
+        }
+        assert_eq!(sampler(1.0, 0, 0.9).shortlist(), None, "without top-k every logit counts");
     }
 
     #[test]

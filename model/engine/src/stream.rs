@@ -27,7 +27,14 @@ impl Stream {
     /// An empty stream in a store, of up to `limit` rows.
     #[must_use]
     pub fn new(store: &KvStore, limit: usize) -> Self {
-        Self { branch: store.branch(), ids: Vec::with_capacity(limit), limit, blocks: 0, prompt: 0 }
+        Self::on(store, limit, 0)
+    }
+
+    /// As [`Stream::new`] for a guidance branch, counted from the conditional one: where branches have ranks of their own, they
+    /// are read at the same time.
+    #[must_use]
+    pub fn on(store: &KvStore, limit: usize, lane: usize) -> Self {
+        Self { branch: store.branch_on(lane), ids: Vec::with_capacity(limit), limit, blocks: 0, prompt: 0 }
     }
 
     /// A stream that has read the same. Both share what they have read; what one reads from now on, the other does not see.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::parallel::CommError;
 use crate::weights::WeightsFault;
 
 /// What can go wrong with a network or its files.
@@ -38,6 +39,9 @@ pub enum NnError {
     /// An input that does not fit the network.
     #[error("{0}")]
     Input(String),
+    /// Ranks of a model could not do something together.
+    #[error(transparent)]
+    Ranks(#[from] CommError),
     /// A tensor operation failed.
     #[error("tensor operation failed: {0}")]
     Tensor(#[from] candle_core::Error),

@@ -7,6 +7,7 @@
 mod error;
 pub mod kernels;
 pub mod ops;
+pub mod parallel;
 pub mod transformer;
 pub mod vision;
 pub mod weights;

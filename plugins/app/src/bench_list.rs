@@ -25,13 +25,14 @@ use crate::say::say;
 use crate::{bench, bench_kernels, machine, place};
 
 /// All names, in the order of the list.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 14] = [
     "gemm_bf16_m256",
     "gemm_bf16_m1024",
     "gemv_int8_m1",
     "gemv_int8_m2",
     "decode_30m",
     "denoise_256",
+    "parallel_30m",
     "picture_dida_vs_ar",
     "explore_step",
     "explore_step_avx2",
@@ -70,7 +71,7 @@ pub fn run(args: &BenchListArgs) -> Result<ExitCode> {
     bench_kernels::print_limits(&limits, rhea_nn::kernels::arithmetic());
     say!();
     say!(
-        "{:20} {:>10} {:>10} {:10} {:>7} {:>9} {:>7} {:>7}  peer",
+        "{:24} {:>10} {:>10} {:10} {:>7} {:>9} {:>7} {:>7}  peer",
         "",
         "ours",
         "peer",
@@ -93,6 +94,7 @@ pub fn run(args: &BenchListArgs) -> Result<ExitCode> {
             "gemv_int8_m2" => product(Format::Int8, 2)?,
             "decode_30m" => rhea_bench::decode_30m()?,
             "denoise_256" => rhea_bench::denoise_256()?,
+            "parallel_30m" => rhea_bench::parallel_30m()?,
             "picture_dida_vs_ar" => vec![decodings(&folder)?],
             "train_samples" => vec![rhea_bench::train_samples()?],
             "plan_checks" | "tower_settle" => vec![plan_times(name)?],
@@ -131,7 +133,7 @@ fn print_line(line: &Line) {
     let floor = row.floor_share.map_or_else(|| "-".to_owned(), |share| format!("{:.0} %", share * 100.0));
     let peer = if row.peer_name.is_empty() { "none" } else { row.peer_name };
     say!(
-        "{:20} {:>10.2} {:>10} {:10} {:>7} {floor:>9} {:>7} {:>7}  {peer}",
+        "{:24} {:>10.2} {:>10} {:10} {:>7} {floor:>9} {:>7} {:>7}  {peer}",
         row.name,
         row.ours,
         or_dash(row.peer, 2),

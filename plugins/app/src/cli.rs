@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use rhea_engine::limits::CONTEXT;
+use rhea_engine::spread::{DeviceRequest, ParallelRequest};
 use rhea_tokens::prompts::Task;
 
 use crate::eval::EvalWhat;
@@ -221,9 +222,27 @@ pub struct ImagineArgs {
     /// Tokens that prompt and answer may have together.
     #[arg(long, value_name = "N", value_parser = parse_context)]
     pub context: Option<usize>,
+    /// Where the model runs.
+    #[command(flatten)]
+    pub spread: SpreadArgs,
+    /// Print what the model would need where, and stop.
+    #[arg(long)]
+    pub plan_only: bool,
     /// Settings for everything else, and for what is not given here.
     #[arg(long, value_name = "FILE.ron")]
     pub config: Option<PathBuf>,
+}
+
+/// Where a model runs, and how it is spread.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SpreadArgs {
+    /// Devices: auto, cpu, cuda:N or a list such as cuda:0,1 [default: auto].
+    #[arg(long, value_name = "DEVICES", value_parser = str::parse::<DeviceRequest>)]
+    pub device: Option<DeviceRequest>,
+    /// How the model is spread over ranks: auto, tp=N (layers in parts), cfg=N (guidance branches apart), tp=N,cfg=N, or layers
+    /// (runs of layers, one a device; layers=N for N). On the processor ranks are threads [default: auto].
+    #[arg(long, value_name = "PLAN", value_parser = str::parse::<ParallelRequest>)]
+    pub parallel: Option<ParallelRequest>,
 }
 
 fn parse_context(text: &str) -> Result<usize, String> {
@@ -281,6 +300,24 @@ pub enum ModelsWhat {
         /// A folder of a model or of a vision tokenizer.
         #[arg(value_name = "DIR")]
         folder: PathBuf,
+    },
+    /// Print what a model would need on each rank and device, and whether that fits. Nothing is loaded.
+    Plan {
+        /// A model folder, or the name of a model in the cache of Hugging Face's tools [default: the model that `rhea` takes].
+        #[arg(value_name = "DIR|ORG/NAME")]
+        folder: Option<PathBuf>,
+        /// Where it would run.
+        #[command(flatten)]
+        spread: SpreadArgs,
+        /// How weights are held [default: as for `rhea imagine`].
+        #[arg(long, value_name = "FORM", value_parser = ["q8_0", "q4_k", "stored"])]
+        quant: Option<String>,
+        /// Tokens of a branch.
+        #[arg(long, value_name = "N", value_parser = parse_context)]
+        context: Option<usize>,
+        /// Branches: 1 without guidance, 2 with, 3 with guidance by reference pictures.
+        #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=3))]
+        branches: u8,
     },
     /// Print the folder of a model in the cache of Hugging Face's tools, or how to fetch it.
     Where {
@@ -436,6 +473,14 @@ mod tests {
         assert!(Cli::try_parse_from(imagine).is_ok());
         assert!(Cli::try_parse_from(imagine.into_iter().chain(["--quant", "q3"])).is_err());
         assert!(Cli::try_parse_from(imagine.into_iter().chain(["--context", "0"])).is_err());
+        let spread = |device: &'static str, parallel: &'static str| {
+            let more = ["--device", device, "--parallel", parallel];
+            Cli::try_parse_from(imagine.into_iter().chain(more)).map_err(|e| e.to_string())
+        };
+        assert!(spread("cpu", "tp=2,cfg=2").is_ok() && spread("cuda:0,1", "layers").is_ok());
+        assert!(spread("cuda:0,1,0", "auto").unwrap_err().contains("cuda:0 is named twice"));
+        assert!(spread("gpu", "auto").unwrap_err().contains("allowed are auto, cpu"));
+        assert!(spread("cpu", "tp=2,layers").unwrap_err().contains("exclude each other"));
         assert!(Cli::try_parse_from(["rhea", "imagine", "--task", "sing", "--prompt", "a fox"]).is_err());
         assert!(Cli::try_parse_from(["rhea", "bench", "explore", "--steps", "0"]).is_err());
         assert!(Cli::try_parse_from(["rhea", "bench", "--only", "first_view,decode_30m"]).is_ok());

@@ -1,5 +1,6 @@
 //! `rhea imagine`: words and pictures in, a folder with the answer out.
 
+pub mod plan;
 mod progress;
 mod settings;
 
@@ -18,7 +19,7 @@ use rhea_record::{AnswerFolder, RecordError};
 use rhea_tokens::prompts::Task;
 use rhea_tokens::{Aspect, Conversation, Grid, TurnPrompt};
 
-use crate::cli::ImagineArgs;
+use crate::cli::{ImagineArgs, SpreadArgs};
 use crate::fault::{Fault, WithHint as _};
 use crate::place;
 use crate::say::say;
@@ -51,7 +52,9 @@ pub fn run(args: &ImagineArgs) -> Result<ExitCode> {
     let out = place::answer_folder(args.out.as_deref())?;
 
     let began = Instant::now();
-    let mut generator = open(&model, task, args, &wishes, pictures.len())?;
+    let Some(mut generator) = open(&model, task, args, &wishes, pictures.len())? else {
+        return Ok(ExitCode::SUCCESS);
+    };
     say!("Model {} opened in {:.1} s.", model.display(), began.elapsed().as_secs_f32());
     let mut settings = generator.settings_for(task);
     wishes.change(&mut settings);
@@ -110,8 +113,8 @@ fn load_pictures(files: &[PathBuf]) -> Result<Vec<Picture>> {
     files.iter().map(load).collect()
 }
 
-/// Opens a model with room for what the task may write.
-fn open(model: &Path, task: Task, args: &ImagineArgs, wishes: &Wishes, pictures: usize) -> Result<Generator> {
+/// Opens a model with room for what the task may write; `None` where only the plan was asked for.
+fn open(model: &Path, task: Task, args: &ImagineArgs, wishes: &Wishes, pictures: usize) -> Result<Option<Generator>> {
     let mut settings = GenerateSettings::for_task(task);
     wishes.change(&mut settings);
     // No text has more tokens than bytes. A picture has its codes, row ends and frame.
@@ -129,11 +132,19 @@ fn open(model: &Path, task: Task, args: &ImagineArgs, wishes: &Wishes, pictures:
         None => None,
     };
     let vision = Some(place::vision_folder(model)?);
-    let options = OpenOptions { form, context, branches: wishes.branches(), vision, ..OpenOptions::default() };
+    let mut options = OpenOptions { form, context, branches: wishes.branches(), vision, ..OpenOptions::default() };
     let hint = "`rhea models verify DIR` checks a folder; --context N and --quant q8_0 make a model smaller.";
-    let estimate = ModelFolder::estimate(model, &options).hint(hint)?;
-    say!("Memory: {estimate}");
-    ModelFolder::open_with(model, &options).and_then(Generator::new).hint(hint)
+    let SpreadArgs { device, parallel } = &args.spread;
+    if device.is_some() || parallel.is_some() || args.plan_only {
+        options.spread = plan::checked(model, &options, &args.spread)?;
+    } else {
+        let estimate = ModelFolder::estimate(model, &options).hint(hint)?;
+        say!("Memory: {estimate}");
+    }
+    if args.plan_only {
+        return Ok(None);
+    }
+    ModelFolder::open_with(model, &options).and_then(Generator::new).map(Some).hint(hint)
 }
 
 /// The positions that a model's settings name. What is wrong with them is said when the model is opened.

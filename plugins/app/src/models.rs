@@ -4,14 +4,16 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use rhea_engine::OpenOptions;
 use rhea_engine::limits::CONFIG_BYTES;
-use rhea_nn::transformer::{Layout, TransformerConfig};
+use rhea_nn::transformer::{Layout, TransformerConfig, WeightForm};
 use rhea_nn::vision::{VisionConfig, check_folder};
 use rhea_nn::weights::Weights;
 use rhea_tokens::TextTokenizer;
 
 use crate::cli::ModelsWhat;
 use crate::hub::{Hub, ModelName, PUBLISHED};
+use crate::imagine::plan;
 use crate::say::say;
 use crate::{fault, place};
 
@@ -26,6 +28,15 @@ pub fn run(what: &ModelsWhat) -> Result<ExitCode> {
     match what {
         ModelsWhat::List => list(),
         ModelsWhat::Verify { folder } => Ok(verify(folder)),
+        ModelsWhat::Plan { folder, spread, quant, context, branches } => {
+            let folder = place::model_folder(folder.as_deref())?;
+            let form = quant.as_deref().and_then(WeightForm::named);
+            let (vision, branches) = (Some(place::vision_folder(&folder)?), usize::from(*branches));
+            let options = OpenOptions { form, context: *context, branches, vision, ..OpenOptions::default() };
+            plan::checked(&folder, &options, spread)?;
+            say!("It fits.");
+            Ok(ExitCode::SUCCESS)
+        }
         ModelsWhat::Where { name } => {
             let name: ModelName = name.parse()?;
             say!("{}", Hub::standard().require(&name)?.display());

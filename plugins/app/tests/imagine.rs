@@ -110,3 +110,37 @@ fn what_cannot_be_done_is_said_in_two_lines() {
     let said = fails(&["export", "Cargo.toml"]);
     assert!(said.contains("no record of a story") && said.lines().count() == 2, "{said}");
 }
+
+#[test]
+fn ranks_draw_what_one_rank_draws_and_wrong_plans_are_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let place = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+    let imagine = ["imagine", "--task", "t2i", "--prompt", "a room with teal walls", "--seed", "5", "--cfg", "3"];
+    let record = |name: &str, more: &[&str]| {
+        let out = place(name);
+        let said = succeeds(&[&imagine[..], &["--out", &out], more].concat());
+        (std::fs::read(Path::new(&out).join("answer.pb")).unwrap(), said)
+    };
+    let (alone, _) = record("alone", &[]);
+    // Branches on ranks of their own change no bit, whatever the weights are held as.
+    let (apart, said) = record("apart", &["--device", "cpu", "--parallel", "cfg=2"]);
+    assert!(said.contains("Plan: tp=1,cfg=2 on 2 ranks: as asked for"), "{said}");
+    assert!(said.contains("rank 1 on cpu: weights") && said.contains("keys and values"), "{said}");
+    assert_eq!(apart, alone);
+    let out = place("none");
+    let plan = |more: &[&str]| [&imagine[..], &["--out", &out, "--plan-only"], more].concat();
+    let said = succeeds(&plan(&["--parallel", "layers=3"]));
+    assert!(said.contains("layers=3 on 3 ranks") && !Path::new(&out).exists(), "{said}");
+    let said = succeeds(&["models", "plan", "--parallel", "tp=4,cfg=2", "--context", "512"]);
+    assert!(said.contains("2 branches of 512 tokens") && said.contains("It fits."), "{said}");
+    for (more, says) in [
+        (&["--device", "cuda:0"][..], "there is no cuda:0 here; there are: cpu"),
+        (&["--device", "cuda:1,1"], "cuda:1 is named twice"),
+        (&["--parallel", "tp=3"], "[1, 2, 4]"),
+        (&["--parallel", "layers=9"], "6 layers"),
+        (&["--parallel", "cfg=3"], "allowed are 1 to 2"),
+    ] {
+        let said = fails(&plan(more));
+        assert!(said.contains(says), "{more:?}: {said}");
+    }
+}

@@ -19,20 +19,20 @@ use crate::fixtures::{group, json};
 use crate::vocabulary::emu35;
 
 #[derive(Deserialize)]
-struct Case {
-    label: String,
+pub struct Case {
+    pub label: String,
     target_height: Option<usize>,
     target_width: Option<usize>,
     guidance_scale: f32,
     max_new_tokens: usize,
     input_ids: Vec<u32>,
     unconditional_ids: Vec<u32>,
-    generated: Vec<u32>,
+    pub generated: Vec<u32>,
     n_images: usize,
     stopped_on_eos: bool,
 }
 
-fn folder() -> Option<PathBuf> {
+pub fn folder() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/reference/golden/e2e_generate");
     let found = [group("e2e_generate"), beside].into_iter().find(|dir| dir.join("model.safetensors").is_file());
     if found.is_none() {
@@ -48,7 +48,7 @@ fn model(dir: &Path, vocabulary: &Vocabulary, form: WeightForm) -> Transformer {
     Transformer::from_weights(config, &weights, first, Loading { form, positions: 1024 }).unwrap()
 }
 
-fn request(case: &Case, pace: Pace) -> TokenRequest {
+pub fn request(case: &Case, pace: Pace) -> TokenRequest {
     let greedy = |top_k: usize, top_p: f32| Filter { temperature: 0.0, top_k, top_p };
     TokenRequest {
         conditional: case.input_ids.clone(),

@@ -12,6 +12,7 @@ mod logits;
 mod multimodal_decode;
 mod prompts;
 mod proto;
+mod ranks;
 mod text_tokenizer;
 mod transformer;
 mod vision;

@@ -1,10 +1,11 @@
 //! What the branches of an answer have read: the conditional one, the one without text, the one without pictures.
 
-use rhea_nn::transformer::{Half, KvStore, Transformer};
+use rhea_nn::transformer::{Half, KvStore, Mix, Transformer};
 
 use crate::error::EngineError;
 use crate::reader::Streams;
 use crate::request::Cancel;
+use crate::sampler::{Drawn, Sampler};
 use crate::stream::Stream;
 
 /// Tokens of a prompt that are read before anybody is asked whether to go on; no pass reads more at once.
@@ -25,8 +26,8 @@ impl GenerateMemory {
     /// # Errors
     /// When that is more than a store may reserve.
     pub fn new(model: &Transformer, context: usize, branches: usize) -> Result<Self, EngineError> {
-        let store = model.new_store(context.saturating_mul(branches))?;
-        let without_pictures = Stream::new(&store, context);
+        let store = model.new_store_for(context, branches)?;
+        let without_pictures = Stream::on(&store, context, 2);
         Ok(Self { streams: Streams::new(&store, context), without_pictures, store, context })
     }
 
@@ -100,6 +101,18 @@ impl<'a> Reading<'a> {
             .collect();
         Stream::append_each(self.model, store, &mut parts)?;
         Ok(Some(()))
+    }
+
+    /// Draws behind what was read last, in all branches, mixed; `None` where all logits are needed for it.
+    pub fn draw_listed(
+        &mut self,
+        mix: Mix,
+        sampler: &mut Sampler,
+        address: (u64, u64),
+    ) -> Result<Option<Drawn>, EngineError> {
+        let Some(keep) = sampler.shortlist().filter(|_| self.model.ranks() > 1) else { return Ok(None) };
+        let list = self.model.shortlist(&mut self.memory.store, Half::Visual, mix, keep)?;
+        list.map(|list| sampler.draw_listed(&list, address)).transpose()
     }
 
     /// Logits behind what was read last, branch by branch; they may be changed in place.

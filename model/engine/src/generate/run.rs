@@ -207,6 +207,9 @@ impl Run<'_, '_> {
         }
         let settings = &self.request.settings;
         let scales = Scales { text: settings.guidance, pictures: settings.picture_guidance };
+        if let Some(drawn) = self.reading.draw_listed(scales.mix(branches), &mut self.picture, address)? {
+            return Ok(vocabulary.visual(drawn.index as u32)?);
+        }
         let logits = self.reading.logits(Half::Visual)?;
         let (conditional, others) = logits.split_at_mut(logits.len() / branches);
         let mut others = others.chunks_exact(conditional.len());

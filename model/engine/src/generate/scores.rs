@@ -1,5 +1,6 @@
 //! Guidance and the reference's scores.
 
+use rhea_nn::transformer::Mix;
 use rhea_tokens::Vocabulary;
 
 use super::machine::Next;
@@ -15,6 +16,17 @@ pub struct Scales {
     pub text: f32,
     /// Of the reference pictures: `s_img` in `f + s_img (u - f) + s (c - u)`.
     pub pictures: Option<f32>,
+}
+
+impl Scales {
+    /// How so many branches become one, as [`guide`] does it.
+    pub(super) fn mix(self, branches: usize) -> Mix {
+        match (branches, self.pictures) {
+            (1, _) => Mix::Alone,
+            (3, Some(pictures)) => Mix::ThreeWay { text: self.text, pictures },
+            _ => Mix::Towards(self.text),
+        }
+    }
 }
 
 /// The scores of one position in all branches.
@@ -35,15 +47,10 @@ pub struct Branches<'a> {
 pub fn guide(conditional: &mut [f32], unconditional: &[f32], without_pictures: Option<&[f32]>, scales: Scales) {
     match (scales.pictures, without_pictures) {
         (Some(pictures), Some(without)) => {
-            for ((c, u), f) in conditional.iter_mut().zip(unconditional).zip(without) {
-                *c = f + pictures * (u - f) + scales.text * (*c - u);
-            }
+            let mix = Mix::ThreeWay { text: scales.text, pictures };
+            mix.apply(conditional, &[unconditional, without].concat());
         }
-        _ => {
-            for (c, u) in conditional.iter_mut().zip(unconditional) {
-                *c = u + scales.text * (*c - u);
-            }
-        }
+        _ => Mix::Towards(scales.text).apply(conditional, unconditional),
     }
 }
 

@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
-use super::matrix::{FromValues, FromWeights, Matrix, Role, Source, Table, WeightForm};
+use super::matrix::{FromValues, FromWeights, Matrix, Piece, Role, Source, Table, WeightForm};
 use super::ops::rope::Rope;
+use super::team::{Links, Team};
 use super::{KvStore, Parameters, TransformerConfig, TransformerError, limits};
 use crate::NnError;
 use crate::kernels::{self, Arithmetic};
+use crate::parallel::{Place, Slice};
 use crate::weights::Weights;
+
+/// Values of each end of a tensor that a fingerprint looks at.
+const ENDS: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Layer {
@@ -41,17 +46,29 @@ pub struct Loading {
 }
 
 /// A loaded transformer, ready to decode. Immutable: several stores may read it.
+///
+/// On several ranks ([`Transformer::spread`]) it is the first of them and speaks for all: passes, stores and logits are asked
+/// of it as of one that is alone.
 #[derive(Debug)]
 pub struct Transformer {
     pub(super) config: TransformerConfig,
     pub(super) arithmetic: Arithmetic,
     pub(super) rope: Arc<Rope>,
     visual_start: usize,
+    pub(super) place: Place,
+    /// What of the model the tensors below hold.
+    pub(super) slice: Slice,
     pub(super) embedding: Table,
     pub(super) layers: Vec<Layer>,
     pub(super) norm: Vec<f32>,
     text_head: Matrix,
     visual_head: Matrix,
+    /// Of what it was loaded, in brief: ranks compare it.
+    pub(super) fingerprint: u64,
+    /// The other ranks, for one of several.
+    pub(super) links: Option<Arc<Links>>,
+    /// Who carries out what this one is asked for, for the first of several.
+    pub(super) team: Option<Arc<Team>>,
 }
 
 impl Transformer {
@@ -66,9 +83,23 @@ impl Transformer {
         visual_start: usize,
         read: impl FnMut(&str, &[usize]) -> Result<Vec<f32>, E>,
     ) -> Result<Self, E> {
+        Self::load_at(config, arithmetic, visual_start, Place::ONLY, read)
+    }
+
+    /// As [`Self::load`], what one rank of several holds.
+    ///
+    /// # Errors
+    /// As [`Self::load`], or when the model cannot be spread so.
+    pub fn load_at<E: From<TransformerError>>(
+        config: TransformerConfig,
+        arithmetic: impl Into<Arithmetic>,
+        visual_start: usize,
+        place: Place,
+        read: impl FnMut(&str, &[usize]) -> Result<Vec<f32>, E>,
+    ) -> Result<Self, E> {
         let arithmetic = arithmetic.into();
         let positions = config.max_position_embeddings;
-        Self::build(config, (visual_start, positions), arithmetic, FromValues { arithmetic, read })
+        Self::build(config, (visual_start, positions), arithmetic, place, FromValues { arithmetic, read })
     }
 
     /// Takes the tensors of mapped files, by HF name, in the form that `loading` says. Other tensors of the files are not
@@ -83,6 +114,20 @@ impl Transformer {
         visual_start: usize,
         loading: Loading,
     ) -> Result<Self, NnError> {
+        Self::from_weights_at(config, weights, visual_start, loading, Place::ONLY)
+    }
+
+    /// As [`Self::from_weights`], what one rank of several holds: nothing else of the files is read.
+    ///
+    /// # Errors
+    /// As [`Self::from_weights`], or when the model cannot be spread so.
+    pub fn from_weights_at(
+        config: TransformerConfig,
+        weights: &Weights,
+        visual_start: usize,
+        loading: Loading,
+        place: Place,
+    ) -> Result<Self, NnError> {
         let arithmetic = match loading.form {
             WeightForm::Packed(arithmetic) => arithmetic,
             _ => kernels::arithmetic(),
@@ -92,13 +137,19 @@ impl Transformer {
             let text = format!("{positions} positions; up to {} are allowed", limits::POSITIONS);
             return Err(TransformerError::Input(text).into());
         }
-        Self::build(config, (visual_start, positions), arithmetic, FromWeights { weights, form: loading.form })
+        let source = FromWeights { weights, form: loading.form };
+        let mut model = Self::build(config, (visual_start, positions), arithmetic, place, source)?;
+        if place.spread.ranks() > 1 {
+            model.fingerprint = fingerprint(&model.config, weights);
+        }
+        Ok(model)
     }
 
     fn build<S: Source>(
         config: TransformerConfig,
         (visual_start, positions): (usize, usize),
         arithmetic: Arithmetic,
+        place: Place,
         mut source: S,
     ) -> Result<Self, S::Error> {
         config.check()?;
@@ -107,30 +158,62 @@ impl Transformer {
             let text = format!("first visual id {visual_start}; allowed are 1 to {} in this vocabulary", vocab - 1);
             return Err(TransformerError::Input(text).into());
         }
+        place.spread.check(&config, visual_start)?;
+        let slice = place.slice(&config, visual_start);
         let (d, f, shape) = (config.hidden_size, config.intermediate_size, config.head_shape());
-        let embedding = source.table("model.embed_tokens.weight", [vocab, d])?;
-        let mut layers = Vec::with_capacity(config.num_hidden_layers);
-        for i in 0..config.num_hidden_layers {
+        let visual = slice.visual.start + visual_start..slice.visual.end + visual_start;
+        // The two ranges of ids are one where nobody else holds any.
+        let mut ids = vec![slice.text.clone(), visual.clone()];
+        if slice.text.end == visual.start {
+            ids.truncate(1);
+            ids[0].end = visual.end;
+        }
+        let embedding = source.table("model.embed_tokens.weight", [vocab, d], &ids)?;
+        let of_heads = |heads: &std::ops::Range<usize>| heads.start * shape.head_dim..heads.end * shape.head_dim;
+        let mut layers = Vec::with_capacity(slice.layers.len());
+        for i in slice.layers.clone() {
             let name = |part: &str| format!("model.layers.{i}.{part}.weight");
-            let qkv = [("q", shape.q_width()), ("k", shape.kv_width()), ("v", shape.kv_width())]
-                .map(|(part, rows)| (name(&format!("self_attn.{part}_proj")), rows));
-            let gate_up = ["gate", "up"].map(|part| (name(&format!("mlp.{part}_proj")), f));
+            let rows = |part: &str, all: usize, rows: std::ops::Range<usize>| Piece::rows(name(part), [all, d], rows);
+            let qkv = [
+                rows("self_attn.q_proj", shape.q_width(), of_heads(&slice.heads)),
+                rows("self_attn.k_proj", shape.kv_width(), of_heads(&slice.kv_heads)),
+                rows("self_attn.v_proj", shape.kv_width(), of_heads(&slice.kv_heads)),
+            ];
+            let gate_up = ["mlp.gate_proj", "mlp.up_proj"].map(|part| rows(part, f, slice.inner.clone()));
+            let o = Piece::columns(name("self_attn.o_proj"), [d, shape.q_width()], of_heads(&slice.heads));
+            let down = Piece::columns(name("mlp.down_proj"), [d, f], slice.inner.clone());
             layers.push(Layer {
                 input_norm: source.vector(&name("input_layernorm"), d)?,
-                qkv: source.matrix(&qkv, d, Role::Attention)?,
+                qkv: source.matrix(&qkv, Role::Attention)?,
                 q_norm: source.vector(&name("self_attn.q_norm"), shape.head_dim)?,
                 k_norm: source.vector(&name("self_attn.k_norm"), shape.head_dim)?,
-                o: source.matrix(&[(name("self_attn.o_proj"), d)], shape.q_width(), Role::Attention)?,
+                o: source.matrix(&[o], Role::Attention)?,
                 post_norm: source.vector(&name("post_attention_layernorm"), d)?,
-                gate_up: source.matrix(&gate_up, d, Role::Other)?,
-                down: source.matrix(&[(name("mlp.down_proj"), d)], f, Role::Other)?,
+                gate_up: source.matrix(&gate_up, Role::Other)?,
+                down: source.matrix(&[down], Role::Other)?,
             });
         }
         let norm = source.vector("model.norm.weight", d)?;
-        let mut head = |rows| source.rows("lm_head.weight", [vocab, d], rows);
-        let (text_head, visual_head) = (head(0..visual_start)?, head(visual_start..vocab)?);
+        let mut head = |rows| source.matrix(&[Piece::rows("lm_head.weight", [vocab, d], rows)], Role::Other);
+        let (text_head, visual_head) = (head(slice.text.clone())?, head(visual)?);
         let rope = Arc::new(Rope::new(config.head_dim, config.rope_theta, positions));
-        Ok(Self { arithmetic, rope, visual_start, embedding, layers, norm, text_head, visual_head, config })
+        let (fingerprint, links, team) = (0, None, None);
+        Ok(Self {
+            arithmetic,
+            rope,
+            visual_start,
+            place,
+            slice,
+            embedding,
+            layers,
+            norm,
+            text_head,
+            visual_head,
+            config,
+            fingerprint,
+            links,
+            team,
+        })
     }
 
     /// Packs parameters that are being trained, for evaluation.
@@ -142,8 +225,21 @@ impl Transformer {
         arithmetic: impl Into<Arithmetic>,
         visual_start: usize,
     ) -> Result<Self, TransformerError> {
+        Self::from_parameters_at(parameters, arithmetic, visual_start, Place::ONLY)
+    }
+
+    /// As [`Self::from_parameters`], what one rank of several holds.
+    ///
+    /// # Errors
+    /// As [`Self::load_at`].
+    pub fn from_parameters_at(
+        parameters: &Parameters,
+        arithmetic: impl Into<Arithmetic>,
+        visual_start: usize,
+        place: Place,
+    ) -> Result<Self, TransformerError> {
         let mut vars = parameters.vars().iter();
-        Self::load(parameters.config().clone(), arithmetic, visual_start, |name, _| {
+        Self::load_at(parameters.config().clone(), arithmetic, visual_start, place, |name, _| {
             // The order of loading differs from the layout's, so look each name up.
             let found = vars.clone().find(|(n, _)| n == name).or_else(|| {
                 vars = parameters.vars().iter();
@@ -155,19 +251,30 @@ impl Transformer {
     }
 
     /// The same transformer cut off behind its first layers, perhaps none: what stands in [`Self::residual`] after a pass is
-    /// then what enters the next layer.
+    /// then what enters the next layer. For a transformer that is alone; one of several ranks is returned as it is.
     #[must_use]
     pub fn first_layers(mut self, count: usize) -> Self {
-        self.layers.truncate(count);
+        if self.links.is_none() {
+            self.layers.truncate(count);
+        }
         self
     }
 
-    /// Bytes of the weights: in memory of their own, and in mapped files.
+    /// Bytes of the weights: in memory of their own, and in mapped files; of several ranks, those of this one.
     #[must_use]
     pub fn weight_bytes(&self) -> (u64, u64) {
         let layers = self.layers.iter().flat_map(|layer| [&layer.qkv, &layer.o, &layer.gate_up, &layer.down]);
         let matrices = layers.chain([&self.text_head, &self.visual_head]).map(Matrix::bytes);
         matrices.chain([self.embedding.bytes()]).fold((0, 0), |sum, now| (sum.0 + now.0, sum.1 + now.1))
+    }
+
+    /// All bytes of weights that this rank holds, norms included.
+    #[must_use]
+    pub(super) fn held_bytes(&self) -> u64 {
+        let norms = self.layers.iter().flat_map(|l| [&l.input_norm, &l.post_norm, &l.q_norm, &l.k_norm]);
+        let norms: usize = norms.chain([&self.norm]).map(|norm| size_of_val(&norm[..])).sum();
+        let (own, mapped) = self.weight_bytes();
+        own + mapped + norms as u64
     }
 
     /// Rotary positions that there are.
@@ -210,11 +317,60 @@ impl Transformer {
         }
     }
 
+    /// Ranks that it runs on.
+    #[must_use]
+    pub fn ranks(&self) -> usize {
+        self.place.spread.ranks()
+    }
+
+    /// Groups of ranks that read different branches.
+    #[must_use]
+    pub fn lanes(&self) -> usize {
+        self.place.spread.lanes
+    }
+
     /// An empty memory of `capacity` rows.
     ///
     /// # Errors
-    /// As [`KvStore::new`].
+    /// As [`KvStore::new`], or when a rank is lost.
     pub fn new_store(&self, capacity: usize) -> Result<KvStore, TransformerError> {
-        KvStore::new(&self.config, capacity)
+        let store = KvStore::of_slice(&self.slice, self.lanes(), capacity)?;
+        match &self.team {
+            Some(team) => team.adopt(store),
+            None => Ok(store),
+        }
     }
+
+    /// An empty memory for `branches` branches of `rows` rows each; where branches have lanes of their own, each lane gets
+    /// room for those that are its.
+    ///
+    /// # Errors
+    /// As [`Self::new_store`].
+    pub fn new_store_for(&self, rows: usize, branches: usize) -> Result<KvStore, TransformerError> {
+        self.new_store(rows.saturating_mul(branches.div_ceil(self.lanes())))
+    }
+}
+
+/// Settings, names, shapes and both ends of every tensor, as one number (FNV-1a): enough to tell checkpoints apart, and read in
+/// no time.
+fn fingerprint(config: &TransformerConfig, weights: &Weights) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut add = |bytes: &[u8]| {
+        for byte in bytes {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    add(format!("{config:?}").as_bytes());
+    for (name, shape) in weights.shapes() {
+        add(format!("{name}{shape:?}").as_bytes());
+        if let Ok(tensor) = weights.stored(&name, &shape) {
+            let ends = ENDS.min(tensor.len());
+            for rows in [0..ends, tensor.len() - ends..tensor.len()] {
+                if let Ok(end) = tensor.rows(1, rows) {
+                    end.values().iter().for_each(|value| add(&value.to_bits().to_le_bytes()));
+                }
+            }
+        }
+    }
+    hash
 }

@@ -18,9 +18,13 @@ pub mod ops;
 mod parameters;
 mod passes;
 mod sequence;
+mod shortlist;
+mod team;
 pub mod training;
 
 use thiserror::Error;
+
+use crate::parallel::CommError;
 
 pub use config::{HeadShape, TransformerConfig, limits};
 pub use inference::{Half, Loading, Transformer};
@@ -29,6 +33,7 @@ pub use matrix::{Role, WeightForm};
 pub use parameters::{Layout, Parameters, TensorSpec};
 pub use passes::CanvasToken;
 pub use sequence::{Batch, NO_ID, Token, Visible, cell_position};
+pub use shortlist::{Mix, Shortlist};
 
 /// What can be wrong with a transformer or with what it is asked.
 #[derive(Debug, Error)]
@@ -60,6 +65,9 @@ pub enum TransformerError {
         /// Rows of all pages.
         capacity: usize,
     },
+    /// Ranks of the model could not do something together.
+    #[error(transparent)]
+    Ranks(#[from] CommError),
     /// candle refused an operation.
     #[error("tensor operation failed: {0}")]
     Candle(#[from] candle_core::Error),
@@ -77,6 +85,7 @@ impl From<TransformerError> for crate::NnError {
     fn from(error: TransformerError) -> Self {
         match error {
             TransformerError::Candle(error) => Self::Tensor(error),
+            TransformerError::Ranks(error) => Self::Ranks(error),
             other => Self::Input(other.to_string()),
         }
     }

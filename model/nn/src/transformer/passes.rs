@@ -5,7 +5,7 @@
 //!
 //! Invariant: a pass that fails leaves every branch as it was.
 
-use super::kv::{Span, Work};
+use super::kv::{Pages, Span, Work};
 use super::ops::attention::Keys;
 use super::ops::heads::{self, HeadNorms, HeadsMut};
 use super::ops::{add, attention, rmsnorm, swiglu};
@@ -146,7 +146,7 @@ impl Transformer {
             }));
             self.check(&store.work.tokens[first..], held)?;
             let rows = first..store.work.tokens.len();
-            store.work.push_span(rows, held, branch.table());
+            store.work.push_span(rows, held, branch.table(), branch.lane());
         }
         let Work { spans, outputs, .. } = &mut store.work;
         for span in &*spans {
@@ -155,56 +155,73 @@ impl Transformer {
                 None => outputs.extend(span.rows.clone()),
             }
         }
-        self.forward(store, Rows::Passing);
+        self.forward(store, Rows::Passing)?;
         let rows = store.work.outputs.len();
-        Ok(self.logits(store, 0..rows, Half::Visual))
+        self.logits(store, 0..rows, Half::Visual)
     }
 
     /// The residual stream behind the last layer for the wanted rows of the last pass, `(rows, hidden_size)`, before the final
-    /// norm.
+    /// norm. Where branches have lanes of their own, those of the first lane.
     #[must_use]
     pub fn residual<'s>(&self, store: &'s KvStore) -> &'s [f32] {
-        &store.work.stream[..store.work.outputs.len() * self.config.hidden_size]
+        let work = store.remote.as_ref().map_or(&store.work, |remote| &remote.own);
+        &work.stream[..work.outputs.len() * self.config.hidden_size]
     }
 
     /// Logits of wanted rows of the last pass, `(rows, half_len)`; they may be changed in place.
     ///
-    /// # Panics
-    /// When the last pass had fewer.
-    pub fn logits<'s>(&self, store: &'s mut KvStore, rows: std::ops::Range<usize>, half: Half) -> &'s mut [f32] {
-        let d = self.config.hidden_size;
+    /// # Errors
+    /// When the last pass had fewer rows, or a rank is lost.
+    pub fn logits<'s>(
+        &self,
+        store: &'s mut KvStore,
+        rows: std::ops::Range<usize>,
+        half: Half,
+    ) -> Result<&'s mut [f32], TransformerError> {
+        if rows.start > rows.end || rows.end > store.work.outputs.len() {
+            let text = format!("logits of rows {rows:?}; the last pass gave {}", store.work.outputs.len());
+            return Err(TransformerError::Input(text));
+        }
+        if let Some(team) = &self.team {
+            return team.logits(self, store, rows, half);
+        }
         let Work { stream, normed, scales, logits, .. } = &mut store.work;
-        let (n, eps) = (rows.len(), self.config.rms_norm_eps as f32);
-        let normed = sized(normed, n * d);
-        rmsnorm::forward(&stream[rows.start * d..rows.end * d], &self.norm, eps, normed, sized(scales, n));
-        let head = self.head(half);
-        let logits = sized(logits, n * head.n());
-        head.multiply(normed, n, logits);
-        logits
+        Ok(self.head_logits(stream, rows, (normed, scales, logits), half))
     }
 
     /// Logits behind the last row of each branch of the last pass, `(branches, half_len)`; they may be changed in place.
     ///
     /// # Errors
-    /// When there was no pass.
+    /// When there was no pass, or a rank is lost.
     pub fn last_logits<'s>(&self, store: &'s mut KvStore, half: Half) -> Result<&'s mut [f32], TransformerError> {
-        let d = self.config.hidden_size;
-        let Work { spans, outputs, stream, normed, scales, logits, .. } = &mut store.work;
-        if spans.is_empty() {
+        if store.work.spans.is_empty() {
             return Err(TransformerError::Input("logits of a memory that has read nothing".to_owned()));
         }
-        let (n, eps) = (spans.len(), self.config.rms_norm_eps as f32);
+        if let Some(team) = &self.team {
+            let last: Vec<usize> = last_rows(&store.work.spans, &store.work.outputs).collect();
+            return team.logits(self, store, last.into_iter(), half);
+        }
+        let Work { spans, outputs, stream, normed, scales, logits, .. } = &mut store.work;
+        Ok(self.head_logits(stream, last_rows(spans, outputs), (normed, scales, logits), half))
+    }
+
+    /// Final norm and head over rows of a stream, in the buffers of a pass: for norms, for their scales, for logits.
+    pub(super) fn head_logits<'w>(
+        &self,
+        stream: &[f32],
+        rows: impl ExactSizeIterator<Item = usize>,
+        (normed, scales, logits): (&mut Vec<f32>, &mut Vec<f32>, &'w mut Vec<f32>),
+        half: Half,
+    ) -> &'w mut [f32] {
+        let (n, d, eps) = (rows.len(), self.config.hidden_size, self.config.rms_norm_eps as f32);
         let normed = sized(normed, n * d);
-        for (span, normed) in spans.iter().zip(normed.chunks_exact_mut(d)) {
-            // The last row of a span is always wanted, and stands in front of the first one of the next span.
-            let last = outputs.partition_point(|row| *row < span.rows.end) - 1;
-            let last = &stream[last * d..(last + 1) * d];
-            rmsnorm::forward(last, &self.norm, eps, normed, sized(scales, 1));
+        for (row, normed) in rows.zip(normed.chunks_exact_mut(d)) {
+            rmsnorm::forward(&stream[row * d..(row + 1) * d], &self.norm, eps, normed, sized(scales, 1));
         }
         let head = self.head(half);
         let logits = sized(logits, n * head.n());
         head.multiply(normed, n, logits);
-        Ok(logits)
+        logits
     }
 
     /// Checks, makes room, reads and keeps. `token` makes a token of an item, its row in the branch and its position.
@@ -230,14 +247,18 @@ impl Transformer {
         }
         let mut first = 0;
         for (branch, items) in reads.iter() {
-            store.work.push_span(first..first + items.len(), branch.len(), branch.table());
+            store.work.push_span(first..first + items.len(), branch.len(), branch.table(), branch.lane());
             first += items.len();
         }
         store.work.want(|span| match wanted {
             Wanted::All => 0..span.rows.len(),
             Wanted::Last => span.rows.len() - 1..span.rows.len(),
         });
-        self.forward(store, Rows::Kept);
+        if let Err(error) = self.forward(store, Rows::Kept) {
+            reads.iter_mut().for_each(|(branch, _)| branch.trim());
+            store.work.clear();
+            return Err(error);
+        }
         for (span, (branch, _)) in reads.iter_mut().enumerate() {
             store.keep(branch, span);
         }
@@ -253,15 +274,22 @@ impl Transformer {
 
     /// The layers over the tokens of `store.work`, on a thread of rayon's: a product that begins there wakes at most the other
     /// threads, where one that begins outside would hand over to all of them and sleep. What stands in the stream behind them is
-    /// `work.outputs`.
-    fn forward(&self, store: &mut KvStore, rows: Rows) {
-        rayon::scope(|_| self.run_layers(store, rows));
+    /// `work.outputs`. Several ranks do it together, each in threads of its own.
+    fn forward(&self, store: &mut KvStore, rows: Rows) -> Result<(), TransformerError> {
+        match &self.team {
+            Some(team) => team.pass(self, store, rows),
+            None => rayon::scope(|_| self.run_layers(&mut store.pages, &mut store.work, rows)),
+        }
     }
 
-    fn run_layers(&self, store: &mut KvStore, rows: Rows) {
-        let (d, eps) = (self.config.hidden_size, self.config.rms_norm_eps as f32);
-        let work = &mut store.work;
+    /// What this rank does of the layers. Only meetings with other ranks can fail.
+    pub(super) fn run_layers(&self, pages: &mut Pages, work: &mut Work, rows: Rows) -> Result<(), TransformerError> {
+        let d = self.config.hidden_size;
         let n = work.tokens.len();
+        if n == 0 {
+            // A lane of which no branch takes part.
+            return Ok(());
+        }
         work.positions.clear();
         work.positions.extend(work.tokens.iter().map(|t| t.position));
         work.visible.clear();
@@ -270,33 +298,75 @@ impl Transformer {
         for (token, out) in work.tokens.iter().zip(sized(&mut work.stream, n * d).chunks_exact_mut(d)) {
             self.embedding.embed(token, out, scratch);
         }
-        for (i, layer) in self.layers.iter().enumerate() {
-            let n = self.attend(store, (i, layer), rows);
-            let Work { stream, normed, scales, gate_up, act, .. } = &mut store.work;
-            let f = self.config.intermediate_size;
-            let normed = sized(normed, n * d);
-            rmsnorm::forward(&stream[..n * d], &layer.post_norm, eps, normed, sized(scales, n));
-            let gate_up = sized(gate_up, n * 2 * f);
-            layer.gate_up.multiply(normed, n, gate_up);
-            let act = sized(act, n * f);
-            swiglu::forward(gate_up, f, act);
-            layer.down.multiply(act, n, normed);
-            add(normed, &mut stream[..n * d]);
+        let lane = self.links.as_ref().map(|links| &*links.lane);
+        if let Some(lane) = lane {
+            lane.all_reduce_sum(&mut work.stream[..n * d])?;
+        }
+        let stages = self.place.spread.stages;
+        for stage in 0..stages {
+            let last_stage = stage + 1 == stages;
+            if stage == self.place.stage() {
+                for (i, layer) in self.layers.iter().enumerate() {
+                    let last = last_stage && i + 1 == self.layers.len();
+                    self.run_layer(pages, work, (i, layer, last), rows)?;
+                }
+            }
+            if let Some(lane) = lane.filter(|_| stages > 1) {
+                let rows = if last_stage { work.outputs.len() } else { n };
+                lane.broadcast(stage, &mut work.stream[..rows * d])?;
+            }
         }
         if self.layers.is_empty() {
-            take_rows(&store.work.outputs, n, d, &mut store.work.stream);
+            take_rows(&work.outputs, n, d, &mut work.stream);
+        }
+        Ok(())
+    }
+
+    /// One layer, of which this is the `index`th of this rank.
+    fn run_layer(
+        &self,
+        pages: &mut Pages,
+        work: &mut Work,
+        (index, layer, last): (usize, &Layer, bool),
+        rows: Rows,
+    ) -> Result<(), TransformerError> {
+        let (d, f, eps) = (self.config.hidden_size, self.slice.inner.len(), self.config.rms_norm_eps as f32);
+        let n = self.attend(pages, work, (index, layer, last), rows)?;
+        let Work { stream, normed, scales, gate_up, act, .. } = work;
+        let normed = sized(normed, n * d);
+        rmsnorm::forward(&stream[..n * d], &layer.post_norm, eps, normed, sized(scales, n));
+        let gate_up = sized(gate_up, n * 2 * f);
+        layer.gate_up.multiply(normed, n, gate_up);
+        let act = sized(act, n * f);
+        swiglu::forward(gate_up, f, act);
+        layer.down.multiply(act, n, normed);
+        self.sum_of_parts(normed)?;
+        add(normed, &mut stream[..n * d]);
+        Ok(())
+    }
+
+    /// Where layers are in parts, each rank has the sum over its own inner values.
+    fn sum_of_parts(&self, values: &mut [f32]) -> Result<(), TransformerError> {
+        match &self.links {
+            Some(links) if self.place.spread.tensor > 1 => Ok(links.lane.all_reduce_sum(values)?),
+            _ => Ok(()),
         }
     }
 
     /// The first half of a layer: attention of each span over its branch. Returns the rows that the stream then has: all of
     /// the pass, or behind the last layer those of `work.outputs`.
-    fn attend(&self, store: &mut KvStore, (index, layer): (usize, &Layer), rows: Rows) -> usize {
-        let (d, shape) = (self.config.hidden_size, self.config.head_shape());
+    fn attend(
+        &self,
+        pages: &mut Pages,
+        work: &mut Work,
+        (index, layer, last): (usize, &Layer, bool),
+        rows: Rows,
+    ) -> Result<usize, TransformerError> {
+        let (d, shape) = (self.config.hidden_size, self.slice.shape);
         let (eps, heads_of_row) = (self.config.rms_norm_eps as f32, shape.heads + shape.kv_heads);
-        let KvStore { pages, work, .. } = store;
         let n = work.tokens.len();
         let Work { spans, tables, positions, visible, outputs, outputs_visible, stream, normed, scales, .. } = work;
-        let some = index + 1 == self.layers.len() && outputs.len() < n;
+        let some = last && outputs.len() < n;
         let normed = sized(normed, n * d);
         let scales = sized(scales, n * heads_of_row);
         rmsnorm::forward(&stream[..n * d], &layer.input_norm, eps, normed, scales);
@@ -307,7 +377,7 @@ impl Transformer {
         let out = sized(&mut work.heads_context, n * shape.q_width());
         let context = sized(&mut work.context, n * shape.q_width());
         let mut done = 0;
-        for Span { rows: span, start, table } in &*spans {
+        for Span { rows: span, start, table, .. } in &*spans {
             let of = |width: usize| span.start * width..span.end * width;
             let (count, table) = (span.len(), &tables[table.clone()]);
             let q = &mut q[of(shape.q_width())];
@@ -354,9 +424,16 @@ impl Transformer {
         }
         let normed = &mut normed[..done * d];
         layer.o.multiply(&context[..done * shape.q_width()], done, normed);
+        self.sum_of_parts(normed)?;
         add(normed, &mut stream[..done * d]);
-        done
+        Ok(done)
     }
+}
+
+/// The wanted row, counted among the wanted ones, that is the last of each span: it is always wanted, and stands in front of the
+/// first one of the next span.
+pub(super) fn last_rows(spans: &[Span], outputs: &[usize]) -> impl ExactSizeIterator<Item = usize> {
+    spans.iter().map(|span| outputs.partition_point(|row| *row < span.rows.end).saturating_sub(1))
 }
 
 /// Moves ascending rows of `(n, d)` to the front.
@@ -378,7 +455,7 @@ enum Wanted {
 
 /// What becomes of the rows of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rows {
+pub(super) enum Rows {
     /// They are written to the pages of their branch.
     Kept,
     /// They are seen by their own pass alone.

@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::ledger::{SharedLedger, lock};
-use super::pages::Pages;
 use super::{PAGE_ROWS, TransformerError};
 
 /// A sequence that a model has read, in the pages of a [`super::KvStore`]. Dropping it gives back the pages it alone uses.
@@ -16,12 +15,18 @@ pub struct Branch {
     /// Exactly the pages that hold `len` rows.
     table: Vec<u32>,
     len: usize,
+    /// The group of ranks that reads it.
+    lane: usize,
 }
 
 impl Branch {
-    pub(super) fn new(ledger: SharedLedger) -> Self {
+    pub(super) fn new(ledger: SharedLedger, lane: usize) -> Self {
         let pages = lock(&ledger).usage().pages;
-        Self { ledger, table: Vec::with_capacity(pages), len: 0 }
+        Self { ledger, table: Vec::with_capacity(pages), len: 0, lane }
+    }
+
+    pub(in super::super) fn lane(&self) -> usize {
+        self.lane
     }
 
     /// Rows held.
@@ -39,7 +44,7 @@ impl Branch {
     /// A branch with the same rows. Nothing is copied: both use the same pages until one of them writes.
     #[must_use]
     pub fn fork(&self) -> Self {
-        let mut fork = Self::new(Arc::clone(&self.ledger));
+        let mut fork = Self::new(Arc::clone(&self.ledger), self.lane);
         fork.table.extend_from_slice(&self.table);
         fork.len = self.len;
         lock(&self.ledger).share(&self.table);
@@ -135,10 +140,10 @@ impl Branch {
         Ok(())
     }
 
-    /// Counts `positions.len()` rows more, whose pages were reserved and written.
-    pub(super) fn grow(&mut self, positions: &[u32], pages: &mut Pages) {
+    /// Counts `positions.len()` rows more, whose pages were reserved and written: `note(page, row, position)` each.
+    pub(super) fn grow(&mut self, positions: &[u32], mut note: impl FnMut(u32, usize, u32)) {
         for (row, position) in (self.len..).zip(positions) {
-            pages.set_position(self.table[row / PAGE_ROWS], row % PAGE_ROWS, *position);
+            note(self.table[row / PAGE_ROWS], row % PAGE_ROWS, *position);
         }
         self.len += positions.len();
     }

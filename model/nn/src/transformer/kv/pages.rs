@@ -1,8 +1,9 @@
 //! The memory of the pages: `(page, layer, key or value, kv_head, row, head_dim)`, so that the rows of a head are contiguous.
 
 use super::PAGE_ROWS;
+use crate::parallel::Slice;
+use crate::transformer::HeadShape;
 use crate::transformer::ops::attention::Keys;
-use crate::transformer::{HeadShape, TransformerConfig};
 
 /// All pages of a store.
 #[derive(Debug)]
@@ -10,22 +11,22 @@ pub(in super::super) struct Pages {
     shape: HeadShape,
     layers: usize,
     values: Vec<f32>,
-    /// Rotary positions of the rows, `(page, row)`.
-    positions: Vec<u32>,
 }
 
 impl Pages {
-    /// Bytes of one page.
-    pub fn bytes(config: &TransformerConfig) -> usize {
-        let values = config.num_hidden_layers.saturating_mul(2 * PAGE_ROWS * config.head_shape().kv_width());
-        values.saturating_mul(size_of::<f32>()).saturating_add(PAGE_ROWS * size_of::<u32>())
+    /// Bytes of one page with the layers and heads of a slice.
+    pub fn bytes(slice: &Slice) -> usize {
+        slice.kv_values().saturating_mul(PAGE_ROWS * size_of::<f32>()).saturating_add(PAGE_ROWS * size_of::<u32>())
     }
 
     /// Memory for `count` pages; the system provides it when a page is first written.
-    pub fn new(config: &TransformerConfig, count: usize) -> Self {
-        let (shape, layers) = (config.head_shape(), config.num_hidden_layers);
-        let values = vec![0.0; count * layers * 2 * PAGE_ROWS * shape.kv_width()];
-        Self { shape, layers, values, positions: vec![0; count * PAGE_ROWS] }
+    pub fn new(slice: &Slice, count: usize) -> Self {
+        let values = vec![0.0; count * PAGE_ROWS * slice.kv_values()];
+        Self { shape: slice.shape, layers: slice.layers.len(), values }
+    }
+
+    pub fn reserved_bytes(&self) -> usize {
+        size_of_val(&self.values[..])
     }
 
     pub fn head_dim(&self) -> usize {
@@ -42,18 +43,8 @@ impl Pages {
         (page as usize * self.layers + layer) * 2 * self.side_len()
     }
 
-    pub fn position(&self, page: u32, row: usize) -> u32 {
-        self.positions[page as usize * PAGE_ROWS + row]
-    }
-
-    pub fn set_position(&mut self, page: u32, row: usize, position: u32) {
-        self.positions[page as usize * PAGE_ROWS + row] = position;
-    }
-
     /// Copies the first `rows` rows of a page.
     pub fn copy(&mut self, from: u32, to: u32, rows: usize) {
-        let (from_row, to_row) = (from as usize * PAGE_ROWS, to as usize * PAGE_ROWS);
-        self.positions.copy_within(from_row..from_row + rows, to_row);
         let (head, used) = (PAGE_ROWS * self.shape.head_dim, rows * self.shape.head_dim);
         let (from, to) = (self.start(from, 0), self.start(to, 0));
         for at in (0..self.layers * 2 * self.side_len()).step_by(head) {

@@ -16,7 +16,7 @@ use super::{NO_ID, Token};
 use crate::kernels::{Arithmetic, Format, Packed, product};
 use crate::weights::StoredTensor;
 use blocks::Blocks;
-pub(super) use source::{FromValues, FromWeights, Source};
+pub(super) use source::{FromValues, FromWeights, Piece, Source};
 use stored::StoredMatrix;
 
 /// How a decoding transformer holds its matrices.
@@ -140,41 +140,66 @@ impl Matrix {
     }
 }
 
-/// A matrix of which single rows are read.
+/// Rows of a [`Table`].
 #[derive(Debug)]
-pub(super) enum Table {
-    Held { values: Vec<f32>, width: usize },
-    Stored { tensor: StoredTensor, width: usize },
+pub(super) enum TableRows {
+    Held(Vec<f32>),
+    Stored(StoredTensor),
+}
+
+/// A matrix of which single rows are read, or some ranges of its rows.
+#[derive(Debug)]
+pub(super) struct Table {
+    width: usize,
+    /// The first row of each range, and the range.
+    parts: Vec<(usize, TableRows)>,
 }
 
 impl Table {
-    /// The embedding of a token: that of its id and of its marks. `scratch` holds a row.
-    pub fn embed(&self, token: &Token, out: &mut [f32], scratch: &mut [f32]) {
-        self.row(token.id, out);
-        for mark in token.marks.iter().filter(|mark| **mark != NO_ID) {
-            self.row(*mark, scratch);
-            super::ops::add(scratch, out);
-        }
+    pub fn new(width: usize, parts: Vec<(usize, TableRows)>) -> Self {
+        Self { width, parts }
     }
 
-    fn row(&self, id: u32, out: &mut [f32]) {
-        match self {
-            Self::Held { values, width } => out.copy_from_slice(&values[id as usize * width..][..*width]),
-            Self::Stored { tensor, width } => {
-                let id = id as usize;
-                // The id was checked against the vocabulary, whose size the tensor has.
-                if let Ok(row) = tensor.rows(*width, id..id + 1) {
-                    row.read(out);
-                }
+    /// The embedding of a token: that of its id and of its marks; zeros stand for rows that are held elsewhere. `scratch` holds
+    /// a row.
+    pub fn embed(&self, token: &Token, out: &mut [f32], scratch: &mut [f32]) {
+        if !self.row(token.id, out) {
+            out.fill(0.0);
+        }
+        for mark in token.marks.iter().filter(|mark| **mark != NO_ID) {
+            if self.row(*mark, scratch) {
+                super::ops::add(scratch, out);
             }
         }
     }
 
+    /// Is the row one of those held? The id was checked against the vocabulary before.
+    fn row(&self, id: u32, out: &mut [f32]) -> bool {
+        for (first, rows) in &self.parts {
+            let Some(row) = (id as usize).checked_sub(*first) else { continue };
+            match rows {
+                TableRows::Held(values) => {
+                    if let Some(values) = values.get(row * self.width..(row + 1) * self.width) {
+                        out.copy_from_slice(values);
+                        return true;
+                    }
+                }
+                TableRows::Stored(tensor) => {
+                    if let Ok(values) = tensor.rows(self.width, row..row + 1) {
+                        values.read(out);
+                        return true;
+                    }
+                }
+            }
+        }
+        false
+    }
+
     /// As [`Matrix::bytes`].
     pub fn bytes(&self) -> (u64, u64) {
-        match self {
-            Self::Held { values, .. } => (size_of_val(&values[..]) as u64, 0),
-            Self::Stored { tensor, .. } => (0, tensor.bytes() as u64),
-        }
+        self.parts.iter().fold((0, 0), |(own, mapped), (_, rows)| match rows {
+            TableRows::Held(values) => (own + size_of_val(&values[..]) as u64, mapped),
+            TableRows::Stored(tensor) => (own, mapped + tensor.bytes() as u64),
+        })
     }
 }

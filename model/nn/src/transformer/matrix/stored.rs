@@ -1,5 +1,7 @@
 //! Products with matrices that stay in their file: rows of weights are widened as they are read.
 
+use std::ops::Range;
+
 use half::bf16;
 use half::slice::HalfFloatSliceExt;
 use multiversion::multiversion;
@@ -16,32 +18,51 @@ const LANES: usize = 16;
 /// Values that are widened at once, in registers or close to them.
 const BLOCK: usize = 256;
 
+/// Rows of a mapped matrix, of which some columns are meant.
+#[derive(Debug)]
+struct Part {
+    rows: StoredTensor,
+    /// Values from a row to the next one.
+    pitch: usize,
+    first: usize,
+}
+
 /// Matrices of one inner size, one below the other.
 #[derive(Debug)]
 pub(in super::super) struct StoredMatrix {
-    parts: Vec<StoredTensor>,
+    parts: Vec<Part>,
     n: usize,
     k: usize,
 }
 
 impl StoredMatrix {
-    /// From parts of whole rows of `k` values.
-    pub fn new(parts: Vec<StoredTensor>, k: usize) -> Self {
-        let n = parts.iter().map(StoredTensor::len).sum::<usize>() / k.max(1);
-        Self { parts, n, k }
+    /// From parts: whole rows, their length, and the columns that are meant, as many in each part.
+    pub fn new(parts: impl Iterator<Item = (StoredTensor, usize, Range<usize>)>) -> Self {
+        let (mut n, mut k, mut kept) = (0, 0, Vec::new());
+        for (rows, pitch, columns) in parts {
+            n += rows.len() / pitch.max(1);
+            k = columns.len();
+            kept.push(Part { rows, pitch, first: columns.start });
+        }
+        Self { parts: kept, n, k }
     }
 
     pub fn n(&self) -> usize {
         self.n
     }
 
+    /// Bytes of the columns that are meant.
     pub fn bytes(&self) -> usize {
-        self.parts.iter().map(StoredTensor::bytes).sum()
+        let part = |part: &Part| part.rows.len() / part.pitch.max(1) * self.k * part.rows.stored_type().bytes();
+        self.parts.iter().map(part).sum()
     }
 
     /// `x`: `(m, k)` to `out`: `(m, n)`.
     pub fn multiply(&self, x: &[f32], m: usize, out: &mut [f32]) {
         assert!(x.len() == m * self.k && out.len() == m * self.n, "product sizes");
+        if m == 0 || self.k == 0 {
+            return out.fill(0.0);
+        }
         if m == 1 {
             return self.columns(x, 1, out);
         }
@@ -57,46 +78,64 @@ impl StoredMatrix {
     /// As [`Self::multiply`], to `(n, m)`: what a row of weights gives stands together.
     fn columns(&self, x: &[f32], m: usize, mut out: &mut [f32]) {
         for part in &self.parts {
-            let (now, rest) = out.split_at_mut(part.len() / self.k * m);
-            match part.view() {
-                StoredValues::F32(w) => self.share(&w, m, now, |w, out| f32_rows(w, x, self.k, out)),
-                StoredValues::Bf16(w) if m == 1 => self.share(&w, m, now, |w, out| bf16_rows(w, x, self.k, out)),
-                StoredValues::Bf16(w) => self.share_wide(&w, (x, m), now, widen),
-                StoredValues::F16(w) => self.share_wide(&w, (x, m), now, |w, to| w.convert_to_f32_slice(to)),
+            let (now, rest) = out.split_at_mut(part.rows.len() / part.pitch * m);
+            match part.rows.view() {
+                StoredValues::F32(w) => {
+                    self.share(part, &w, m, now, |w, pitch, out| f32_rows(w, pitch, x, self.k, out))
+                }
+                StoredValues::Bf16(w) if m == 1 => {
+                    self.share(part, &w, m, now, |w, pitch, out| bf16_rows(w, pitch, x, self.k, out));
+                }
+                StoredValues::Bf16(w) => self.share_wide(part, &w, (x, m), now, widen),
+                StoredValues::F16(w) => self.share_wide(part, &w, (x, m), now, |w, to| w.convert_to_f32_slice(to)),
             }
             out = rest;
         }
     }
 
-    /// Hands rows of weights to threads, with the outputs that are theirs.
-    fn share<T: Sync>(&self, w: &[T], m: usize, out: &mut [f32], rows: impl Fn(&[T], &mut [f32]) + Sync) {
-        out.par_chunks_mut(CHUNK * m).zip(w.par_chunks(CHUNK * self.k)).for_each(|(out, w)| rows(w, out));
+    /// Hands rows of weights to threads, with their pitch and the outputs that are theirs. The first value of each is the first
+    /// column that is meant.
+    fn share<T: Sync>(
+        &self,
+        part: &Part,
+        w: &[T],
+        m: usize,
+        out: &mut [f32],
+        rows: impl Fn(&[T], usize, &mut [f32]) + Sync,
+    ) {
+        let Part { pitch, first, .. } = *part;
+        let chunks = out.par_chunks_mut(CHUNK * m).zip(w.par_chunks(CHUNK * pitch));
+        chunks.for_each(|(out, w)| rows(&w[first..], pitch, out));
     }
 
     /// As [`Self::share`], widening the rows that a thread takes at once.
     fn share_wide<T: Sync>(
         &self,
+        part: &Part,
         w: &[T],
         (x, m): (&[f32], usize),
         out: &mut [f32],
         to_f32: impl Fn(&[T], &mut [f32]) + Sync,
     ) {
-        self.share(w, m, out, |w, out| {
-            let mut wide = vec![0.0; w.len()];
-            to_f32(w, &mut wide);
-            f32_rows(&wide, x, self.k, out);
+        let k = self.k;
+        self.share(part, w, m, out, |w, pitch, out| {
+            let mut wide = vec![0.0; out.len() / m * k];
+            for (to, from) in wide.chunks_exact_mut(k).zip(w.chunks(pitch)) {
+                to_f32(&from[..k], to);
+            }
+            f32_rows(&wide, k, x, k, out);
         });
     }
 }
 
-/// Inner products of rows of `w` with rows of `x`, `(rows of w, rows of x)`.
+/// Inner products of rows of `w`, each `pitch` values behind the one before, with rows of `x`: `(rows of w, rows of x)`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
-fn f32_rows(w: &[f32], x: &[f32], k: usize, out: &mut [f32]) {
+fn f32_rows(w: &[f32], pitch: usize, x: &[f32], k: usize, out: &mut [f32]) {
     let m = x.len() / k;
     for first in (0..m).step_by(TOGETHER) {
         for (j, out) in out.chunks_exact_mut(m).enumerate() {
             for (i, out) in out.iter_mut().enumerate().skip(first).take(TOGETHER) {
-                let (w, x) = (&w[j * k..][..k], &x[i * k..][..k]);
+                let (w, x) = (&w[j * pitch..][..k], &x[i * k..][..k]);
                 let mut lanes = [0.0; LANES];
                 let rest = accumulate(w, x, &mut lanes);
                 *out = fold(lanes) + rest;
@@ -107,10 +146,10 @@ fn f32_rows(w: &[f32], x: &[f32], k: usize, out: &mut [f32]) {
 
 /// As [`f32_rows`] for a single row of `x`, widening values as they are multiplied: a row of weights is over when it was read.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
-fn bf16_rows(w: &[bf16], x: &[f32], k: usize, out: &mut [f32]) {
+fn bf16_rows(w: &[bf16], pitch: usize, x: &[f32], k: usize, out: &mut [f32]) {
     let mut block = [0.0; BLOCK];
     for (i, out) in out.iter_mut().enumerate() {
-        let w = &w[i * k..][..k];
+        let w = &w[i * pitch..][..k];
         let (mut lanes, mut rest) = ([0.0; LANES], 0.0);
         let mut at = 0;
         while at < k {
@@ -178,17 +217,23 @@ mod tests {
             let weights = Weights::open(&path).unwrap();
             let tensor = weights.stored("w", &[n, k]).unwrap();
             let w = tensor.values();
-            // In two parts, as queries and keys are.
-            let parts = vec![tensor.rows(k, 0..33).unwrap(), tensor.rows(k, 33..n).unwrap()];
-            let matrix = StoredMatrix::new(parts, k);
-            let mut together = vec![f32::NAN; m * n];
-            matrix.multiply(&x, m, &mut together);
-            for (x, together) in x.chunks(k).zip(together.chunks(n)) {
-                let mut alone = vec![f32::NAN; n];
-                matrix.multiply(x, 1, &mut alone);
-                assert_eq!(alone, together);
-                let want: Vec<f32> = w.chunks(k).map(|w| w.iter().zip(x).map(|(w, x)| w * x).sum()).collect();
-                assert_close(&alone, &want, 1e-5, "product");
+            // In two parts, as queries and keys are, whole and cut as those of a rank are.
+            for columns in [0..k, 0..50, 37..k] {
+                let rows = [0..33, 33..n].map(|rows| (tensor.rows(k, rows).unwrap(), k, columns.clone()));
+                let matrix = StoredMatrix::new(rows.into_iter());
+                let (width, size) = (columns.len(), tensor.stored_type().bytes());
+                assert_eq!((matrix.n(), matrix.bytes()), (n, n * width * size));
+                let x = &x[..m * width];
+                let mut together = vec![f32::NAN; m * n];
+                matrix.multiply(x, m, &mut together);
+                for (x, together) in x.chunks(width).zip(together.chunks(n)) {
+                    let mut alone = vec![f32::NAN; n];
+                    matrix.multiply(x, 1, &mut alone);
+                    assert_eq!(alone, together);
+                    let row = |w: &[f32]| w[columns.clone()].iter().zip(x).map(|(w, x)| w * x).sum();
+                    let want: Vec<f32> = w.chunks(k).map(row).collect();
+                    assert_close(&alone, &want, 1e-5, "product");
+                }
             }
         }
         std::fs::remove_file(path).unwrap();

@@ -1,0 +1,155 @@
+//! Devices by name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::EngineError;
+
+/// Devices that may be named.
+const MOST: usize = rhea_nn::parallel::limits::RANKS;
+
+/// Something that a rank runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Device {
+    /// The processor; ranks on it share its cores and its memory.
+    Cpu,
+    /// A CUDA device by its number.
+    Cuda(usize),
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(number) => write!(f, "cuda:{number}"),
+        }
+    }
+}
+
+/// A device that there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceInfo {
+    /// Its name here.
+    pub device: Device,
+    /// What it is.
+    pub name: String,
+    /// Memory that it has left; `None` where that cannot be found out.
+    pub free_bytes: Option<u64>,
+}
+
+impl DeviceInfo {
+    /// The processor of this machine.
+    #[must_use]
+    pub fn processor() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let free_bytes = crate::estimate::available_memory();
+        Self { device: Device::Cpu, name: format!("processor, {cores} threads"), free_bytes }
+    }
+}
+
+/// The devices that ranks of this build can run on, the processor first.
+#[must_use]
+pub fn devices_found() -> Vec<DeviceInfo> {
+    vec![DeviceInfo::processor()]
+}
+
+/// What a user asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DeviceRequest {
+    /// All CUDA devices that there are, else the processor.
+    #[default]
+    Auto,
+    /// These.
+    These(Vec<Device>),
+}
+
+impl FromStr for DeviceRequest {
+    type Err = String;
+
+    /// `auto`, `cpu`, or CUDA devices as `cuda:0`, `cuda:0,1` or `cuda:0,cuda:1`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!("{text:?} is no device; allowed are auto, cpu, cuda:N and lists such as cuda:0,1 of up to {MOST}")
+        };
+        match text {
+            "auto" => return Ok(Self::Auto),
+            "cpu" => return Ok(Self::These(vec![Device::Cpu])),
+            _ => {}
+        }
+        let rest = text.strip_prefix("cuda:").ok_or_else(wrong)?;
+        let mut devices = Vec::new();
+        for part in rest.split(',') {
+            let number = part.strip_prefix("cuda:").unwrap_or(part);
+            let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+            let number = number.parse().ok().filter(|_| digits).ok_or_else(wrong)?;
+            let device = Device::Cuda(number);
+            if devices.contains(&device) {
+                return Err(format!("{device} is named twice in {text:?}; each device may be named once"));
+            }
+            devices.push(device);
+        }
+        if devices.len() > MOST { Err(wrong()) } else { Ok(Self::These(devices)) }
+    }
+}
+
+impl DeviceRequest {
+    /// The devices that are meant, of those that there are.
+    ///
+    /// # Errors
+    /// When one is not there; the message names those that are.
+    pub fn among(&self, there: &[DeviceInfo]) -> Result<Vec<DeviceInfo>, EngineError> {
+        match self {
+            Self::Auto => {
+                let cuda = |info: &&DeviceInfo| matches!(info.device, Device::Cuda(_));
+                let all: Vec<DeviceInfo> = there.iter().filter(cuda).cloned().collect();
+                if all.is_empty() { Ok(there.iter().take(1).cloned().collect()) } else { Ok(all) }
+            }
+            Self::These(devices) => {
+                let find = |device: &Device| {
+                    there.iter().find(|info| info.device == *device).cloned().ok_or_else(|| {
+                        let valid = there.iter().map(|info| info.device.to_string()).collect::<Vec<_>>().join(", ");
+                        EngineError::Devices(format!("there is no {device} here; there are: {valid}"))
+                    })
+                };
+                devices.iter().map(find).collect()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn there() -> Vec<DeviceInfo> {
+        let cuda = |n| DeviceInfo { device: Device::Cuda(n), name: "a GPU".to_owned(), free_bytes: Some(80 << 30) };
+        vec![DeviceInfo::processor(), cuda(0), cuda(1)]
+    }
+
+    #[test]
+    fn lists_are_read_and_repeats_and_nonsense_refused() {
+        let read = |text: &str| text.parse::<DeviceRequest>();
+        assert_eq!(read("auto"), Ok(DeviceRequest::Auto));
+        assert_eq!(read("cpu"), Ok(DeviceRequest::These(vec![Device::Cpu])));
+        for text in ["cuda:3,0", "cuda:3,cuda:0"] {
+            assert_eq!(read(text), Ok(DeviceRequest::These(vec![Device::Cuda(3), Device::Cuda(0)])));
+        }
+        for text in ["", "gpu", "cuda", "cuda:", "cuda:a", "cuda:-1", "cuda:+1", "cuda:0,", "cpu,cuda:0", "cuda:0,cpu"]
+        {
+            assert!(read(text).unwrap_err().contains("allowed are auto, cpu"), "{text}");
+        }
+        assert!(read("cuda:1,0,1").unwrap_err().contains("cuda:1 is named twice"));
+    }
+
+    #[test]
+    fn a_device_that_is_not_there_is_refused_with_those_that_are() {
+        let meant = |text: &str| text.parse::<DeviceRequest>().unwrap().among(&there());
+        assert_eq!(meant("auto").unwrap().len(), 2);
+        assert_eq!(meant("cpu").unwrap()[0].device, Device::Cpu);
+        let error = meant("cuda:0,7").unwrap_err().to_string();
+        assert!(error.contains("no cuda:7 here") && error.contains("cpu, cuda:0, cuda:1"), "{error}");
+        let alone = DeviceRequest::Auto.among(&there()[..1]).unwrap();
+        assert_eq!(alone[0].device, Device::Cpu);
+    }
+}

@@ -1,0 +1,160 @@
+//! The shipped model on several ranks: the same tokens as on one, drawn token by token and as whole canvases, with guidance and
+//! without; and what each rank holds.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::{Path, PathBuf};
+
+use rhea_engine::generate::{GenerateEvent, GenerateRequest, GenerateSettings, Generator, Prompt, Stop};
+use rhea_engine::spread::{DeviceInfo, ParallelPlan, ParallelRequest};
+use rhea_engine::{Cancel, Decoding, Filter, ModelFolder, OpenOptions};
+use rhea_nn::kernels::{Arithmetic, Format, Unit, arithmetic};
+use rhea_nn::parallel::Spread;
+use rhea_nn::transformer::{Branch, Half, WeightForm};
+use rhea_tokens::prompts::Task;
+
+/// What ranks may differ from one rank, in f32.
+const TOLERANCE: f32 = 1e-4;
+/// Spreads beside the single rank: layers in parts and in runs, guidance lanes with and without.
+const SPREADS: [(usize, usize, usize); 6] = [(2, 1, 1), (4, 1, 1), (1, 2, 1), (1, 3, 1), (1, 1, 2), (2, 1, 2)];
+
+fn nano() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../nano")
+}
+
+fn spread((tensor, stages, lanes): (usize, usize, usize)) -> Spread {
+    Spread { tensor, stages, lanes }
+}
+
+fn options(spread: Spread) -> OpenOptions {
+    let exact = Arithmetic { unit: Unit::F32, format: Format::F32, ..arithmetic() };
+    OpenOptions { form: Some(WeightForm::Packed(exact)), context: Some(1024), spread, ..OpenOptions::default() }
+}
+
+fn generator(spread: Spread) -> Generator {
+    Generator::new(ModelFolder::open_with(&nano(), &options(spread)).unwrap()).unwrap()
+}
+
+/// A picture and what is said of it; the ids, and the picture's pixels.
+fn answer(generator: &mut Generator, decoding: Decoding, picture: Filter, guidance: f32) -> (Vec<u32>, Vec<u8>) {
+    let settings = generator.settings_for(Task::Explore);
+    let settings = GenerateSettings {
+        decoding,
+        picture,
+        guidance,
+        text: Filter::GREEDY,
+        stop: Stop { tokens: 90, ..settings.stop },
+        ..settings
+    };
+    let text = "a room with teal walls and a red door. walk forward 1 m".to_owned();
+    let prompt = Prompt::Task { task: Task::Explore, text, pictures: Vec::new() };
+    let request = GenerateRequest { prompt, size: None, settings, seed: 11 };
+    let mut pixels = Vec::new();
+    let generated = generator.generate(&request, &Cancel::default(), &mut |event| {
+        if let GenerateEvent::PictureDone { picture, .. } = event {
+            pixels = picture.rgb;
+        }
+    });
+    (generated.unwrap().ids, pixels)
+}
+
+/// Token by token and as a canvas, greedy and with filters, by lists and by all logits, guided and not.
+fn answers(generator: &mut Generator) -> Vec<(Vec<u32>, Vec<u8>)> {
+    let sampled = Filter { temperature: 1.0, top_k: 64, top_p: 0.95 };
+    let whole = Decoding::Parallel { passes: 4 };
+    vec![
+        answer(generator, Decoding::NextToken, Filter::GREEDY, 3.0),
+        answer(generator, Decoding::NextToken, sampled, 3.0),
+        answer(generator, Decoding::NextToken, Filter { top_k: 0, ..sampled }, 1.0),
+        answer(generator, whole, Filter::GREEDY, 1.0),
+        answer(generator, whole, sampled, 3.0),
+    ]
+}
+
+#[test]
+fn the_shipped_model_answers_alike_on_any_number_of_ranks() {
+    let want = answers(&mut generator(Spread::SINGLE));
+    assert!(want.iter().all(|(ids, pixels)| ids.len() > 70 && !pixels.is_empty()));
+    for size in SPREADS {
+        let mut model = generator(spread(size));
+        assert_eq!(model.folder().transformer().ranks(), size.0 * size.1 * size.2);
+        assert_eq!(answers(&mut model), want, "{size:?}");
+    }
+}
+
+#[test]
+fn logits_of_the_shipped_model_differ_by_rounding_alone() {
+    let read = |spread: Spread| {
+        let folder = ModelFolder::open_with(&nano(), &options(spread)).unwrap();
+        let model = folder.transformer();
+        let mut store = model.new_store_for(512, 2).unwrap();
+        let mut branches: Vec<Branch> = (0..2).map(|lane| store.branch_on(lane)).collect();
+        let vocab = model.config().vocab_size as u32;
+        let ids: Vec<u32> = (0..150).map(|i| i * 7919 % vocab).collect();
+        let [first, second] = &mut branches[..] else { panic!() };
+        model.extend(&mut store, &mut [(first, &ids), (second, &ids[..70])]).unwrap();
+        let mut logits = model.last_logits(&mut store, Half::Visual).unwrap().to_vec();
+        logits.extend_from_slice(model.last_logits(&mut store, Half::Text).unwrap());
+        logits
+    };
+    let want = read(Spread::SINGLE);
+    for size in SPREADS {
+        let got = read(spread(size));
+        let off = got.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(got.len() == want.len() && off <= TOLERANCE, "{size:?}: {off}");
+        println!("nano in {size:?}: logits within {off:.1e}");
+    }
+}
+
+#[test]
+fn each_of_four_ranks_holds_less_than_three_tenths_of_the_weights() {
+    for form in [options(Spread::SINGLE).form, Some(WeightForm::Stored), Some(WeightForm::Q8)] {
+        let open = |spread| ModelFolder::open_with(&nano(), &OpenOptions { form, ..options(spread) }).unwrap();
+        let whole = open(Spread::SINGLE).transformer().rank_bytes()[0];
+        let four = spread((4, 1, 1));
+        let held = open(four).transformer().rank_bytes();
+        let shares: Vec<f64> = held.iter().map(|bytes| *bytes as f64 / whole as f64).collect();
+        println!("{:10} whole {whole} bytes, ranks {held:?}, shares {shares:.3?}", form.map_or("", WeightForm::name));
+        assert!(shares.len() == 4 && shares.iter().all(|share| *share <= 0.30), "{shares:?}");
+        // What the plan said before: it leaves out norms, and padding of the kernels' panels.
+        let options = OpenOptions { form, ..options(four) };
+        let request = ParallelRequest::Parts { tp: 4, cfg: 1 };
+        let (plan, _) = ModelFolder::plan(&nano(), &options, request, &[DeviceInfo::processor()]).unwrap();
+        for (rank, held) in plan.ranks.iter().zip(&held) {
+            let ratio = rank.weights_bytes as f64 / *held as f64;
+            assert!((0.96..1.01).contains(&ratio), "{ratio}");
+        }
+    }
+}
+
+#[test]
+fn keys_and_values_are_shared_out_too() {
+    let bytes = |spread: Spread| {
+        let folder = ModelFolder::open_with(&nano(), &options(spread)).unwrap();
+        folder.transformer().new_store_for(1024, 2).unwrap().reserved_bytes() as f64
+    };
+    let whole = bytes(Spread::SINGLE);
+    // Two key heads: a half each for two ranks, and no less for four, two of which hold the same one.
+    for (size, share) in
+        [((2, 1, 1), 0.5), ((4, 1, 1), 0.5), ((1, 3, 1), 1.0 / 3.0), ((1, 1, 2), 0.5), ((2, 1, 2), 0.25)]
+    {
+        assert!((bytes(spread(size)) / whole - share).abs() < 1e-6, "{size:?}");
+    }
+}
+
+#[test]
+fn a_plan_that_does_not_fit_is_refused_before_anything_is_loaded() {
+    let small = DeviceInfo { free_bytes: Some(12 << 20), ..DeviceInfo::processor() };
+    let (plan, sizes): (ParallelPlan, _) =
+        ModelFolder::plan(&nano(), &options(Spread::SINGLE), "tp=2".parse().unwrap(), &[small]).unwrap();
+    let text = plan.check(&sizes).unwrap_err().to_string();
+    assert!(text.contains("the plan tp=2 needs") && text.contains("12.0 MiB left"), "{text}");
+    let refuse = |request: &str| {
+        let request = request.parse().unwrap();
+        ModelFolder::plan(&nano(), &options(Spread::SINGLE), request, &[DeviceInfo::processor()])
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(refuse("tp=3").contains("[1, 2, 4]"));
+    assert!(refuse("layers=7").contains("6 layers"));
+    assert!(refuse("cfg=3").contains("allowed are 1 to 2"));
+}
