@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use rhea_engine::limits::CONTEXT;
 use rhea_tokens::prompts::Task;
 
+use crate::engine::{ChildArgs, EngineArgs};
 use crate::eval::EvalWhat;
 use crate::plan::PlanArgs;
 use crate::train::TrainStage;
@@ -53,6 +54,9 @@ pub enum ConfigWhat {
         /// The model.
         #[command(flatten)]
         model: ModelArgs,
+        /// Where the model works.
+        #[command(flatten)]
+        engine: EngineArgs,
     },
 }
 
@@ -124,6 +128,9 @@ pub enum Job {
     },
     /// Check what this machine offers: processor, display, gamepads, model, folders.
     Doctor(DoctorArgs),
+    /// Serve a model to the program that started this one.
+    #[command(hide = true)]
+    EngineChild(ChildArgs),
     /// Print what a shell needs to complete Rhea's command line.
     #[command(after_help = "bash: rhea completions bash > ~/.local/share/bash-completion/completions/rhea")]
     Completions {
@@ -161,6 +168,9 @@ pub struct ExploreArgs {
     /// The model.
     #[command(flatten)]
     pub model: ModelArgs,
+    /// Where the model works.
+    #[command(flatten)]
+    pub engine: EngineArgs,
     /// Seed of everything random; the same seed, start and moves give the same walk [default: 1, or the script's]. A saved world
     /// keeps its own.
     #[arg(long, value_name = "N")]
@@ -394,6 +404,9 @@ pub struct DoctorArgs {
     /// The model.
     #[command(flatten)]
     pub model: ModelArgs,
+    /// Where the model works.
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
-use rhea_engine::{Imagination, Imagine as _};
 use rhea_explore::display;
 use rhea_nn::kernels::{Arithmetic, Isa, Unit, weights_asked};
 use serde::Serialize;
@@ -13,7 +12,7 @@ use serde_json::json;
 
 use crate::cli::DoctorArgs;
 use crate::say::say;
-use crate::{explore, machine, place};
+use crate::{engine, explore, machine, place};
 
 /// Memory that a walk with the shipped model needs, gigabytes; measured with room to spare.
 const NEEDED_GB: f64 = 1.0;
@@ -51,7 +50,7 @@ pub fn run(args: &DoctorArgs) -> Result<ExitCode> {
         gamepads(),
         scenes(),
         output(),
-        model(args.model.model.as_deref()),
+        model(args),
     ];
     let possible = findings.iter().all(|finding| finding.grade != Grade::Bad);
     let code = if possible { ExitCode::SUCCESS } else { ExitCode::FAILURE };
@@ -138,19 +137,20 @@ fn output() -> Finding {
     }
 }
 
-fn model(named: Option<&Path>) -> Finding {
+fn model(args: &DoctorArgs) -> Finding {
     let began = Instant::now();
-    let opened = place::model_folder(named).map_err(|error| error.to_string()).and_then(|folder| {
-        let model = Imagination::open(&folder).map_err(|error| error.to_string())?;
-        Ok((folder, model))
+    let opened = place::model_folder(args.model.model.as_deref()).and_then(|folder| {
+        let choice = args.engine.local()?;
+        let model = engine::open(&folder, &choice)?;
+        Ok((folder, model, choice))
     });
     match opened {
-        Ok((folder, model)) => {
+        Ok((folder, model, choice)) => {
             let secs = began.elapsed().as_secs_f32();
             let side = model.side_px();
-            let what = format!("{}, {side} x {side} px, opened in {secs:.2} s ({})", model.name(), folder.display());
+            let what = format!("{}, {side} x {side} px, opened in {secs:.2} s, engine {choice} ({})", model.name(), folder.display());
             Finding { grade: Grade::Good, about: "model", what }
         }
-        Err(why) => Finding { grade: Grade::Bad, about: "model", what: why },
+        Err(why) => Finding { grade: Grade::Bad, about: "model", what: why.to_string() },
     }
 }
