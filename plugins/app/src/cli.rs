@@ -70,7 +70,10 @@ pub enum Job {
     /// Make pictures, stories and instructions from words and pictures.
     #[command(
         after_help = "Rhea writes every part of the answer as a numbered file, the whole as index.html, and the record \
-        answer.pb, which Emu3.5's own tools read."
+        answer.pb, which Emu3.5's own tools read.\n\
+        With --engine http://HOST:PORT (#MODEL) the transformer works behind a server that speaks vLLM's completions with token ids; \
+        the tokenizers of --model stay here. $RHEA_ENGINE_KEY, or the file that $RHEA_ENGINE_KEY_FILE names, has its key, and \
+        $RHEA_ENGINE_CA names a PEM file of certificates to trust."
     )]
     Imagine(ImagineArgs),
     /// Make a recorded walk a page, an animation, pictures or cameras for 3D tools, or an answer a folder with a page.
@@ -216,6 +219,9 @@ pub struct ImagineArgs {
     /// The model.
     #[command(flatten)]
     pub model: ModelArgs,
+    /// Where the model works.
+    #[command(flatten)]
+    pub engine: EngineArgs,
     /// Output folder [default: the next free rhea-out/imagine-NNN].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

@@ -5,12 +5,15 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
+use rhea_engine::OpenOptions;
+use rhea_engine::generate::Answers as _;
 use rhea_explore::display;
 use rhea_nn::kernels::{Arithmetic, Isa, Unit, weights_asked};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::DoctorArgs;
+use crate::engine::EngineChoice;
 use crate::say::say;
 use crate::{engine, explore, machine, place};
 
@@ -137,8 +140,26 @@ fn output() -> Finding {
     }
 }
 
+/// A server with the model, and the tokenizers here.
+fn server(args: &DoctorArgs, url: &str) -> Finding {
+    let began = Instant::now();
+    let folder = place::model_folder(args.model.model.as_deref());
+    let opened = folder.and_then(|folder| engine::open_server(&folder, url, &OpenOptions::default()));
+    match opened {
+        Ok(remote) => {
+            let (secs, context, name) = (began.elapsed().as_secs_f32(), remote.context(), remote.model());
+            let what = format!("{name} behind {url}, {context} tokens, reached in {secs:.2} s; for `rhea imagine`");
+            Finding { grade: Grade::Good, about: "model", what }
+        }
+        Err(why) => Finding { grade: Grade::Bad, about: "model", what: why.to_string() },
+    }
+}
+
 fn model(args: &DoctorArgs) -> Finding {
     let began = Instant::now();
+    if let Ok((EngineChoice::Server(url), _)) = args.engine.choice() {
+        return server(args, &url);
+    }
     let opened = place::model_folder(args.model.model.as_deref()).and_then(|folder| {
         let choice = args.engine.local()?;
         let model = engine::open(&folder, &choice)?;

@@ -12,14 +12,22 @@ use anyhow::Result;
 use clap::Args;
 use rhea_child::{ChildEngine, Launch, Patience, Served, fingerprint, serve};
 use rhea_engine::{EngineError, Imagination, ModelFolder, OpenOptions, Speak};
+use rhea_remote::{Client, Endpoint, Key, RemoteGenerator};
 
 use crate::config::{ConfigFile, Origin, config_file, variable};
 use crate::fault::{Fault, WithHint as _};
+use crate::place;
 
 /// Environment variable with the place.
 pub const ENGINE_VARIABLE: &str = "RHEA_ENGINE";
 /// Environment variable with the seconds for which a process may get no further.
 pub const PATIENCE_VARIABLE: &str = "RHEA_ENGINE_PATIENCE";
+/// Environment variable with the key of a server.
+pub const KEY_VARIABLE: &str = "RHEA_ENGINE_KEY";
+/// Environment variable with the place of a file that holds the key.
+pub const KEY_FILE_VARIABLE: &str = "RHEA_ENGINE_KEY_FILE";
+/// Environment variable with the place of a file of certificates to trust.
+pub const CA_VARIABLE: &str = "RHEA_ENGINE_CA";
 /// Name of the hidden job that serves.
 pub const CHILD_JOB: &str = "engine-child";
 /// How often a walk without a window tries a step again after its engine was lost.
@@ -122,6 +130,27 @@ pub fn open(folder: &Path, choice: &EngineChoice) -> Result<Box<dyn Speak>> {
         }
         _ => Ok(Box::new(Imagination::open(folder).hint(MODEL_HINT)?)),
     }
+}
+
+/// Opens the tokenizers of a folder and reaches the server that has its model. The key is that of [`KEY_VARIABLE`], else that in the
+/// file of [`KEY_FILE_VARIABLE`], else there is none.
+///
+/// # Errors
+/// When the address, the key or the certificates cannot be used, or the server cannot be reached or is something else.
+pub fn open_server(folder: &Path, url: &str, options: &OpenOptions) -> Result<RemoteGenerator> {
+    let endpoint = Endpoint::parse(url).hint("Name the server with --engine, such as http://localhost:8000.")?;
+    let key_hint = format!("The key is that of {KEY_VARIABLE}, else the one in the file that {KEY_FILE_VARIABLE} names.");
+    let key = match (variable(KEY_VARIABLE), variable(KEY_FILE_VARIABLE)) {
+        (Some(key), _) => Some(Key::new(&key, KEY_VARIABLE).hint(&key_hint)?),
+        (None, Some(file)) => Some(Key::read(Path::new(&file)).hint(&key_hint)?),
+        (None, None) => None,
+    };
+    let certificates = variable(CA_VARIABLE).map(PathBuf::from);
+    let client = Client::new(endpoint, key, certificates.as_deref(), rhea_remote::Patience::default())
+        .hint(format!("{CA_VARIABLE} names a PEM file of the certificates to trust."))?;
+    let options = OpenOptions { vision: Some(place::vision_folder(folder)?), ..options.clone() };
+    let hint = format!("A server is started with `vllm serve`; see the page on engines. {key_hint}");
+    RemoteGenerator::open(folder, &options, client).hint(hint)
 }
 
 /// As [`Imagination::open`] opens a folder.

@@ -346,7 +346,7 @@ fn a_planner_in_a_process_plans_as_inside() {
 #[test]
 fn what_is_no_engine_or_another_or_talks_too_much_is_told_apart() {
     let says = |text: &str| {
-        let script = format!("printf '{text}'; sleep 2");
+        let script = format!("printf '{text}'; exec sleep 5");
         let Err(error) = open(launch(Path::new("/bin/sh"), &["-c", &script], Duration::from_secs(1))) else {
             panic!("opened {text}")
         };
