@@ -169,11 +169,13 @@ fn keep(mut errors: ChildStderr, kept: &Mutex<Vec<u8>>) {
     }
 }
 
-/// The last three lines that say anything, in one.
+/// The lines that say most, in one: what an allocator or a panic says, or else the last three.
 fn last_lines(said: &[u8]) -> String {
     let text = String::from_utf8_lossy(said);
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    lines[lines.len().saturating_sub(3)..].join(" / ")
+    let telling = |line: &&str| line.starts_with("memory allocation of") || line.contains("panicked at");
+    let from = lines.iter().rposition(telling).unwrap_or(lines.len().saturating_sub(3));
+    lines[from..].iter().take(3).copied().collect::<Vec<_>>().join(" / ")
 }
 
 /// How a process ended, as the end of "the process ...".
@@ -191,5 +193,19 @@ fn describe(status: ExitStatus) -> String {
         Some(101) => "ended with an internal error".to_owned(),
         Some(code) => format!("ended with code {code}"),
         None => "ended".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_last_words_those_are_told_that_say_why() {
+        let panic = "log\nthread 'main' panicked at a.rs:1:2:\nno pages left\nstack backtrace:\n   0: x\n   1: y\n";
+        assert_eq!(last_lines(panic.as_bytes()), "thread 'main' panicked at a.rs:1:2: / no pages left / stack backtrace:");
+        assert_eq!(last_lines(b"memory allocation of 64 bytes failed\n"), "memory allocation of 64 bytes failed");
+        assert_eq!(last_lines(b"a\n\n b\nc\nd\n"), "b / c / d");
+        assert_eq!(last_lines(b""), "");
     }
 }
