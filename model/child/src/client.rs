@@ -144,7 +144,8 @@ impl ChildEngine {
     /// Makes sure that there is a process with an open model.
     fn make_ready(&mut self, cancel: &Cancel) -> Result<(), EngineError> {
         if let Some(process) = self.process.take_if(|process| self.open && process.ended()) {
-            let error = explained(ChildError::Pipe(std::io::ErrorKind::BrokenPipe.into()), process, "nothing was asked of it");
+            let error =
+                explained(ChildError::Pipe(std::io::ErrorKind::BrokenPipe.into()), process, "nothing was asked of it");
             let why = error.to_string();
             tracing::warn!(target: "rhea", "{why}");
             self.mended.push(why.clone());

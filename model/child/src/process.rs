@@ -203,7 +203,10 @@ mod tests {
     #[test]
     fn of_last_words_those_are_told_that_say_why() {
         let panic = "log\nthread 'main' panicked at a.rs:1:2:\nno pages left\nstack backtrace:\n   0: x\n   1: y\n";
-        assert_eq!(last_lines(panic.as_bytes()), "thread 'main' panicked at a.rs:1:2: / no pages left / stack backtrace:");
+        assert_eq!(
+            last_lines(panic.as_bytes()),
+            "thread 'main' panicked at a.rs:1:2: / no pages left / stack backtrace:"
+        );
         assert_eq!(last_lines(b"memory allocation of 64 bytes failed\n"), "memory allocation of 64 bytes failed");
         assert_eq!(last_lines(b"a\n\n b\nc\nd\n"), "b / c / d");
         assert_eq!(last_lines(b""), "");

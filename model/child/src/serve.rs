@@ -179,9 +179,7 @@ fn answer(
             Answer::View(Drawn::from(model.round_trip(&view.into_view()?, memory.as_ref())?))
         }
         Ask::Choose { prompt, answers } => Answer::from(model.choose(&prompt, &answers, cancel)?),
-        Ask::WriteText { prompt, filter, seed } => {
-            Answer::Text(model.write_text(&prompt, filter, seed, cancel, say)?)
-        }
+        Ask::WriteText { prompt, filter, seed } => Answer::Text(model.write_text(&prompt, filter, seed, cancel, say)?),
         Ask::Revise { prompt, codes, filter, passes, seed } => {
             let (codes, passes) = model.revise_picture(&prompt, &codes, (filter, passes, seed), cancel)?;
             Answer::Codes { codes, passes }

@@ -238,9 +238,15 @@ impl Run<'_, '_> {
         while got < count && !stopped {
             let completion = Completion {
                 stop_token_ids: stops,
-                ..Completion::new(self.model, Prompts::One(&self.ids), count - got, filter, self.seed(!stops.is_empty()))
+                ..Completion::new(
+                    self.model,
+                    Prompts::One(&self.ids),
+                    count - got,
+                    filter,
+                    self.seed(!stops.is_empty()),
+                )
             };
-            let body = completion.json(allowed, None).map_err(|e| EngineError::Request(e.to_string()))?;
+            let body = completion.json(allowed).map_err(|e| EngineError::Request(e.to_string()))?;
             let (before, began) = (got, Instant::now());
             let outcome = client.complete(body, self.cancel, &mut |chunk| {
                 for id in new_ids(&url, chunk)? {

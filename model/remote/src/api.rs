@@ -86,17 +86,13 @@ impl<'a> Completion<'a> {
         }
     }
 
-    /// The whole request; `allowed` are the ids that may be drawn, `told` those whose log-probabilities are wanted.
-    pub fn json(&self, allowed: &IdList, told: Option<&IdList>) -> Result<String, serde_json::Error> {
+    /// The whole request; `allowed` are the ids that may be drawn.
+    pub fn json(&self, allowed: &IdList) -> Result<String, serde_json::Error> {
         let mut json = serde_json::to_string(self)?;
         json.pop();
-        json.reserve(allowed.json.len() + 64);
+        json.reserve(allowed.json.len() + 32);
         json.push_str(",\"allowed_token_ids\":");
         json.push_str(&allowed.json);
-        if let Some(told) = told {
-            json.push_str(",\"logprob_token_ids\":");
-            json.push_str(&told.json);
-        }
         json.push('}');
         Ok(json)
     }
@@ -153,11 +149,10 @@ mod tests {
         let filter = Filter { temperature: 0.0, top_k: 0, top_p: 1.0 };
         let allowed = IdList::new("digits", vec![9, 3]);
         let completion = Completion::new("nano", Prompts::One(&[1, 2]), 4, filter, u64::MAX);
-        let json = completion.json(&allowed, Some(&allowed)).unwrap();
+        let json = completion.json(&allowed).unwrap();
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(value["prompt"], serde_json::json!([1, 2]));
         assert_eq!(value["allowed_token_ids"], serde_json::json!([3, 9]));
-        assert_eq!(value["logprob_token_ids"], serde_json::json!([3, 9]));
         assert_eq!((&value["top_k"], &value["seed"]), (&serde_json::json!(-1), &serde_json::json!(i64::MAX)));
         assert!(allowed.holds(3) && !allowed.holds(4));
         assert!(value.get("logprobs").is_none());

@@ -263,8 +263,7 @@ struct Call {
 
 impl Call {
     fn failed(&self, error: ureq::Error) -> Failed {
-        let something_else =
-            |what: String| Failed::Finally(RemoteError::SomethingElse { url: self.url.clone(), what });
+        let something_else = |what: String| Failed::Finally(RemoteError::SomethingElse { url: self.url.clone(), what });
         let again = |what: String| Failed::Again { what, after: None };
         match error {
             ureq::Error::Io(e) if e.kind() == std::io::ErrorKind::InvalidData => something_else(e.to_string()),

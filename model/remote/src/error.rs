@@ -9,7 +9,9 @@ use crate::limits;
 #[derive(Debug, Error)]
 pub enum RemoteError {
     /// An address that cannot be used.
-    #[error("the address {url:?} {what}; allowed is http://HOST:PORT or https://HOST:PORT, with #MODEL behind it where the server has several")]
+    #[error(
+        "the address {url:?} {what}; allowed is http://HOST:PORT or https://HOST:PORT, with #MODEL behind it where the server has several"
+    )]
     Address {
         /// The address.
         url: String,
@@ -63,7 +65,9 @@ pub enum RemoteError {
         said: String,
     },
     /// The server was not reached, or was lost, after all attempts.
-    #[error("the server {url} {what} while {doing}; tried {tries} times. What was written until then stands; ask again when it is back")]
+    #[error(
+        "the server {url} {what} while {doing}; tried {tries} times. What was written until then stands; ask again when it is back"
+    )]
     Lost {
         /// The server.
         url: String,
@@ -85,7 +89,9 @@ pub enum RemoteError {
         limit: u64,
     },
     /// An id that may not stand here came.
-    #[error("the server {url} drew id {id} where only {allowed} may stand: it does not honour allowed_token_ids, or serves another model")]
+    #[error(
+        "the server {url} drew id {id} where only {allowed} may stand: it does not honour allowed_token_ids, or serves another model"
+    )]
     Id {
         /// The server.
         url: String,
@@ -107,7 +113,8 @@ pub enum RemoteError {
     /// Guidance that would fetch too much.
     #[error(
         "guidance behind a server fetches the log-probabilities of all {codes} codes twice for each code; allowed are up to {} codes: take \
-         guidance 1, or a server that has it built in", limits::GUIDED_CODES
+         guidance 1, or a server that has it built in",
+        limits::GUIDED_CODES
     )]
     Guidance {
         /// Codes of the codebook.

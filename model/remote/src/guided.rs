@@ -21,12 +21,12 @@ pub(crate) fn code(run: &mut Run<'_, '_>, client: &mut Client) -> Result<Drawn, 
     let [mut conditional, unconditional] = loop {
         let prompts = Prompts::Two([&run.ids, &run.unconditional]);
         let completion = Completion {
-            logprobs: Some(1),
+            // All of the vocabulary: servers list only a few ids by name.
+            logprobs: Some(-1),
             return_tokens_as_token_ids: true,
             ..Completion::new(run.model, prompts, 1, Filter::GREEDY, 0)
         };
-        let codes = &run.lists.codes;
-        let body = completion.json(codes, Some(codes)).map_err(|e| EngineError::Request(e.to_string()))?;
+        let body = completion.json(&run.lists.codes).map_err(|e| EngineError::Request(e.to_string()))?;
         let began = Instant::now();
         let mut found: [Option<Vec<f32>>; 2] = [None, None];
         let (vocabulary, cancel) = (run.vocabulary, run.cancel);
@@ -76,7 +76,9 @@ fn scores(choice: Choice, first: u32, count: usize, url: &str) -> Result<Option<
     }
     let missing = scores.iter().filter(|score| score.is_nan()).count();
     if missing > 0 {
-        let what = format!("it left out the log-probabilities of {missing} of {count} codes (logprob_token_ids)");
+        let what = format!(
+            "it left out the log-probabilities of {missing} of {count} codes (it has to be started with --max-logprobs -1)"
+        );
         return Err(RemoteError::SomethingElse { url: url.to_owned(), what });
     }
     Ok(Some(scores))

@@ -40,7 +40,8 @@ impl Key {
     /// As [`Self::new`], and when the file cannot be read.
     pub fn read(path: &Path) -> Result<Self, RemoteError> {
         let place = path.display().to_string();
-        let failed = |e: std::io::Error| RemoteError::Key { place: place.clone(), what: format!("cannot be read: {e}") };
+        let failed =
+            |e: std::io::Error| RemoteError::Key { place: place.clone(), what: format!("cannot be read: {e}") };
         let mut text = String::new();
         let file = std::fs::File::open(path).map_err(failed)?;
         file.take(limits::KEY_BYTES + 1).read_to_string(&mut text).map_err(failed)?;

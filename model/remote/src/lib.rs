@@ -52,7 +52,7 @@ pub mod limits {
     pub const SAID_CHARS: usize = 200;
     /// Seconds that a server may ask to be left alone for.
     pub const RETRY_AFTER_SECS: u64 = 30;
-    /// Codes of a codebook whose log-probabilities are fetched for guidance, twice a code. That is 0.2 MB a code for 4,096 codes; for the
-    /// 131,072 of the published models it would be 8 MB, and a plug-in of the server is the way to go.
+    /// Codes of a codebook whose log-probabilities are fetched for guidance, twice a code, with the rest of the vocabulary. That is 0.4 MB
+    /// a code for 5,137 ids; for the 282,926 of the published models it would be 20 MB, and a plug-in of the server is the way to go.
     pub const GUIDED_CODES: usize = 16_384;
 }

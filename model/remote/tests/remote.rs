@@ -56,7 +56,6 @@ fn answered(answers: &mut dyn Answers, asked: &GenerateRequest) -> (Generated, V
     (generated, events)
 }
 
-
 #[test]
 fn a_server_gives_the_answer_that_the_model_inside_gives() {
     let (want, told) = inside(|_| ());
@@ -86,7 +85,8 @@ fn refusals_and_cut_connections_on_the_way_change_nothing() {
     let (want, _) = inside(|_| ());
     let server = Server::start(None, FAST, &[Mischief::Status(503)]);
     let mut remote = reach(&server.url, None).unwrap();
-    for mischief in [Mischief::Status(429), Mischief::Cut(3), Mischief::Cut(0), Mischief::Cut(1), Mischief::Status(500)] {
+    for mischief in [Mischief::Status(429), Mischief::Cut(3), Mischief::Cut(0), Mischief::Cut(1), Mischief::Status(500)]
+    {
         server.mischief(mischief);
     }
     let asked = request(&remote);

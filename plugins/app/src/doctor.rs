@@ -45,16 +45,7 @@ struct Finding {
 /// Never; the signature is that of all jobs.
 pub fn run(args: &DoctorArgs) -> Result<ExitCode> {
     let version = env!("CARGO_PKG_VERSION");
-    let findings = [
-        processor(),
-        kernels(),
-        memory(),
-        window(),
-        gamepads(),
-        scenes(),
-        output(),
-        model(args),
-    ];
+    let findings = [processor(), kernels(), memory(), window(), gamepads(), scenes(), output(), model(args)];
     let possible = findings.iter().all(|finding| finding.grade != Grade::Bad);
     let code = if possible { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if args.json {
@@ -169,7 +160,11 @@ fn model(args: &DoctorArgs) -> Finding {
         Ok((folder, model, choice)) => {
             let secs = began.elapsed().as_secs_f32();
             let side = model.side_px();
-            let what = format!("{}, {side} x {side} px, opened in {secs:.2} s, engine {choice} ({})", model.name(), folder.display());
+            let what = format!(
+                "{}, {side} x {side} px, opened in {secs:.2} s, engine {choice} ({})",
+                model.name(),
+                folder.display()
+            );
             Finding { grade: Grade::Good, about: "model", what }
         }
         Err(why) => Finding { grade: Grade::Bad, about: "model", what: why.to_string() },

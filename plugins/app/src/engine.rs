@@ -57,7 +57,9 @@ impl FromStr for EngineChoice {
             "inside" => Ok(Self::Inside),
             "process" => Ok(Self::Process),
             url if url.starts_with("http://") || url.starts_with("https://") => Ok(Self::Server(url.to_owned())),
-            _ => Err(format!("{text:?} is no engine; allowed are inside, process, http://HOST:PORT and https://HOST:PORT")),
+            _ => Err(format!(
+                "{text:?} is no engine; allowed are inside, process, http://HOST:PORT and https://HOST:PORT"
+            )),
         }
     }
 }
@@ -96,7 +98,8 @@ impl EngineArgs {
         }
         if let Some(text) = ConfigFile::of_user()?.engine {
             let file = config_file();
-            let choice = text.parse().map_err(|e| format!("{}: {e}", file.display())).hint("Set `engine` to one of these.")?;
+            let choice =
+                text.parse().map_err(|e| format!("{}: {e}", file.display())).hint("Set `engine` to one of these.")?;
             return Ok((choice, Origin::File(file)));
         }
         Ok((EngineChoice::default(), Origin::Default))
@@ -109,7 +112,9 @@ impl EngineArgs {
     pub fn local(&self) -> Result<EngineChoice> {
         match self.choice()? {
             (EngineChoice::Server(url), origin) => {
-                let what = format!("the engine {url} ({origin}) answers `rhea imagine` only: views with memory need the model's own decoder");
+                let what = format!(
+                    "the engine {url} ({origin}) answers `rhea imagine` only: views with memory need the model's own decoder"
+                );
                 Err(Fault::new(what, "Take --engine inside or --engine process here.").into())
             }
             (choice, _) => Ok(choice),
@@ -139,7 +144,8 @@ pub fn open(folder: &Path, choice: &EngineChoice) -> Result<Box<dyn Speak>> {
 /// When the address, the key or the certificates cannot be used, or the server cannot be reached or is something else.
 pub fn open_server(folder: &Path, url: &str, options: &OpenOptions) -> Result<RemoteGenerator> {
     let endpoint = Endpoint::parse(url).hint("Name the server with --engine, such as http://localhost:8000.")?;
-    let key_hint = format!("The key is that of {KEY_VARIABLE}, else the one in the file that {KEY_FILE_VARIABLE} names.");
+    let key_hint =
+        format!("The key is that of {KEY_VARIABLE}, else the one in the file that {KEY_FILE_VARIABLE} names.");
     let key = match (variable(KEY_VARIABLE), variable(KEY_FILE_VARIABLE)) {
         (Some(key), _) => Some(Key::new(&key, KEY_VARIABLE).hint(&key_hint)?),
         (None, Some(file)) => Some(Key::read(Path::new(&file)).hint(&key_hint)?),

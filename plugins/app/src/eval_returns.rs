@@ -166,9 +166,7 @@ fn open(args: &EvalWalksArgs, walks: usize) -> Result<Vec<Box<dyn Imagine>>> {
     let folder = place::model_folder(args.model.model.as_deref())?;
     let choice = args.engine.local()?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let open = |_| -> Result<Box<dyn Imagine>> {
-        Ok(engine::open(&folder, &choice)?)
-    };
+    let open = |_| -> Result<Box<dyn Imagine>> { Ok(engine::open(&folder, &choice)?) };
     (0..cores.min(walks).clamp(1, MOST_WALKERS)).map(open).collect()
 }
 

@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use anyhow::Result;
 use rhea_engine::generate::{
-    Answers, FinishReason, GenerateEvent, GenerateRequest, GenerateSettings, Generated, Generator, Prompt, ThoughtAbout, Usage,
+    Answers, FinishReason, GenerateEvent, GenerateRequest, GenerateSettings, Generated, Generator, Prompt,
+    ThoughtAbout, Usage,
 };
 use rhea_engine::{Cancel, EngineError, ModelFolder, OpenOptions};
 use rhea_nn::transformer::{TransformerConfig, WeightForm};

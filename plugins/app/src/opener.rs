@@ -238,7 +238,13 @@ mod tests {
     /// Opens a world and lets it be walked.
     fn walk(out: &Path, walk: impl FnOnce(&SessionLink)) {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let opener = SessionOpener::new(repository.join("model/nano"), EngineChoice::Inside, out.to_path_buf(), 1, Saving::default());
+        let opener = SessionOpener::new(
+            repository.join("model/nano"),
+            EngineChoice::Inside,
+            out.to_path_buf(),
+            1,
+            Saving::default(),
+        );
         let start = ScriptStart::Scene(repository.join("scenes/worlds/room.ron"));
         let (thread, link) = SessionThread::start(Box::new(opener), Some(start)).unwrap();
         while !out.join("walk.mcap").is_file() {

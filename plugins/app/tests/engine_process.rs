@@ -68,7 +68,8 @@ enum Harm {
 impl Harm {
     fn strike(self, process: u32) {
         let process = process.to_string();
-        let run = |program: &str, arguments: &[&str]| Command::new(program).args(arguments).stderr(Stdio::null()).status();
+        let run =
+            |program: &str, arguments: &[&str]| Command::new(program).args(arguments).stderr(Stdio::null()).status();
         match self {
             Self::Kill => run("kill", &["-9", &process]).unwrap(),
             Self::Hang => run("kill", &["-STOP", &process]).unwrap(),
@@ -305,7 +306,8 @@ fn four_hundred_steps_with_seventy_losses_are_the_same_walk() {
         *kinds.entry(told_of(told)).or_default() += 1;
     }
     println!("as they were told: {kinds:?}");
-    let refused: Vec<&String> = all.iter().filter(|told| told_of(told) == KINDS[2] && told.contains("it said")).collect();
+    let refused: Vec<&String> =
+        all.iter().filter(|told| told_of(told) == KINDS[2] && told.contains("it said")).collect();
     println!("of the 10 without memory, {} ended when memory was refused, the others by SIGABRT", refused.len());
     println!("such as: {}", refused.first().map_or("", |told| told.as_str()));
     assert_eq!(KINDS.map(|kind| kinds.get(kind).copied().unwrap_or(0)), [50, 10, 10], "{all:?}");

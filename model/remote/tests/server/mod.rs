@@ -162,7 +162,8 @@ impl Shared {
 
     /// Streams a completion; `None` closes the connection.
     fn complete(&self, request: &Value, mischief: Option<Mischief>, to: &mut TcpStream) -> Option<()> {
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n";
+        let head =
+            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n";
         to.write_all(head.as_bytes()).ok()?;
         let mut event = |text: &str| -> Option<()> {
             let chunk = format!("{:x}\r\n{text}\r\n", text.len());
@@ -226,10 +227,11 @@ impl Shared {
                     id = if half == Half::Visual { 0 } else { base };
                 }
                 self.log.drawn.fetch_add(1, Ordering::Relaxed);
-                let told = request.get("logprob_token_ids").map(|_| {
+                let told = request.get("logprobs").map(|_| {
                     let total: f64 = logits.iter().map(|v| f64::from(*v).exp()).sum::<f64>().ln();
                     let all = logits.iter().enumerate();
-                    let all = all.map(|(i, v)| (format!("token_id:{}", i as u32 + first), json!(f64::from(*v) - total)));
+                    let all =
+                        all.map(|(i, v)| (format!("token_id:{}", i as u32 + first), json!(f64::from(*v) - total)));
                     json!({"top_logprobs": [all.collect::<serde_json::Map<_, _>>()]})
                 });
                 let ids = if mischief == Some(Mischief::NoIds) { Value::Null } else { json!([id]) };
@@ -241,7 +243,9 @@ impl Shared {
                 }
             }
         }
-        event("data: {\"choices\": [{\"index\": 0, \"text\": \"\", \"token_ids\": [], \"finish_reason\": \"stop\"}]}\n\n")?;
+        event(
+            "data: {\"choices\": [{\"index\": 0, \"text\": \"\", \"token_ids\": [], \"finish_reason\": \"stop\"}]}\n\n",
+        )?;
         event("data: [DONE]\n\n")?;
         to.write_all(b"0\r\n\r\n").ok()
     }
@@ -249,7 +253,9 @@ impl Shared {
 
 fn answer(to: &mut TcpStream, status: &str, kind: &str, body: &str) {
     let length = body.len();
-    let text = format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nretry-after: 0\r\n\r\n{body}");
+    let text = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nretry-after: 0\r\n\r\n{body}"
+    );
     to.write_all(text.as_bytes()).ok();
 }
 
