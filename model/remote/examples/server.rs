@@ -19,6 +19,8 @@ use rhea_tokens::prompts::Task;
 
 type Failure = Box<dyn Error>;
 
+/// Pairs of measurements.
+const PAIRS: usize = 15;
 const CAPTIONS: [&str; 8] = [
     "a room with teal walls",
     "a corridor with a red door",
@@ -55,6 +57,7 @@ fn main() -> Result<(), Failure> {
     match what.first().map(String::as_str) {
         Some("die") => return die(&mut remote),
         Some("guided") => guided(&mut remote, folder)?,
+        Some("overhead") => overhead(&mut remote, url, folder)?,
         _ => {
             equal(&mut remote, folder)?;
             overhead(&mut remote, url, folder)?;
@@ -86,7 +89,9 @@ fn equal(remote: &mut RemoteGenerator, folder: &Path) -> Result<(), Failure> {
 
 /// The same requests by this client and by a bare socket that reads the bytes and looks at nothing.
 fn overhead(remote: &mut RemoteGenerator, url: &str, folder: &Path) -> Result<(), Failure> {
-    let asked = request(remote, CAPTIONS[0]);
+    let mut asked = request(remote, CAPTIONS[0]);
+    // The picture alone, until its last code: decoding it is not the client's.
+    asked.settings.stop.pictures = Some(1);
     let calm = Cancel::default();
     // Both read the same prefixes from the server's cache from here on.
     let answer = remote.generate(&asked, &calm, &mut |_| ())?;
@@ -96,40 +101,53 @@ fn overhead(remote: &mut RemoteGenerator, url: &str, folder: &Path) -> Result<()
     reach(&between, folder)?.generate(&asked, &calm, &mut |_| ())?;
     let sent = sent.lock().map_err(|_| "the recorder failed")?.clone();
     let bodies = bodies(&sent);
+    let mut processor = Vec::new();
     let (mut ratios, mut own, mut bare, mut busy) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..15 {
+    for _ in 0..PAIRS {
         let began = Instant::now();
         bare_requests(url, &bodies)?;
         let without = began.elapsed().as_secs_f64();
-        let (mut drawn, waited) = (0.0, remote.waited());
+        let (mut drawn, mut spent, waited) = (0.0, 0.0, remote.waited());
+        let before = processor_secs();
         let began = Instant::now();
-        // The time until the last id: decoding the picture is not the client's.
-        remote.generate(&asked, &calm, &mut |event| {
-            if matches!(event, GenerateEvent::Usage(_)) {
+        remote.generate(&asked, &calm, &mut |event| match event {
+            GenerateEvent::Usage(usage) if usage.pictures == 0 => {
                 drawn = began.elapsed().as_secs_f64();
+                spent = processor_secs() - before;
             }
+            _ => {}
         })?;
+        processor.push(spent);
         busy.push(drawn - (remote.waited() - waited).as_secs_f64());
         ratios.push(drawn / without);
         own.push(drawn);
         bare.push(without);
     }
+    let each = 1e3 * processor.iter().sum::<f64>() / processor.len() as f64;
     for times in [&mut ratios, &mut own, &mut bare, &mut busy] {
         times.sort_unstable_by(f64::total_cmp);
     }
     println!(
-        "{} requests of {} ids: client {:.1} ms, bare socket {:.1} ms (medians of 15 pairs); ratio median {:+.1} %, least {:+.1} %, most {:+.1} %; not waiting for the server: {:.2} ms, {:.2} % of the bare socket's time",
+        "{} requests of {} ids: client {:.1} ms, bare socket {:.1} ms (medians of {PAIRS} pairs); ratio median {:+.1} %, least {:+.1} %, most {:+.1} %; not waiting for the server: {:.2} ms, {:.2} % of the bare socket's time; processor time {each:.1} ms, {:.2} %",
         bodies.len(),
         answer.usage.drawn,
-        own[7] * 1e3,
-        bare[7] * 1e3,
-        (ratios[7] - 1.0) * 1e2,
+        own[PAIRS / 2] * 1e3,
+        bare[PAIRS / 2] * 1e3,
+        (ratios[PAIRS / 2] - 1.0) * 1e2,
         (ratios[0] - 1.0) * 1e2,
-        (ratios[14] - 1.0) * 1e2,
-        busy[7] * 1e3,
-        busy[7] / bare[7] * 1e2,
+        (ratios[PAIRS - 1] - 1.0) * 1e2,
+        busy[PAIRS / 2] * 1e3,
+        busy[PAIRS / 2] / bare[PAIRS / 2] * 1e2,
+        each / bare[PAIRS / 2] / 10.0,
     );
     Ok(())
+}
+
+/// Processor time of this program so far, all its threads, in ticks of 10 ms; 0 where the system does not tell.
+fn processor_secs() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().skip(11).take(2);
+    fields.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
 /// Passes connections on to a server, and keeps what is sent to it.
