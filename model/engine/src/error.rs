@@ -45,6 +45,13 @@ pub enum EngineError {
         /// What would fit.
         suggestion: String,
     },
+    /// An engine that works elsewhere, in a process of its own or behind a server, failed. The request is lost; the next one
+    /// may be served.
+    #[error("{0}")]
+    Elsewhere(Box<dyn std::error::Error + Send + Sync>),
+    /// An error of the model in an engine elsewhere, in its own words.
+    #[error("{0}")]
+    Told(String),
     /// The network refused an input or failed.
     #[error(transparent)]
     Network(#[from] NnError),

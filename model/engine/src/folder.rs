@@ -168,11 +168,7 @@ impl ModelFolder {
         };
         let Described { config, text, vision_dir, vision, weights, form, estimate, .. } = described;
         let wrong = |file: &str| wrong_in(dir.join(file));
-        // Codes of published tokenizers have to be those of the reference; Rhea's own were trained with what runs fastest.
-        let units = if vision.in_channels == 3 { Units::exact_codes() } else { Units::fast() };
-        let vision = VisionTokenizer::open_for(&vision_dir, units)?;
-        let (rows, cols) = vision.grid();
-        let grid = Grid::new(rows, cols).map_err(|e| wrong_in(vision_dir)(e.to_string()))?;
+        let (vision, grid) = open_vision(&vision_dir, &vision)?;
         let canvas = read_generation(dir)?.settings(text.vocabulary()).map_err(wrong("generation_config.json"))?;
         let loading = Loading { form, positions: estimate.context };
         let first = text.vocabulary().visual_base() as usize;
@@ -190,6 +186,24 @@ impl ModelFolder {
         };
         let name = dir.file_name().map_or_else(|| dir.display().to_string(), |n| n.to_string_lossy().into_owned());
         Ok(Self { path: dir.to_owned(), name, transformer, text, vision, grid, canvas, estimate })
+    }
+
+    /// The text tokenizer of a folder alone; no weights are loaded.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged.
+    pub fn open_text(dir: &Path, options: &OpenOptions) -> Result<TextTokenizer, EngineError> {
+        Ok(settings(dir, options)?.text)
+    }
+
+    /// Settings, tokenizers and view size of a folder whose weights need not be there.
+    pub(crate) fn open_tokenizers(
+        dir: &Path,
+        options: &OpenOptions,
+    ) -> Result<(TransformerConfig, TextTokenizer, VisionTokenizer, Grid), EngineError> {
+        let Settings { config, text, vision_dir, vision } = settings(dir, options)?;
+        let (vision, grid) = open_vision(&vision_dir, &vision)?;
+        Ok((config, text, vision, grid))
     }
 
     /// What it needs in memory.
@@ -251,8 +265,15 @@ impl ModelFolder {
     }
 }
 
-/// Reads settings, vocabulary and headers, and adds up what they ask for.
-fn describe(dir: &Path, options: &OpenOptions) -> Result<Described, EngineError> {
+/// Settings and vocabulary of a folder.
+struct Settings {
+    config: TransformerConfig,
+    text: TextTokenizer,
+    vision_dir: PathBuf,
+    vision: VisionConfig,
+}
+
+fn settings(dir: &Path, options: &OpenOptions) -> Result<Settings, EngineError> {
     if !dir.is_dir() {
         let what =
             "there is no such folder; a model folder holds config.json, model.safetensors, tokenizer.json and vision/";
@@ -267,6 +288,21 @@ fn describe(dir: &Path, options: &OpenOptions) -> Result<Described, EngineError>
     let text_dir = options.text.clone().unwrap_or_else(|| text_beside(dir));
     let text = TextTokenizer::open(&text_dir, codes).map_err(|e| wrong_in(text_dir)(e.to_string()))?;
     check_ids(&config, &text).map_err(wrong("config.json"))?;
+    Ok(Settings { config, text, vision_dir, vision })
+}
+
+fn open_vision(dir: &Path, config: &VisionConfig) -> Result<(VisionTokenizer, Grid), EngineError> {
+    // Codes of published tokenizers have to be those of the reference; Rhea's own were trained with what runs fastest.
+    let units = if config.in_channels == 3 { Units::exact_codes() } else { Units::fast() };
+    let vision = VisionTokenizer::open_for(dir, units)?;
+    let (rows, cols) = vision.grid();
+    let grid = Grid::new(rows, cols).map_err(|e| wrong_in(dir.to_owned())(e.to_string()))?;
+    Ok((vision, grid))
+}
+
+/// Reads settings, vocabulary and headers, and adds up what they ask for.
+fn describe(dir: &Path, options: &OpenOptions) -> Result<Described, EngineError> {
+    let Settings { config, text, vision_dir, vision } = settings(dir, options)?;
     let weights = Weights::open_folder(dir)?;
     let (first, vocab) = (text.vocabulary().visual_base() as usize, config.vocab_size);
     let head = weights.stored("lm_head.weight", &[vocab, config.hidden_size])?;

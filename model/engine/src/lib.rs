@@ -1,6 +1,6 @@
 //! Requests, sampling, KV memory and decoding over a loaded model folder.
 //!
-//! * [`ModelFolder`] opens and checks the files; [`Imagination`] serves [`Imagine`] requests from them;
+//! * [`ModelFolder`] opens and checks the files; [`Imagination`] serves [`Imagine`] and [`Speak`] requests from them;
 //! * [`choose`] takes the most probable of a list of answers;
 //! * [`generate`] answers whole questions, with text, thoughts and pictures;
 //! * [`Sampler`] draws tokens with a counter-based generator;
@@ -30,6 +30,7 @@ mod next_token;
 mod reader;
 mod request;
 mod sampler;
+mod speak;
 pub mod spread;
 mod stream;
 pub mod synthetic;
@@ -53,6 +54,7 @@ pub use request::{
 };
 pub use rhea_tokens::{Budget, Grid, Share};
 pub use sampler::{Drawn, Sampler};
+pub use speak::Speak;
 pub use stream::Stream;
 
 /// Limits on what the engine takes and makes.

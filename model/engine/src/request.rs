@@ -1,7 +1,7 @@
 //! What can be asked of a model, and what it answers: plain values, shared by every engine.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rhea_picture::{Rgbd, Warp};
 use rhea_tokens::Grid;
@@ -153,18 +153,31 @@ pub struct NarrationRequest {
 
 /// A flag that stops a generation between two forward passes.
 #[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel(Arc<Flag>);
+
+#[derive(Debug, Default)]
+struct Flag {
+    asked: AtomicBool,
+    looks: AtomicU64,
+}
 
 impl Cancel {
     /// Asks the running generation to stop.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.asked.store(true, Ordering::Relaxed);
     }
 
     /// Has somebody asked?
     #[must_use]
     pub fn cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.looks.fetch_add(1, Ordering::Relaxed);
+        self.0.asked.load(Ordering::Relaxed)
+    }
+
+    /// How often the generation has looked at the flag: it does so between two passes, so this number grows while it gets on.
+    #[must_use]
+    pub fn looks(&self) -> u64 {
+        self.0.looks.load(Ordering::Relaxed)
     }
 }
 
@@ -193,6 +206,11 @@ pub trait Imagine: Send {
     /// For a model that knows no depth and reads earlier views as pictures in its prompt: what it has room for.
     fn reads_views(&self) -> Option<ViewRoom> {
         None
+    }
+
+    /// What went wrong since this was asked last and was mended without a request being lost, a sentence each.
+    fn mended(&mut self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Draws one view.

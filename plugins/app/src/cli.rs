@@ -7,6 +7,7 @@ use rhea_engine::limits::CONTEXT;
 use rhea_engine::spread::{DeviceRequest, ParallelRequest};
 use rhea_tokens::prompts::Task;
 
+use crate::engine::{ChildArgs, EngineArgs};
 use crate::eval::EvalWhat;
 use crate::plan::PlanArgs;
 use crate::train::TrainStage;
@@ -54,6 +55,9 @@ pub enum ConfigWhat {
         /// The model.
         #[command(flatten)]
         model: ModelArgs,
+        /// Where the model works.
+        #[command(flatten)]
+        engine: EngineArgs,
     },
 }
 
@@ -67,7 +71,10 @@ pub enum Job {
     /// Make pictures, stories and instructions from words and pictures.
     #[command(
         after_help = "Rhea writes every part of the answer as a numbered file, the whole as index.html, and the record \
-        answer.pb, which Emu3.5's own tools read."
+        answer.pb, which Emu3.5's own tools read.\n\
+        With --engine http://HOST:PORT (#MODEL) the transformer works behind a server that speaks vLLM's completions with token ids; \
+        the tokenizers of --model stay here. $RHEA_ENGINE_KEY, or the file that $RHEA_ENGINE_KEY_FILE names, has its key, and \
+        $RHEA_ENGINE_CA names a PEM file of certificates to trust."
     )]
     Imagine(ImagineArgs),
     /// Make a recorded walk a page, an animation, pictures or cameras for 3D tools, or an answer a folder with a page.
@@ -125,6 +132,9 @@ pub enum Job {
     },
     /// Check what this machine offers: processor, display, gamepads, model, folders.
     Doctor(DoctorArgs),
+    /// Serve a model to the program that started this one.
+    #[command(hide = true)]
+    EngineChild(ChildArgs),
     /// Print what a shell needs to complete Rhea's command line.
     #[command(after_help = "bash: rhea completions bash > ~/.local/share/bash-completion/completions/rhea")]
     Completions {
@@ -162,6 +172,9 @@ pub struct ExploreArgs {
     /// The model.
     #[command(flatten)]
     pub model: ModelArgs,
+    /// Where the model works.
+    #[command(flatten)]
+    pub engine: EngineArgs,
     /// Seed of everything random; the same seed, start and moves give the same walk [default: 1, or the script's]. A saved world
     /// keeps its own.
     #[arg(long, value_name = "N")]
@@ -207,6 +220,9 @@ pub struct ImagineArgs {
     /// The model.
     #[command(flatten)]
     pub model: ModelArgs,
+    /// Where the model works.
+    #[command(flatten)]
+    pub engine: EngineArgs,
     /// Output folder [default: the next free rhea-out/imagine-NNN].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -437,6 +453,9 @@ pub struct DoctorArgs {
     /// The model.
     #[command(flatten)]
     pub model: ModelArgs,
+    /// Where the model works.
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use rhea_nn::kernels::weights_asked;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{ConfigWhat, Everywhere};
+use crate::engine::EngineArgs;
 use crate::fault::WithHint as _;
 use crate::place::{self, MODEL_VARIABLE};
 use crate::say::{complain, say};
@@ -36,11 +37,19 @@ pub struct ConfigFile {
     /// Where to log.
     #[serde(deserialize_with = "path")]
     pub log_file: Option<PathBuf>,
+    /// Where the model works, as on the command line.
+    #[serde(deserialize_with = "text")]
+    pub engine: Option<String>,
 }
 
 /// A path that may be left out but needs no `Some(..)`.
 fn path<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
     PathBuf::deserialize(from).map(Some)
+}
+
+/// As [`path`], for words.
+fn text<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(from).map(Some)
 }
 
 impl ConfigFile {
@@ -90,10 +99,21 @@ pub fn first(
     variable: Option<&'static str>,
     file: Option<&Path>,
 ) -> Option<(PathBuf, Origin)> {
-    let in_file = || UserFolder::of_system().file(FILE).unwrap_or_default();
     let named = flag.1.map(|value| (value.to_path_buf(), Origin::Flag(flag.0)));
     let told = || variable.and_then(|name| Some((variable_path(name)?, Origin::Env(name))));
-    named.or_else(told).or_else(|| file.map(|value| (value.to_path_buf(), Origin::File(in_file()))))
+    named.or_else(told).or_else(|| file.map(|value| (value.to_path_buf(), Origin::File(config_file()))))
+}
+
+/// The place of the user's file; empty where there is no folder for it.
+#[must_use]
+pub fn config_file() -> PathBuf {
+    UserFolder::of_system().file(FILE).unwrap_or_default()
+}
+
+/// The words of a variable; `None` when it is not set or empty.
+#[must_use]
+pub fn variable(name: &str) -> Option<String> {
+    variable_path(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 fn variable_path(name: &str) -> Option<PathBuf> {
@@ -121,8 +141,8 @@ struct Setting {
 /// # Errors
 /// When one of the user's files cannot be used.
 pub fn run(what: &ConfigWhat, everywhere: &Everywhere) -> Result<ExitCode> {
-    let ConfigWhat::Show { origin, json, model } = what;
-    let settings = settings(everywhere, model.model.as_deref())?;
+    let ConfigWhat::Show { origin, json, model, engine } = what;
+    let settings = settings(everywhere, model.model.as_deref(), engine)?;
     if *json {
         say!("{}", serde_json::to_string_pretty(&settings)?);
         return Ok(ExitCode::SUCCESS);
@@ -133,7 +153,7 @@ pub fn run(what: &ConfigWhat, everywhere: &Everywhere) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn settings(everywhere: &Everywhere, model: Option<&Path>) -> Result<Vec<Setting>> {
+fn settings(everywhere: &Everywhere, model: Option<&Path>, engine: &EngineArgs) -> Result<Vec<Setting>> {
     let file = ConfigFile::of_user()?;
     let shown = |found: Option<(PathBuf, Origin)>, usual: String| match found {
         Some((value, origin)) => (value.display().to_string(), origin),
@@ -150,6 +170,8 @@ fn settings(everywhere: &Everywhere, model: Option<&Path>) -> Result<Vec<Setting
         setting("out", shown(first(("--out", None), None, file.out.as_deref()), place::OUTPUT_HOME.to_owned())),
         setting("log_file", shown(log, "none".to_owned())),
     ];
+    let (choice, origin) = engine.choice()?;
+    all.push(Setting { name: "engine", value: choice.to_string(), origin });
     let kernels = rhea_nn::kernels::arithmetic();
     let weights = weights_asked().map_or_else(|| "as stored".to_owned(), |form| form.name().to_owned());
     for (name, variable, value) in

@@ -5,15 +5,17 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
-use rhea_engine::{Imagination, Imagine as _};
+use rhea_engine::OpenOptions;
+use rhea_engine::generate::Answers as _;
 use rhea_explore::display;
 use rhea_nn::kernels::{Arithmetic, Isa, Unit, weights_asked};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::DoctorArgs;
+use crate::engine::EngineChoice;
 use crate::say::say;
-use crate::{explore, machine, place};
+use crate::{engine, explore, machine, place};
 
 /// Memory that a walk with the shipped model needs, gigabytes; measured with room to spare.
 const NEEDED_GB: f64 = 1.0;
@@ -43,16 +45,7 @@ struct Finding {
 /// Never; the signature is that of all jobs.
 pub fn run(args: &DoctorArgs) -> Result<ExitCode> {
     let version = env!("CARGO_PKG_VERSION");
-    let findings = [
-        processor(),
-        kernels(),
-        memory(),
-        window(),
-        gamepads(),
-        scenes(),
-        output(),
-        model(args.model.model.as_deref()),
-    ];
+    let findings = [processor(), kernels(), memory(), window(), gamepads(), scenes(), output(), model(args)];
     let possible = findings.iter().all(|finding| finding.grade != Grade::Bad);
     let code = if possible { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if args.json {
@@ -138,19 +131,42 @@ fn output() -> Finding {
     }
 }
 
-fn model(named: Option<&Path>) -> Finding {
+/// A server with the model, and the tokenizers here.
+fn server(args: &DoctorArgs, url: &str) -> Finding {
     let began = Instant::now();
-    let opened = place::model_folder(named).map_err(|error| error.to_string()).and_then(|folder| {
-        let model = Imagination::open(&folder).map_err(|error| error.to_string())?;
-        Ok((folder, model))
-    });
+    let folder = place::model_folder(args.model.model.as_deref());
+    let opened = folder.and_then(|folder| engine::open_server(&folder, url, &OpenOptions::default()));
     match opened {
-        Ok((folder, model)) => {
-            let secs = began.elapsed().as_secs_f32();
-            let side = model.side_px();
-            let what = format!("{}, {side} x {side} px, opened in {secs:.2} s ({})", model.name(), folder.display());
+        Ok(remote) => {
+            let (secs, context, name) = (began.elapsed().as_secs_f32(), remote.context(), remote.model());
+            let what = format!("{name} behind {url}, {context} tokens, reached in {secs:.2} s; for `rhea imagine`");
             Finding { grade: Grade::Good, about: "model", what }
         }
-        Err(why) => Finding { grade: Grade::Bad, about: "model", what: why },
+        Err(why) => Finding { grade: Grade::Bad, about: "model", what: why.to_string() },
+    }
+}
+
+fn model(args: &DoctorArgs) -> Finding {
+    let began = Instant::now();
+    if let Ok((EngineChoice::Server(url), _)) = args.engine.choice() {
+        return server(args, &url);
+    }
+    let opened = place::model_folder(args.model.model.as_deref()).and_then(|folder| {
+        let choice = args.engine.local()?;
+        let model = engine::open(&folder, &choice)?;
+        Ok((folder, model, choice))
+    });
+    match opened {
+        Ok((folder, model, choice)) => {
+            let secs = began.elapsed().as_secs_f32();
+            let side = model.side_px();
+            let what = format!(
+                "{}, {side} x {side} px, opened in {secs:.2} s, engine {choice} ({})",
+                model.name(),
+                folder.display()
+            );
+            Finding { grade: Grade::Good, about: "model", what }
+        }
+        Err(why) => Finding { grade: Grade::Bad, about: "model", what: why.to_string() },
     }
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use rhea_engine::canvas_samplers::{EntropySettings, Flow};
-use rhea_engine::{CanvasMethod, Decoding, Imagination};
+use rhea_engine::{CanvasMethod, Decoding, Speak};
 use rhea_lessons::eval::returns::{HORIZONS, Method};
 use rhea_lessons::eval::{EvalOptions, Figures, WORD_SEEDS, evaluate_walks, evaluate_words};
 use rhea_lessons::frames::TRAINING_SEEDS;
@@ -16,6 +16,7 @@ use rhea_picture::{Sheet, save_picture};
 use rhea_session::Options;
 
 use crate::cli::ModelArgs;
+use crate::engine::{self, EngineArgs};
 use crate::eval_plans::EvalPlansArgs;
 use crate::fault::{Fault, WithHint as _};
 use crate::place;
@@ -120,6 +121,9 @@ pub struct EvalWalksArgs {
     /// The model.
     #[command(flatten)]
     pub model: ModelArgs,
+    /// Where the model works.
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 fn method(text: &str) -> Result<Method, String> {
@@ -147,6 +151,9 @@ pub struct EvalWordsArgs {
     /// The model.
     #[command(flatten)]
     pub model: ModelArgs,
+    /// Where the model works.
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 pub(crate) fn seeds(text: &str) -> Result<Range<u64>, String> {
@@ -174,10 +181,9 @@ pub fn run(what: &EvalWhat) -> Result<ExitCode> {
     }
 }
 
-fn open(model: &ModelArgs) -> Result<(Imagination, PathBuf)> {
+fn open(model: &ModelArgs, engine: &EngineArgs) -> Result<(Box<dyn Speak>, PathBuf)> {
     let folder = place::model_folder(model.model.as_deref())?;
-    let model = Imagination::open(&folder).hint("Name a model folder with --model DIR; `rhea doctor` says more.")?;
-    Ok((model, folder))
+    Ok((engine::open(&folder, &engine.local()?)?, folder))
 }
 
 pub(crate) fn write_json(path: Option<&PathBuf>, figures: &impl serde::Serialize) -> Result<()> {
@@ -190,14 +196,14 @@ pub(crate) fn write_json(path: Option<&PathBuf>, figures: &impl serde::Serialize
 
 fn walks(args: &EvalWalksArgs) -> Result<ExitCode> {
     let decoding = args.decoding.map(|name| name.decoding(args.passes)).transpose()?;
-    let (mut model, folder) = open(&args.model)?;
+    let (mut model, folder) = open(&args.model, &args.engine)?;
     let stamp = stages::stamp(&folder.join("model.safetensors")).hint("Look at the model folder.")?;
     let seeds = args.seeds.clone().unwrap_or(TRAINING_SEEDS.end..TRAINING_SEEDS.end + 8);
     let progress = Progress::new(seeds.end - seeds.start);
     let sheet = args.sheet.is_some().then(|| Sheet::new(9, 1));
     let mut options = EvalOptions { seeds, decoding, sheet };
     let figures =
-        evaluate_walks(&mut model, &stamp, &mut options, &mut |done| progress.step(done as u64, "scenes", ""))
+        evaluate_walks(model.as_mut(), &stamp, &mut options, &mut |done| progress.step(done as u64, "scenes", ""))
             .hint("Choose other scenes with --seeds A..B.")?;
     progress.finish();
     for line in table(&figures).lines() {
@@ -211,10 +217,10 @@ fn walks(args: &EvalWalksArgs) -> Result<ExitCode> {
 }
 
 fn words(args: &EvalWordsArgs) -> Result<ExitCode> {
-    let (mut model, _) = open(&args.model)?;
+    let (mut model, _) = open(&args.model, &args.engine)?;
     let progress = Progress::new(args.scenes);
     let seeds = WORD_SEEDS.start..WORD_SEEDS.start + args.scenes;
-    let figures = evaluate_words(&mut model, seeds, &mut |done| progress.step(done as u64, "scenes", ""))
+    let figures = evaluate_words(model.as_mut(), seeds, &mut |done| progress.step(done as u64, "scenes", ""))
         .hint("The model cannot narrate; `rhea doctor` says more.")?;
     progress.finish();
     say!("least sure   views   named   in view   in place");

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::ValueEnum;
-use rhea_engine::Imagination;
 use rhea_lessons::eval::plans::{PlanFigures, evaluate_plans};
 use rhea_physics::PhysicsError;
 use rhea_physics::plan::{FirstLegal, RandomLegal, Rules, StepPlanner};
@@ -13,6 +12,7 @@ use rhea_physics::tasks::Family;
 use rhea_session::ModelPlanner;
 use serde_json::{Map, Value, json};
 
+use crate::engine::{self, EngineChoice};
 use crate::fault::WithHint as _;
 use crate::say::say;
 
@@ -54,13 +54,13 @@ impl Row {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().replace('-', "_"))
     }
 
-    fn planner(self, model: &Path, seed: u64) -> Result<Box<dyn StepPlanner>, PhysicsError> {
+    fn planner(self, (model, engine): (&Path, &EngineChoice), seed: u64) -> Result<Box<dyn StepPlanner>, PhysicsError> {
         Ok(match self {
             Self::First => Box::new(FirstLegal),
             Self::Random => Box::new(RandomLegal::new(seed)),
             _ => {
-                let model = Imagination::open(model).map_err(|e| PhysicsError::Planner(e.to_string()))?;
-                Box::new(ModelPlanner::new(model, seed))
+                let model = engine::open(model, engine).map_err(|e| PhysicsError::Planner(e.to_string()))?;
+                Box::new(ModelPlanner::of(model, seed))
             }
         })
     }
@@ -76,6 +76,8 @@ pub struct Planners<'a> {
     pub fewer: &'a [(Family, u64)],
     /// The model's folder.
     pub model: &'a Path,
+    /// Where it works.
+    pub engine: EngineChoice,
     /// Where the robots are.
     pub robots: &'a Path,
     /// Tasks side by side.
@@ -103,7 +105,7 @@ pub fn measure(planners: &Planners<'_>) -> Result<(Value, Value)> {
     for row in planners.rows {
         let tasks = if *row == Row::Model { planners.tasks } else { planners.fewer };
         let began = clock();
-        let make = |seed: u64| row.planner(planners.model, seed);
+        let make = |seed: u64| row.planner((planners.model, &planners.engine), seed);
         let done = evaluate_plans(tasks, planners.robots, (&make, row.rules()), planners.threads, &clock)
             .hint("Name a model folder with --model DIR, or leave planners out with --planners.")?;
         let figures = PlanFigures::of(&done);

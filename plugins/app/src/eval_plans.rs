@@ -20,6 +20,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::cli::ModelArgs;
+use crate::engine::EngineArgs;
 use crate::eval_planners::{Planners, Row, measure};
 use crate::fault::{Fault, WithHint as _};
 use crate::place;
@@ -58,6 +59,9 @@ pub struct EvalPlansArgs {
     /// The model.
     #[command(flatten)]
     pub model: ModelArgs,
+    /// Where the model works.
+    #[command(flatten)]
+    pub engine: EngineArgs,
     /// Scenes in which each kind of fault is planted.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub faults: u64,
@@ -286,7 +290,8 @@ fn planned(
     };
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(MOST_THREADS));
     let (tasks, fewer) = (first(u64::MAX), first(args.ablation_tasks));
-    measure(&Planners { rows: &args.planners, tasks: &tasks, fewer: &fewer, model, robots, threads })
+    let engine = args.engine.local()?;
+    measure(&Planners { rows: &args.planners, tasks: &tasks, fewer: &fewer, model, engine, robots, threads })
 }
 
 /// Grounds the sentences of a file.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
-use rhea_engine::{Imagination, Imagine};
+use rhea_engine::Imagine;
 use rhea_lessons::eval::returns::{
     ExtraOptions, Extras, HORIZONS, HorizonFigures, Method, Outing, RETURN_SEEDS, ReturnFigures, ReturnOptions,
     Returns, WalkKind, WalkRow, by_scene, evaluate_extras, evaluate_returns, gather, horizon_figures, is_held_out,
@@ -13,6 +13,7 @@ use rhea_lessons::eval::returns::{
 };
 use rhea_picture::{Sheet, save_picture};
 
+use crate::engine;
 use crate::eval::{EvalWalksArgs, Tier, write_json};
 use crate::fault::WithHint as _;
 use crate::machine;
@@ -163,11 +164,9 @@ fn table_of_extras(e: &Extras) -> String {
 /// One model for each core, as far as there is work.
 fn open(args: &EvalWalksArgs, walks: usize) -> Result<Vec<Box<dyn Imagine>>> {
     let folder = place::model_folder(args.model.model.as_deref())?;
+    let choice = args.engine.local()?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let open = |_| -> Result<Box<dyn Imagine>> {
-        let hint = "Name a model folder with --model DIR; `rhea doctor` says more.";
-        Ok(Box::new(Imagination::open(&folder).hint(hint)?))
-    };
+    let open = |_| -> Result<Box<dyn Imagine>> { Ok(engine::open(&folder, &choice)?) };
     (0..cores.min(walks).clamp(1, MOST_WALKERS)).map(open).collect()
 }
 

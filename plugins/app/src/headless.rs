@@ -4,11 +4,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
-use rhea_engine::Imagination;
 use rhea_explore::actions::ActionId;
 use rhea_session::{Command, HeadlessOptions, Script, SessionError, SessionEvent, Summary, SystemClock, run_script};
 
 use crate::cli::ExploreArgs;
+use crate::engine::{self, EngineChoice};
 use crate::explore::{SAMPLE_WALK, check_save, named_start};
 use crate::fault::WithHint as _;
 use crate::place;
@@ -36,18 +36,20 @@ pub fn run(args: &ExploreArgs) -> Result<ExitCode> {
     }
     script.seed = args.seed.unwrap_or(script.seed);
     let folder = place::model_folder(args.model.model.as_deref())?;
+    let choice = args.engine.local()?;
     let out = place::output_folder(args.out.as_deref())?;
     let began = Instant::now();
-    let mut model =
-        Imagination::open(&folder).hint("Name a model folder with --model DIR; `rhea doctor` says more.")?;
-    say!("Model {} opened in {:.1} s.", folder.display(), began.elapsed().as_secs_f32());
+    let mut model = engine::open(&folder, &choice)?;
+    let process = if choice == EngineChoice::Process { " in a process of its own" } else { "" };
+    say!("Model {} opened in {:.1} s{process}.", folder.display(), began.elapsed().as_secs_f32());
 
     let progress = Progress::new(script.steps.len() as u64);
     let mut step = Telling::default();
     let save_world = args.save_world.clone();
-    let options = HeadlessOptions { save_world, adopt: args.adopt, ..HeadlessOptions::default() };
+    let tries_again = engine::TRIES_AGAIN;
+    let options = HeadlessOptions { save_world, adopt: args.adopt, tries_again, ..HeadlessOptions::default() };
     let clock = Box::new(SystemClock::new());
-    let walked = run_script(&script, &mut model, &out, &options, clock, &mut |at| step.tell(&at, &progress));
+    let walked = run_script(&script, model.as_mut(), &out, &options, clock, &mut |at| step.tell(&at, &progress));
     progress.finish();
     let summary = walked.map_err(|error| {
         let hint = hint_for(&error);

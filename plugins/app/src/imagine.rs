@@ -10,7 +10,8 @@ use std::time::Instant;
 
 use anyhow::Result;
 use rhea_engine::generate::{
-    FinishReason, GenerateEvent, GenerateRequest, GenerateSettings, Generated, Generator, Prompt, ThoughtAbout, Usage,
+    Answers, FinishReason, GenerateEvent, GenerateRequest, GenerateSettings, Generated, Generator, Prompt,
+    ThoughtAbout, Usage,
 };
 use rhea_engine::{Cancel, EngineError, ModelFolder, OpenOptions};
 use rhea_nn::transformer::{TransformerConfig, WeightForm};
@@ -20,6 +21,8 @@ use rhea_tokens::prompts::Task;
 use rhea_tokens::{Aspect, Conversation, Grid, TurnPrompt};
 
 use crate::cli::{ImagineArgs, SpreadArgs};
+use crate::config::Origin;
+use crate::engine::{self, EngineChoice};
 use crate::fault::{Fault, WithHint as _};
 use crate::place;
 use crate::say::say;
@@ -52,25 +55,25 @@ pub fn run(args: &ImagineArgs) -> Result<ExitCode> {
     let out = place::answer_folder(args.out.as_deref())?;
 
     let began = Instant::now();
-    let Some(mut generator) = open(&model, task, args, &wishes, pictures.len())? else {
+    let Some((mut generator, place)) = open(&model, task, args, &wishes, pictures.len())? else {
         return Ok(ExitCode::SUCCESS);
     };
-    say!("Model {} opened in {:.1} s.", model.display(), began.elapsed().as_secs_f32());
+    say!("Model {} opened in {:.1} s{place}.", model.display(), began.elapsed().as_secs_f32());
     let mut settings = generator.settings_for(task);
     wishes.change(&mut settings);
     let asked = wishes.aspect.is_some();
-    let size = size_for(&generator, aspect, asked)?;
+    let size = size_for(generator.as_ref(), aspect, asked)?;
 
     let turns: Vec<&str> = std::iter::once(&args.prompt).chain(&args.then).map(String::as_str).collect();
     let mut answer = Answer::create(&out, &turns.join("\n"), &pictures, turns.len() * settings.stop.tokens)?;
     let request = GenerateRequest { prompt: NO_PROMPT, size, settings, seed: wishes.seed() };
-    let talked = talk(&mut generator, (task, &turns), &pictures, request, &mut answer);
+    let talked = talk(generator.as_mut(), (task, &turns), &pictures, request, &mut answer);
     answer.finish(talked, &out)
 }
 
 /// Asks turn by turn; each reads what was said and drawn before, as far as it fits the context. Ends early when an answer does.
 fn talk(
-    generator: &mut Generator,
+    generator: &mut dyn Answers,
     (task, turns): (Task, &[&str]),
     pictures: &[Picture],
     mut request: GenerateRequest,
@@ -79,13 +82,13 @@ fn talk(
     let area = request.settings.picture_area;
     let mut references =
         pictures.iter().map(|picture| generator.picture_ids(picture, area)).collect::<Result<Vec<_>, _>>()?;
-    let context = generator.folder().memory().context;
+    let context = generator.context();
     let room = context - request.settings.stop.tokens.min(context / 2);
     let mut conversation = Conversation::new(task);
     let cancel = Cancel::default();
     let mut finish = FinishReason::EndOfAnswer;
     for words in turns {
-        let tokenizer = generator.folder().text();
+        let tokenizer = generator.text();
         conversation.ask(tokenizer, words, &std::mem::take(&mut references))?;
         let prompt = conversation.prompt(tokenizer, room)?;
         if prompt.left_out > 0 {
@@ -93,7 +96,7 @@ fn talk(
         }
         request.prompt = Prompt::Turn(prompt);
         let generated = generator.generate(&request, &cancel, &mut |event| answer.hear(event, &cancel))?;
-        conversation.answer(generator.folder().text().vocabulary(), &generated.ids);
+        conversation.answer(generator.text().vocabulary(), &generated.ids);
         request.seed = request.seed.wrapping_add(1);
         answer.end_turn(&generated, &cancel);
         finish = generated.finish;
@@ -113,8 +116,38 @@ fn load_pictures(files: &[PathBuf]) -> Result<Vec<Picture>> {
     files.iter().map(load).collect()
 }
 
-/// Opens a model with room for what the task may write; `None` where only the plan was asked for.
-fn open(model: &Path, task: Task, args: &ImagineArgs, wishes: &Wishes, pictures: usize) -> Result<Option<Generator>> {
+/// Opens a model with room for what the task may write; says where it is, if it is not in this program. `None` where only the plan
+/// was asked for.
+fn open(
+    model: &Path,
+    task: Task,
+    args: &ImagineArgs,
+    wishes: &Wishes,
+    pictures: usize,
+) -> Result<Option<(Box<dyn Answers>, String)>> {
+    match args.engine.choice()? {
+        (EngineChoice::Server(url), _) => {
+            let SpreadArgs { device, parallel } = &args.spread;
+            if device.is_some() || parallel.is_some() || args.plan_only {
+                let what = format!("--device, --parallel and --plan-only spread a model here, and this one is at {url}");
+                return Err(Fault::new(what, "Leave them out, or take --engine inside.").into());
+            }
+            if args.quant.is_some() {
+                let what = format!("--quant says how weights are held here, and they are at {url}");
+                return Err(Fault::new(what, "Leave --quant out, or take --engine inside.").into());
+            }
+            let options = OpenOptions { context: wishes.context, ..OpenOptions::default() };
+            let remote = engine::open_server(model, &url, &options)?;
+            let place = format!(", behind {url} as {}", remote.model());
+            return Ok(Some((Box::new(remote), place)));
+        }
+        (EngineChoice::Process, Origin::Flag(flag)) => {
+            let what = format!("{flag} process serves walks, plans and evaluations");
+            return Err(Fault::new(what, "Take --engine inside or the address of a server here.").into());
+        }
+        // A process is a wish for walks where it stands in a file or a variable.
+        (EngineChoice::Process | EngineChoice::Inside, _) => {}
+    }
     let mut settings = GenerateSettings::for_task(task);
     wishes.change(&mut settings);
     // No text has more tokens than bytes. A picture has its codes, row ends and frame.
@@ -144,7 +177,8 @@ fn open(model: &Path, task: Task, args: &ImagineArgs, wishes: &Wishes, pictures:
     if args.plan_only {
         return Ok(None);
     }
-    ModelFolder::open_with(model, &options).and_then(Generator::new).map(Some).hint(hint)
+    let generator = ModelFolder::open_with(model, &options).and_then(Generator::new).hint(hint)?;
+    Ok(Some((Box::new(generator), String::new())))
 }
 
 /// The positions that a model's settings name. What is wrong with them is said when the model is opened.
@@ -154,8 +188,8 @@ fn positions(model: &Path) -> Option<usize> {
 }
 
 /// The size of the pictures, as far as the model leaves a choice.
-fn size_for(generator: &Generator, aspect: Aspect, asked: bool) -> Result<Option<Grid>> {
-    match (aspect.grid(), generator.folder().only_grid()) {
+fn size_for(generator: &dyn Answers, aspect: Aspect, asked: bool) -> Result<Option<Grid>> {
+    match (aspect.grid(), generator.only_grid()) {
         (Some(grid), Some(only)) if asked && grid != only => {
             let (rows, cols) = (only.rows(), only.cols());
             let what = format!("this model draws pictures of {rows} x {cols} cells only");

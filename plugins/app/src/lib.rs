@@ -10,6 +10,7 @@ mod bench_list;
 mod cli;
 mod config;
 mod doctor;
+mod engine;
 mod eval;
 mod eval_planners;
 mod eval_plans;
@@ -74,6 +75,7 @@ pub fn run() -> ExitCode {
         Job::Man { out } => manual::pages(&out),
         Job::Config { what } => config::run(&what, &everywhere),
         Job::Doctor(args) => doctor::run(&args),
+        Job::EngineChild(args) => engine::run_child(&args),
     });
     match done {
         Ok(code) => code,

@@ -5,13 +5,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use rhea_engine::{Imagination, Imagine};
+use rhea_engine::{EngineError, Imagine};
 use rhea_explore::{Ended, Failure, Opener, WalkEvent, Walker};
 use rhea_session::replay::FileStorage;
 use rhea_session::{
     Beginning, Command, ExploreSession, Options, ScriptStart, SessionError, SessionEvent, Setup, StepControl,
     StepReport,
 };
+
+use crate::engine::{self, EngineChoice};
 
 /// Recordings in one output folder.
 const MAX_REPLAYS: u32 = 9999;
@@ -21,6 +23,7 @@ type SharedModel = Arc<Mutex<Box<dyn Imagine>>>;
 /// Opens worlds with the model of one folder, and records them in one output folder.
 pub struct SessionOpener {
     folder: PathBuf,
+    engine: EngineChoice,
     out: PathBuf,
     seed: u64,
     saving: Saving,
@@ -39,8 +42,8 @@ pub struct Saving {
 impl SessionOpener {
     /// Nothing is loaded yet.
     #[must_use]
-    pub fn new(folder: PathBuf, out: PathBuf, seed: u64, saving: Saving) -> Self {
-        Self { folder, out, seed, saving, model: None }
+    pub fn new(folder: PathBuf, engine: EngineChoice, out: PathBuf, seed: u64, saving: Saving) -> Self {
+        Self { folder, engine, out, seed, saving, model: None }
     }
 
     fn model(&mut self, tell: &mut dyn FnMut(WalkEvent)) -> Result<SharedModel, Failure> {
@@ -48,10 +51,10 @@ impl SessionOpener {
             return Ok(Arc::clone(model));
         }
         tell(WalkEvent::Doing("loading the model".to_owned()));
-        let model = Imagination::open(&self.folder).map_err(|error| {
+        let model: Box<dyn Imagine> = engine::open(&self.folder, &self.engine).map_err(|error| {
             Failure::new(error.to_string(), "Name a model folder with --model DIR, or run: rhea doctor")
         })?;
-        let model: SharedModel = Arc::new(Mutex::new(Box::new(model)));
+        let model: SharedModel = Arc::new(Mutex::new(model));
         self.model = Some(Arc::clone(&model));
         Ok(model)
     }
@@ -187,6 +190,7 @@ fn ended(error: SessionError) -> Ended {
     let hint = match &error {
         SessionError::Cancelled => return Ended::Cancelled,
         SessionError::Command(_) => "To begin a new world with these words, type them again and press Ctrl+Enter.",
+        SessionError::Engine(EngineError::Elsewhere(_)) => "Nothing changed, and the walk goes on: do the same again.",
         SessionError::OtherModel { .. } => "Start Rhea with the model that drew it, or with --adopt.",
         SessionError::Engine(_) | SessionError::View { .. } => {
             "Nothing changed; try again, or check the model folder with: rhea doctor"
@@ -234,7 +238,13 @@ mod tests {
     /// Opens a world and lets it be walked.
     fn walk(out: &Path, walk: impl FnOnce(&SessionLink)) {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let opener = SessionOpener::new(repository.join("model/nano"), out.to_path_buf(), 1, Saving::default());
+        let opener = SessionOpener::new(
+            repository.join("model/nano"),
+            EngineChoice::Inside,
+            out.to_path_buf(),
+            1,
+            Saving::default(),
+        );
         let start = ScriptStart::Scene(repository.join("scenes/worlds/room.ron"));
         let (thread, link) = SessionThread::start(Box::new(opener), Some(start)).unwrap();
         while !out.join("walk.mcap").is_file() {

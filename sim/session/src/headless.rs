@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rhea_engine::{Cancel, Imagine};
+use rhea_engine::{Cancel, EngineError, Imagine};
 use rhea_memory::{Ground, Verdict, map_picture};
 use rhea_picture::save_picture;
 
@@ -28,6 +28,8 @@ pub struct HeadlessOptions {
     pub save_world: Option<PathBuf>,
     /// Take up a world that another model drew by its pictures alone?
     pub adopt: bool,
+    /// How often a step is tried again when the engine that draws it was lost; each time is warned of. 0 ends the walk there.
+    pub tries_again: u32,
     /// Ends the walk early, with everything so far written; before the first view that is [`SessionError::Cancelled`].
     pub stop: Cancel,
 }
@@ -213,8 +215,19 @@ impl Walk {
             if options.stop.cancelled() {
                 break;
             }
-            let control = StepControl { cancel: options.stop.clone(), ..StepControl::default() };
-            let step = session.step(command.clone(), model, &control, &mut |event| self.tell(&event, progress));
+            let mut again = 0;
+            let step = loop {
+                let control = StepControl { cancel: options.stop.clone(), ..StepControl::default() };
+                let step = session.step(command.clone(), model, &control, &mut |event| self.tell(&event, progress));
+                match &step {
+                    // Nothing has changed, so the same step is asked for.
+                    Err(error @ SessionError::Engine(EngineError::Elsewhere(_))) if again < options.tries_again => {
+                        again += 1;
+                        self.tell(&SessionEvent::Warning(format!("{error}. Trying again")), progress);
+                    }
+                    _ => break step,
+                }
+            };
             match step {
                 Ok(report) => self.unrecorded += usize::from(!report.recorded),
                 Err(SessionError::Cancelled) => break,

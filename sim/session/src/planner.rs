@@ -2,7 +2,7 @@
 //!
 //! Invariant: an answer is one of the allowed ones where a list is given, and what the model wrote by itself where none is.
 
-use rhea_engine::{Cancel, EngineError, Filter, Imagination};
+use rhea_engine::{Cancel, EngineError, Filter, Speak};
 use rhea_physics::PhysicsError;
 use rhea_physics::plan::{Ask, KeyFrame, Said, StepPlanner};
 use rhea_physics::view::{look, scene_camera};
@@ -12,30 +12,49 @@ use rhea_tokens::{Grid, TokensError};
 
 /// Temperatures of free answers: the first is greedy, later ones wander.
 const TEMPERATURES: [f32; 4] = [0.0, 0.7, 0.9, 1.1];
+/// How often an answer is asked for again when the engine that gives it was lost.
+const TRIES_AGAIN: u32 = 2;
 /// Passes over the canvas of a key-frame.
 const PASSES: u32 = 4;
 
 /// A loaded model that plans.
 pub struct ModelPlanner {
-    model: Imagination,
+    model: Box<dyn Speak>,
     seed: u64,
 }
 
 impl ModelPlanner {
     /// Plans with a model; `seed` is that of free answers and of key-frames.
     #[must_use]
-    pub fn new(model: Imagination, seed: u64) -> Self {
+    pub fn new(model: impl Speak + 'static, seed: u64) -> Self {
+        Self::of(Box::new(model), seed)
+    }
+
+    /// As [`Self::new`].
+    #[must_use]
+    pub fn of(model: Box<dyn Speak>, seed: u64) -> Self {
         Self { model, seed }
     }
 
     fn prefix(&self, ask: &Ask<'_>, view: Option<(Grid, &[u32])>) -> Result<Vec<u32>, TokensError> {
         let steps: Vec<(String, String)> = ask.told.iter().map(|t| (t.text.clone(), t.verdict())).collect();
-        PlanSoFar { head: ask.words, steps: &steps, view }.prefix(self.model.folder().text())
+        PlanSoFar { head: ask.words, steps: &steps, view }.prefix(self.model.text())
+    }
+
+    /// The same request to the same model gives the same answer, so one that was lost on the way is asked for again.
+    fn try_again<T>(&mut self, ask: impl Fn(&mut Self) -> Result<T, EngineError>) -> Result<T, EngineError> {
+        for _ in 0..TRIES_AGAIN {
+            match ask(self) {
+                Err(EngineError::Elsewhere(_)) => {}
+                done => return done,
+            }
+        }
+        ask(self)
     }
 
     fn said(&mut self, ask: &Ask<'_>) -> Result<Said, EngineError> {
         let prefix = self.prefix(ask, None)?;
-        let text = self.model.folder().text();
+        let text = self.model.text();
         if let Some(allowed) = ask.allowed {
             let stop = full_stop(text)?;
             let ids = allowed.iter().map(|answer| Ok([answer_ids(text, &answer.text())?, stop.clone()].concat()));
@@ -48,17 +67,17 @@ impl ModelPlanner {
         let filter = Filter { temperature: TEMPERATURES[at], ..Filter::GREEDY };
         let seed = self.seed.wrapping_add(u64::from(ask.again)).wrapping_add(ask.told.len() as u64 * 16);
         let written = self.model.write_text(&prefix, filter, seed, &Cancel::default(), &mut |_| ())?;
-        let tokens = self.model.folder().text().encode_text(&written)?.len();
+        let tokens = self.model.text().encode_text(&written)?.len();
         Ok(Said { text: written.trim().to_owned(), tokens, steered: false })
     }
 
     fn drawn(&mut self, ask: &Ask<'_>, answer: &str) -> Result<KeyFrame, EngineError> {
-        let vision = self.model.folder().vision();
-        let view = look(ask.world, &scene_camera(ask.world), vision.side_px()).rgbd;
-        let before = vision.encode(&view)?;
-        let (rows, cols) = vision.grid();
-        let mut prompt = self.prefix(ask, Some((Grid::new(rows, cols)?, &before)))?;
-        let text = self.model.folder().text();
+        let view = look(ask.world, &scene_camera(ask.world), self.model.side_px()).rgbd;
+        let before = self.model.encode(&view)?;
+        let grid = self.model.grid();
+        let (rows, cols) = (grid.rows(), grid.cols());
+        let mut prompt = self.prefix(ask, Some((grid, &before)))?;
+        let text = self.model.text();
         prompt.extend(answer_ids(text, answer)?);
         prompt.extend(full_stop(text)?);
         let how = (Filter::GREEDY, PASSES, self.seed);
@@ -83,14 +102,14 @@ fn failed(error: EngineError) -> PhysicsError {
 
 impl StepPlanner for ModelPlanner {
     fn name(&self) -> String {
-        format!("the model {}", self.model.folder().name())
+        format!("the model {}", self.model.name())
     }
 
     fn answer(&mut self, ask: &Ask<'_>) -> Result<Said, PhysicsError> {
-        self.said(ask).map_err(failed)
+        self.try_again(|planner| planner.said(ask)).map_err(failed)
     }
 
     fn key_frame(&mut self, ask: &Ask<'_>, answer: &str) -> Result<Option<KeyFrame>, PhysicsError> {
-        self.drawn(ask, answer).map(Some).map_err(failed)
+        self.try_again(|planner| planner.drawn(ask, answer)).map(Some).map_err(failed)
     }
 }

@@ -1,14 +1,15 @@
 //! A model folder that answers.
 
 use rhea_picture::Picture;
-use rhea_tokens::prompts::{Task, prompt, unconditional};
-use rhea_tokens::{Grid, TurnPrompt, encode_picture};
+use rhea_tokens::prompts::Task;
+use rhea_tokens::{Grid, TextTokenizer};
 
 use super::branches::GenerateMemory;
 use super::event::{GenerateEvent, Generated};
 use super::listener::Listener;
-use super::request::{GenerateRequest, GenerateSettings, Prompt, TokenRequest};
+use super::request::{GenerateRequest, GenerateSettings, TokenRequest};
 use super::run::{CanvasCall, answer_tokens};
+use super::tokenizers::{Answers, Parts};
 use crate::canvas::CellState;
 use crate::canvas_samplers::{Canvas, CodeMetric, Draws};
 use crate::decoding::Decoding;
@@ -66,15 +67,12 @@ impl Generator {
     /// # Errors
     /// When a side would be 0 pixels, or the picture cannot be encoded.
     pub fn picture_ids(&self, picture: &Picture, area: usize) -> Result<Vec<u32>, EngineError> {
-        let wrong = |e: rhea_picture::PictureError| EngineError::Request(e.to_string());
-        let vocabulary = self.folder.text.vocabulary();
-        if let Some(grid) = self.folder.only_grid() {
-            let side = self.folder.vision.side_px();
-            let square = picture.clone().into_rgbd().centre_square().resized(side, side).map_err(wrong)?;
-            return Ok(encode_picture(vocabulary, grid, &self.folder.vision.encode(&square)?)?);
-        }
-        let codes = self.folder.vision.encode_picture(&picture.for_encoding(area).map_err(wrong)?)?;
-        Ok(encode_picture(vocabulary, Grid::new(codes.rows, codes.cols)?, &codes.codes)?)
+        self.parts().picture_ids(picture, area)
+    }
+
+    fn parts(&self) -> Parts<'_> {
+        let ModelFolder { text, vision, .. } = &self.folder;
+        Parts { text, vision, only_grid: self.folder.only_grid() }
     }
 
     /// The ids of a request.
@@ -82,21 +80,7 @@ impl Generator {
     /// # Errors
     /// When user text is over its limit, or a picture cannot be encoded.
     pub fn token_request(&self, request: &GenerateRequest) -> Result<TokenRequest, EngineError> {
-        let text = &self.folder.text;
-        let (conditional, unconditional, without_pictures) = match &request.prompt {
-            Prompt::Task { task, text: words, pictures } => {
-                let area = request.settings.picture_area;
-                let pictures = pictures.iter().map(|picture| self.picture_ids(picture, area));
-                let pictures = pictures.collect::<Result<Vec<_>, _>>()?;
-                (prompt(text, *task, words, &pictures)?, unconditional(text, &pictures)?, unconditional(text, &[])?)
-            }
-            Prompt::Turn(TurnPrompt { conditional, unconditional: blind, .. }) => {
-                (conditional.clone(), blind.clone(), unconditional(text, &[])?)
-            }
-        };
-        let size = self.folder.only_grid().or(request.size);
-        let (settings, seed) = (request.settings.clone(), request.seed);
-        Ok(TokenRequest { conditional, unconditional, without_pictures: Some(without_pictures), size, settings, seed })
+        self.parts().token_request(request)
     }
 
     /// Answers a request; `on_event` is told what happens. Cancelling ends the answer between two tokens, and what was
@@ -132,5 +116,36 @@ impl Generator {
         listener.finish()?;
         on_event(GenerateEvent::Finished(generated.finish));
         Ok(generated)
+    }
+}
+
+impl Answers for Generator {
+    fn text(&self) -> &TextTokenizer {
+        self.folder.text()
+    }
+
+    fn only_grid(&self) -> Option<Grid> {
+        self.folder.only_grid()
+    }
+
+    fn context(&self) -> usize {
+        self.memory.context()
+    }
+
+    fn settings_for(&self, task: Task) -> GenerateSettings {
+        Self::settings_for(self, task)
+    }
+
+    fn picture_ids(&self, picture: &Picture, area: usize) -> Result<Vec<u32>, EngineError> {
+        Self::picture_ids(self, picture, area)
+    }
+
+    fn generate(
+        &mut self,
+        request: &GenerateRequest,
+        cancel: &Cancel,
+        on_event: &mut dyn FnMut(GenerateEvent),
+    ) -> Result<Generated, EngineError> {
+        Self::generate(self, request, cancel, on_event)
     }
 }

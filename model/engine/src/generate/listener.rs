@@ -8,7 +8,7 @@ use super::run::TokenEvent;
 use crate::error::EngineError;
 
 /// Turns the tokens of one answer into events.
-pub(super) struct Listener<'a> {
+pub struct Listener<'a> {
     text: &'a TextTokenizer,
     vision: &'a VisionTokenizer,
     preview_rows: usize,
@@ -22,6 +22,8 @@ pub(super) struct Listener<'a> {
 }
 
 impl<'a> Listener<'a> {
+    /// Tells `on_event`; with a preview after every `preview_rows` rows of a picture, 0 for none.
+    #[must_use]
     pub fn new(
         text: &'a TextTokenizer,
         vision: &'a VisionTokenizer,
@@ -32,6 +34,7 @@ impl<'a> Listener<'a> {
         Self { text, vision, preview_rows, on_event, buffer, thought, inside_picture: false, pictures: 0, failed: None }
     }
 
+    /// Takes the next event up.
     pub fn hear(&mut self, event: TokenEvent<'_>) {
         let index = self.pictures;
         match event {

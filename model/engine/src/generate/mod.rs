@@ -4,7 +4,8 @@
 //! * [`Generator`] answers from a model folder and sends [`GenerateEvent`]s while it does;
 //! * [`Machine`] is the grammar: what may come next behind what was written so far;
 //! * [`reference_scores`] are the scores of the reference for one step, over the whole vocabulary;
-//! * [`answer_tokens`] is the loop over ids alone.
+//! * [`answer_tokens`] is the loop over ids alone;
+//! * [`Tokenizers`], [`Trail`] and [`Listener`] are what an answer takes besides a model, for models that are elsewhere.
 //!
 //! ```text
 //! text --BOI--> size --IMG--> rows --EOI--> text ... EOS
@@ -25,11 +26,16 @@ mod machine;
 mod request;
 mod run;
 mod scores;
+mod tokenizers;
+mod trail;
 
 pub use branches::GenerateMemory;
 pub use event::{FinishReason, GenerateEvent, Generated, ThoughtAbout, Usage};
 pub use generator::Generator;
+pub use listener::Listener;
 pub use machine::{Machine, Next, Sizes};
 pub use request::{GenerateRequest, GenerateSettings, History, Pace, Prompt, Stop, TokenRequest};
 pub use run::{CanvasCall, Drawing, TokenEvent, answer_tokens};
 pub use scores::{Branches, Scales, guide, reference_scores};
+pub use tokenizers::{Answers, Tokenizers};
+pub use trail::Trail;

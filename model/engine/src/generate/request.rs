@@ -144,9 +144,11 @@ impl GenerateSettings {
         }
     }
 
+    /// Checks the settings.
+    ///
     /// # Errors
     /// The first setting out of range. Filters are checked where they are used.
-    pub(crate) fn check(&self) -> Result<(), EngineError> {
+    pub fn check(&self) -> Result<(), EngineError> {
         for scale in [Some(self.guidance), self.picture_guidance].into_iter().flatten() {
             Guidance::new(scale).check()?;
         }

@@ -10,6 +10,7 @@ use super::event::{FinishReason, Generated, Usage};
 use super::machine::{Machine, Next, Sizes};
 use super::request::{History, Pace, TokenRequest};
 use super::scores::{Branches, Scales, guide, reference_scores};
+use super::trail::Trail;
 use crate::error::EngineError;
 use crate::guidance::Guidance;
 use crate::reader::{Prompts, Streams};
@@ -202,7 +203,7 @@ impl Run<'_, '_> {
         if !matches!(next, Next::Code { .. }) {
             let logits = self.reading.logits(Half::Text)?;
             let sampler = if next == Next::Text { &mut self.text } else { &mut self.picture };
-            let allowed = |index: usize| next.allows(vocabulary, index as u32) && !is_frame(vocabulary, index as u32);
+            let allowed = |index: usize| next.draws(vocabulary, index as u32);
             return Ok(sampler.draw(logits, allowed, address)?.index as u32);
         }
         let settings = &self.request.settings;
@@ -252,37 +253,16 @@ impl Run<'_, '_> {
 
     /// Writes an id. Says why the answer ends with it, if it does.
     fn push(&mut self, id: u32) -> Option<FinishReason> {
-        let (control, stop) = (*self.vocabulary.control(), self.request.settings.stop);
-        let before = self.machine.rows().is_some();
         let inside = self.machine.in_picture();
-        // The machine forgets a picture at its end.
-        let finished = self.machine.rows().filter(|_| id == control.eoi).map(|(grid, codes)| (grid, codes.to_vec()));
-        self.machine.push(id);
-        self.written.push(id);
+        let Self { vocabulary, machine, written, usage, on_event, .. } = self;
+        let stop = self.request.settings.stop;
+        let finish = Trail { vocabulary, machine, written, usage, stop }.push(id, on_event);
         let [conditional, others @ ..] = &mut self.reading.ids;
         conditional.push(id);
         if inside || self.machine.in_picture() || self.request.settings.history == History::Everything {
             others.iter_mut().for_each(|ids| ids.push(id));
         }
-        self.usage.tokens += 1;
-        (self.on_event)(TokenEvent::Token(id));
-        match (self.machine.rows(), finished) {
-            (Some((grid, _)), _) if !before => (self.on_event)(TokenEvent::PictureStarted(grid)),
-            (Some((grid, codes)), _) if id == control.eol => (self.on_event)(TokenEvent::Row(grid, codes)),
-            (None, Some((grid, codes))) => (self.on_event)(TokenEvent::PictureDone(grid, &codes)),
-            _ => {}
-        }
-        self.usage.pictures = self.machine.pictures();
-        if id == control.eos && !self.machine.in_picture() {
-            return Some(FinishReason::EndOfStream);
-        }
-        if id == control.ess && stop.answer {
-            return Some(FinishReason::EndOfAnswer);
-        }
-        if id == control.eoi && stop.pictures.is_some_and(|most| self.machine.pictures() >= most) {
-            return Some(FinishReason::Pictures);
-        }
-        (self.usage.tokens >= stop.tokens).then_some(FinishReason::Tokens)
+        finish
     }
 
     /// Draws all codes of the picture that begins now at once, then writes them.
@@ -322,11 +302,4 @@ impl Run<'_, '_> {
         }
         Ok(None)
     }
-}
-
-/// Tokens that mean nothing outside of a picture's frame or a prompt.
-fn is_frame(vocabulary: &Vocabulary, id: u32) -> bool {
-    let c = vocabulary.control();
-    let own = [c.hole, c.partial, c.canvas];
-    [c.pad, c.bos, c.bss, c.eol, c.eof, c.img, c.eoi].contains(&id) || own.contains(&Some(id))
 }

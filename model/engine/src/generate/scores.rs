@@ -108,4 +108,17 @@ impl Next {
             Self::Code { .. } => vocabulary.code(id).is_some(),
         }
     }
+
+    /// May this id be drawn here, outside of [`super::Pace::Reference`]?
+    #[must_use]
+    pub fn draws(self, vocabulary: &Vocabulary, id: u32) -> bool {
+        self.allows(vocabulary, id) && !is_frame(vocabulary, id)
+    }
+}
+
+/// Tokens that mean nothing outside of a picture's frame or a prompt.
+fn is_frame(vocabulary: &Vocabulary, id: u32) -> bool {
+    let c = vocabulary.control();
+    let own = [c.hole, c.partial, c.canvas];
+    [c.pad, c.bos, c.bss, c.eol, c.eof, c.img, c.eoi].contains(&id) || own.contains(&Some(id))
 }

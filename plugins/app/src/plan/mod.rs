@@ -13,7 +13,6 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use crossbeam::channel::bounded;
-use rhea_engine::Imagination;
 use rhea_explore::display;
 use rhea_physics::PhysicsError;
 use rhea_physics::checks::Verdict;
@@ -32,6 +31,7 @@ use rhea_session::review::Labels;
 use rhea_watch::{DESK_QUEUE, FILM_QUEUE, Reel, Show, run_window};
 
 use crate::cli::ModelArgs;
+use crate::engine::{self, EngineArgs};
 use crate::fault::{Fault, WithHint as _};
 use crate::place;
 use crate::say::say;
@@ -95,6 +95,9 @@ pub struct PlanArgs {
     /// The model.
     #[command(flatten)]
     pub model: ModelArgs,
+    /// Where the model works.
+    #[command(flatten)]
+    pub engine: EngineArgs,
     /// Draw the view that the model expects behind every accepted step, and write it beside the simulated one.
     #[arg(long, value_name = "DIR")]
     pub key_frames: Option<PathBuf>,
@@ -129,7 +132,7 @@ pub fn run(args: &PlanArgs) -> Result<ExitCode> {
         std::fs::create_dir_all(folder).hint("Choose a folder that you may write to with --key-frames DIR.")?;
     }
     let model = match planner {
-        Planner::Model => Some(opened(&args.model, script.seed)?),
+        Planner::Model => Some(opened(args, script.seed)?),
         _ => None,
     };
     let recorded = args.out.is_some() || matches!(display, Some(Ok(())));
@@ -165,10 +168,9 @@ pub fn run(args: &PlanArgs) -> Result<ExitCode> {
     Ok(if report.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn opened(args: &ModelArgs, seed: u64) -> Result<ModelPlanner> {
-    let folder = place::model_folder(args.model.as_deref())?;
-    let model = Imagination::open(&folder).hint("Name a model folder with --model DIR; `rhea doctor` says more.")?;
-    Ok(ModelPlanner::new(model, seed))
+fn opened(args: &PlanArgs, seed: u64) -> Result<ModelPlanner> {
+    let folder = place::model_folder(args.model.model.as_deref())?;
+    Ok(ModelPlanner::of(engine::open(&folder, &args.engine.local()?)?, seed))
 }
 
 /// Everything that a run needs.

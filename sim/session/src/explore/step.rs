@@ -125,7 +125,9 @@ impl ExploreSession {
         };
         let origins = Some(Arc::new(Origins::of(&recall)));
         let place = (&self.camera, &pose);
-        let checked = match draw_checked(request, recall, place, &self.options.rules, model, &control.cancel) {
+        let checked = draw_checked(request, recall, place, &self.options.rules, model, &control.cancel);
+        model.mended().into_iter().for_each(|told| on_event(SessionEvent::Warning(told)));
+        let checked = match checked {
             Ok(checked) => checked,
             Err(error) => {
                 let kind = match error {
