@@ -7,6 +7,7 @@
 //! * [`Stream`] is a branch of the KV memory that knows which ids it has read, and reads only what differs;
 //! * [`Guidance`] compares with an unconditional prompt, both prompts in one batch;
 //! * [`CellState`] and [`known_cells`] say what memory knows of each cell of a picture;
+//! * [`capacity`] says what a model takes on cards, before there are any;
 //! * [`canvas_samplers`] draw all cells of a picture at once, from logits that a [`ModelDenoiser`] gives.
 //!
 //! It knows tokens, pictures and devices; it knows nothing of worlds or robots.
@@ -15,6 +16,7 @@
 
 mod canvas;
 pub mod canvas_samplers;
+pub mod capacity;
 mod choice;
 mod decoding;
 mod denoise;

@@ -86,6 +86,10 @@ impl StepPlanner for ModelPlanner {
         format!("the model {}", self.model.folder().name())
     }
 
+    fn begin(&mut self, seed: u64) {
+        self.seed = seed;
+    }
+
     fn answer(&mut self, ask: &Ask<'_>) -> Result<Said, PhysicsError> {
         self.said(ask).map_err(failed)
     }
