@@ -1,24 +1,25 @@
 //! `rhea batch`: many sessions, on many machines or in shares of a list.
+#![cfg_attr(not(feature = "nats"), allow(dead_code, reason = "what the queue would use"))]
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Parser as _, Subcommand};
 use rhea_batch::{
-    Batch, BatchError, BatchName, Credentials, Job, JobList, LOST_AFTER, OutFolder, Program, SERVER, Settings, Shard,
-    ShardEvent, Stop, Summary, Work, WorkerEvent, WorkerOptions, again, block_on, collect, local_name, run_shard,
-    status, submit, work,
+    BatchError, BatchName, Job, JobList, OutFolder, Program, Shard, ShardEvent, Stop, Summary, Work, block_on,
+    local_name, run_shard,
 };
 
+#[cfg(feature = "nats")]
+use crate::batch_queue as queue;
 use crate::cli::{Cli, ModelArgs};
 use crate::fault::{Fault, WithHint as _};
 use crate::place;
 use crate::say::{complain, say};
 
 /// Reasons that are printed in full; the others are in the summary.
-const SHOWN: usize = 20;
+pub const SHOWN: usize = 20;
 
 /// What `rhea batch` does.
 #[derive(Clone, Debug, Subcommand)]
@@ -165,9 +166,9 @@ pub struct RunArgs {
 /// A list, server or folder that cannot be used.
 pub fn run(what: &BatchWhat) -> Result<ExitCode> {
     match what {
-        BatchWhat::Submit(args) => submitted(args),
-        BatchWhat::Worker(args) => worker(args),
-        BatchWhat::Status(args) => told(args),
+        BatchWhat::Submit(args) => queue::submit_jobs(args),
+        BatchWhat::Worker(args) => queue::worker(args),
+        BatchWhat::Status(args) => queue::tell_status(args),
         BatchWhat::Collect(args) => collected(args),
         BatchWhat::Run(args) => shard(args),
     }
@@ -189,25 +190,18 @@ fn hint(error: &BatchError) -> &'static str {
     }
 }
 
-fn with_hint<T>(result: Result<T, BatchError>) -> Result<T> {
+/// An error with what to do about it.
+pub fn with_hint<T>(result: Result<T, BatchError>) -> Result<T> {
     result.map_err(|error| Fault::new(error.to_string(), hint(&error)).into())
 }
 
-fn wait<T>(work: impl Future<Output = Result<T, BatchError>>) -> Result<T> {
+/// Runs asynchronous work to its end.
+pub fn wait<T>(work: impl Future<Output = Result<T, BatchError>>) -> Result<T> {
     with_hint(block_on(work).and_then(|done| done))
 }
 
-fn settings(args: &ServerArgs) -> Result<Settings> {
-    let variable = |name: &str| std::env::var(name).ok();
-    let Some(server) = args.server.clone().or_else(|| variable(SERVER)) else {
-        let what = "no server is named";
-        return Err(Fault::new(what, format!("Name one with --server nats://host:port, or set {SERVER}.")).into());
-    };
-    let credentials = with_hint(Credentials::find(args.credentials.as_deref(), &variable))?;
-    Ok(Settings { server, credentials, timeout: Duration::from_secs(args.timeout) })
-}
-
-fn jobs(args: &JobArgs) -> Result<Vec<Job>> {
+/// The jobs that the arguments name.
+pub fn jobs(args: &JobArgs) -> Result<Vec<Job>> {
     let list = with_hint(JobList::load(args.list.as_deref(), &args.plan, &args.walk, &place::repository()))?;
     if list.doubles > 0 {
         say!("{} jobs are the same as others of the list and are done once", list.doubles);
@@ -233,34 +227,8 @@ fn check(job: &Job) -> Result<()> {
     }
 }
 
-fn submitted(args: &SubmitArgs) -> Result<ExitCode> {
-    let nothing_else = args.jobs.list.is_none() && args.jobs.plan.is_empty() && args.jobs.walk.is_empty();
-    let jobs = if args.again && nothing_else { Vec::new() } else { jobs(&args.jobs)? };
-    let settings = settings(&args.server)?;
-    let lost_after = args.lost_after.map_or(LOST_AFTER, Duration::from_secs);
-    let (back, sum) = wait(async {
-        let batch = match args.again && nothing_else {
-            true => Batch::open(&settings, &args.name).await?,
-            false => Batch::make(&settings, &args.name, lost_after).await?,
-        };
-        let back = if args.again { again(&batch).await? } else { 0 };
-        Ok((back, submit(&batch, &jobs).await?))
-    })?;
-    if args.again {
-        say!("{back} jobs that were set aside are in the queue again");
-    }
-    if !jobs.is_empty() {
-        let name = &args.name;
-        say!("batch {name}: {} jobs queued, {} waiting already, {} done already", sum.queued, sum.waiting, sum.done);
-    }
-    if sum.aside > 0 {
-        say!("{} were set aside before; `rhea batch submit --again` puts them back", sum.aside);
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
 /// This program with the model that jobs use, by its full path: jobs are done in folders of their own.
-fn program(model: &ModelArgs) -> Result<Program> {
+pub fn program(model: &ModelArgs) -> Result<Program> {
     let mut program = with_hint(Program::this(env!("CARGO_PKG_VERSION")))?;
     let named = model.model.is_some() || std::env::var_os(place::MODEL_VARIABLE).is_some();
     if named {
@@ -271,83 +239,20 @@ fn program(model: &ModelArgs) -> Result<Program> {
     Ok(program)
 }
 
-fn worker(args: &WorkerArgs) -> Result<ExitCode> {
-    let settings = settings(&args.server)?;
-    let options = WorkerOptions { program: program(&args.model)?, until_done: args.until_done, most_jobs: args.jobs };
-    let mut away = false;
-    let mut tell = |event: WorkerEvent<'_>| {
-        let back = std::mem::take(&mut away);
-        match event {
-            WorkerEvent::Begun(job, 1) => say!("begin {job}"),
-            WorkerEvent::Begun(job, times) => say!("begin {job}, handed out for the {times}. time"),
-            WorkerEvent::Done(job, true, secs) => say!("done  {job} in {secs:.1} s"),
-            WorkerEvent::Done(job, false, secs) => {
-                say!("done  {job} in {secs:.1} s: its expectations did not come true")
-            }
-            WorkerEvent::Known(job) => say!("known {job}: somebody else has done it"),
-            WorkerEvent::Failed(job, reason) => complain!("failed {job}: {}", one_line(reason)),
-            WorkerEvent::Aside(job, reason) => complain!("aside {job}: {}", one_line(reason)),
-            WorkerEvent::GivenBack(job) => say!("given back {job}"),
-            WorkerEvent::Waiting(said) => {
-                if !back {
-                    complain!("waiting for the server: {}", one_line(said));
-                }
-                away = true;
-            }
-        }
-    };
-    let worked = wait(async {
-        let stop = Stop::listen(|what| complain!("{what}"))?;
-        let batch = Batch::open(&settings, &args.name).await?;
-        work(&batch, &options, &stop, &mut tell).await
-    })?;
-    let why = if worked.stopped { "stopped" } else { "nothing left" };
-    say!("{why}: {} results, {} failed tries, {} jobs set aside", worked.done, worked.failed, worked.aside);
-    Ok(ExitCode::SUCCESS)
-}
-
-fn one_line(text: &str) -> String {
+/// Text without line breaks.
+pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn told(args: &StatusArgs) -> Result<ExitCode> {
-    let settings = settings(&args.server)?;
-    let status = wait(async { status(&Batch::open(&settings, &args.name).await?).await })?;
-    if args.json {
-        say!("{}", serde_json::to_string_pretty(&status)?);
-        return Ok(ExitCode::SUCCESS);
-    }
-    let mib = status.result_bytes as f64 / f64::from(1 << 20);
-    say!("batch {}: {} of {} jobs done, {mib:.1} MiB of results", status.batch, status.done, status.jobs);
-    say!("{} waiting, {} running, {} set aside", status.waiting, status.running, status.aside.len());
-    say!("{} failed tries; {} workers wait for a job", status.failed_tries, status.idle_workers);
-    status.aside.iter().take(SHOWN).for_each(print_aside);
-    Ok(ExitCode::SUCCESS)
-}
-
-fn print_aside(aside: &rhea_batch::Aside) {
+/// Says why a job was set aside.
+pub fn print_aside(aside: &rhea_batch::Aside) {
     say!("aside {} after {} failed tries: {}", aside.job, aside.tries, one_line(&aside.reason));
 }
 
 fn collected(args: &CollectArgs) -> Result<ExitCode> {
     let summary = match &args.name {
         None => with_hint(OutFolder::open(&args.out).and_then(|folder| folder.sum_up()))?,
-        Some(name) => {
-            let settings = settings(&args.server)?;
-            let mut bar = None;
-            let got = wait(async {
-                let batch = Batch::open(&settings, name).await?;
-                collect(&batch, &args.out, &mut |done, of| {
-                    let bar = bar.get_or_insert_with(|| crate::progress::Progress::new(of as u64));
-                    bar.step(done as u64, "results", "");
-                })
-                .await
-            });
-            bar.iter().for_each(crate::progress::Progress::finish);
-            let got = got?;
-            say!("{} results fetched, {} were there", got.fetched, got.summary.done - got.fetched);
-            got.summary
-        }
+        Some(name) => queue::fetch(&args.server, name, &args.out)?,
     };
     print(&summary, &args.out);
     Ok(if summary.complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -409,4 +314,38 @@ fn shard(args: &RunArgs) -> Result<ExitCode> {
     say!("results in {}; `rhea batch collect --out DIR` checks and sums them up", args.out.display());
     let without = mine().filter(|id| folder.aside(id).ok().flatten().is_some()).count();
     Ok(if ended && without == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Without the queue's client, the commands that need it say so.
+#[cfg(not(feature = "nats"))]
+mod queue {
+    use std::path::Path;
+    use std::process::ExitCode;
+
+    use anyhow::Result;
+    use rhea_batch::{BatchName, Summary};
+
+    use super::{ServerArgs, StatusArgs, SubmitArgs, WorkerArgs};
+    use crate::fault::Fault;
+
+    fn missing<T>() -> Result<T> {
+        let hint = "Build with `--features nats`, or take `rhea batch run`, which needs no server.";
+        Err(Fault::new("this program was built without the client of NATS servers", hint).into())
+    }
+
+    pub fn submit_jobs(_: &SubmitArgs) -> Result<ExitCode> {
+        missing()
+    }
+
+    pub fn worker(_: &WorkerArgs) -> Result<ExitCode> {
+        missing()
+    }
+
+    pub fn tell_status(_: &StatusArgs) -> Result<ExitCode> {
+        missing()
+    }
+
+    pub fn fetch(_: &ServerArgs, _: &BatchName, _: &Path) -> Result<Summary> {
+        missing()
+    }
 }

@@ -5,6 +5,8 @@
 //! Invariant: every error ends in one line that says what is wrong and one that says what to do, never in a panic.
 
 mod batch;
+#[cfg(feature = "nats")]
+mod batch_queue;
 mod bench;
 mod bench_kernels;
 mod bench_list;

@@ -105,6 +105,7 @@ impl BatchError {
     }
 
     /// Something that the server did not do.
+    #[cfg(feature = "nats")]
     pub(crate) fn server<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> Self {
         move |error| Self::Server { what, said: error.to_string() }
     }

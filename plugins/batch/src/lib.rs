@@ -4,6 +4,7 @@
 //! come of it. A worker starts the program anew for each job, so that no job can take a worker down with it.
 //!
 //! Invariant: every job ends with exactly one result, or set aside with exactly one reason.
+#![cfg_attr(not(feature = "nats"), allow(dead_code, reason = "what the queue would use"))]
 
 mod bundle;
 mod error;
@@ -11,6 +12,8 @@ mod folder;
 mod job;
 pub mod limits;
 mod list;
+mod name;
+#[cfg(feature = "nats")]
 mod queue;
 mod result;
 mod runner;
@@ -21,9 +24,11 @@ pub use error::BatchError;
 pub use folder::{Aside, OutFolder, Row, SUMMARY, Summary, local_name};
 pub use job::{Job, JobFile, JobId, Planner, Work};
 pub use list::{JobList, LIMIT_SECS, TRIES};
+pub use name::BatchName;
+#[cfg(feature = "nats")]
 pub use queue::{
-    Batch, BatchName, CREDENTIALS, Collected, Credentials, LOST_AFTER, SERVER, Settings, Status, Submitted, Worked,
-    WorkerEvent, WorkerOptions, again, check_address, collect, status, submit, work,
+    Batch, CREDENTIALS, Collected, Credentials, LOST_AFTER, SERVER, Settings, Status, Submitted, Worked, WorkerEvent,
+    WorkerOptions, again, check_address, collect, status, submit, work,
 };
 pub use result::{RECORD, Record, Stored, verify};
 pub use runner::{Program, end_with_parent, tied, workplace};

@@ -33,37 +33,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::BatchError;
 use crate::job::JobId;
-use crate::limits::{MAX_JOB_BYTES, MAX_JOBS, MAX_NAME, MAX_TRIES};
+use crate::limits::{MAX_JOB_BYTES, MAX_JOBS, MAX_TRIES};
+use crate::name::BatchName;
+use crate::stop::Stop;
 use server::{Trouble, connect, whole};
 
 /// How long a worker may give no sign before its job goes to another, unless a batch is told otherwise.
 pub const LOST_AFTER: Duration = Duration::from_secs(60);
 /// Name of the consumer that all workers share.
 const WORKERS: &str = "workers";
+/// How long a worker waits for a server to be there when it begins, and how often it looks.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// See [`PATIENCE`].
+const RETRY: Duration = Duration::from_millis(500);
 /// How long the server remembers which messages it has taken.
 const REMEMBER: Duration = Duration::from_secs(120);
-
-/// Name of a batch: letters, digits, dashes and underscores.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BatchName(String);
-
-impl std::str::FromStr for BatchName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if (1..=MAX_NAME).contains(&text.len()) && text.chars().all(plain) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(format!("{text:?} is no name of a batch; allowed are 1 to {MAX_NAME} letters, digits, - and _"))
-    }
-}
-
-impl std::fmt::Display for BatchName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// A failed try, in the book.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -101,6 +85,33 @@ impl Batch {
         let book = context.get_stream(book_name(name)).await.map_err(missing)?;
         let store = context.get_object_store(store_name(name)).await.map_err(|e| unusable(&e))?;
         Ok(Self { name: name.clone(), context, trouble, queue, book, store })
+    }
+
+    /// Opens a batch as a worker does: a server that is being started, or started again, is waited for.
+    ///
+    /// # Errors
+    /// As [`Batch::open`], after a while.
+    pub async fn open_patiently(
+        settings: &Settings,
+        name: &BatchName,
+        stop: &Stop,
+        tell: &mut dyn FnMut(&str),
+    ) -> Result<Self, BatchError> {
+        let began = tokio::time::Instant::now();
+        loop {
+            let error = match Self::open(settings, name).await {
+                Err(error @ (BatchError::Connect { .. } | BatchError::Server { .. })) => error,
+                other => return other,
+            };
+            if stop.wanted() || began.elapsed() > PATIENCE {
+                return Err(error);
+            }
+            tell(&error.to_string());
+            tokio::select! {
+                () = tokio::time::sleep(RETRY) => {}
+                () = stop.soon() => {}
+            }
+        }
     }
 
     /// Opens a batch, or makes it. `lost_after` counts for a new one.

@@ -17,10 +17,10 @@ pub struct Status {
     pub jobs: usize,
     /// Those with a result.
     pub done: usize,
-    /// Those in the queue that no worker has.
+    /// Those in the queue that no worker has had.
     pub waiting: usize,
-    /// Those that a worker has.
-    pub running: usize,
+    /// Those that a worker has, or that wait for another try after one failed or was given back: the server does not tell them apart.
+    pub handed_out: usize,
     /// Tries that failed, of jobs that were not set aside since.
     pub failed_tries: usize,
     /// Jobs that were set aside, with the reason.
@@ -53,11 +53,11 @@ pub async fn status(batch: &Batch) -> Result<Status, BatchError> {
     let mut consumer = batch.consumer().await?;
     let info =
         consumer.info().await.map_err(|e| BatchError::Server { what: "tell about the queue", said: whole(&e) })?;
-    sum.running = info.num_ack_pending;
+    sum.handed_out = info.num_ack_pending;
     sum.idle_workers = info.num_waiting;
     let mut queue = batch.queue.clone();
     let info = queue.info().await.map_err(|e| BatchError::Server { what: "tell about the queue", said: whole(&e) })?;
-    sum.waiting = usize::try_from(info.state.messages).unwrap_or(usize::MAX).saturating_sub(sum.running);
+    sum.waiting = usize::try_from(info.state.messages).unwrap_or(usize::MAX).saturating_sub(sum.handed_out);
     Ok(sum)
 }
 
