@@ -227,14 +227,16 @@ fn check(job: &Job) -> Result<()> {
     }
 }
 
-/// This program with the model that jobs use, by its full path: jobs are done in folders of their own.
+/// This program with the repository and model that jobs use, by their full paths: jobs are done in folders of their own.
 pub fn program(model: &ModelArgs) -> Result<Program> {
     let mut program = with_hint(Program::this(env!("CARGO_PKG_VERSION")))?;
-    let named = model.model.is_some() || std::env::var_os(place::MODEL_VARIABLE).is_some();
-    if named {
-        let folder = place::model_folder(model.model.as_deref())?;
-        let folder = std::fs::canonicalize(&folder).hint("Name a model folder with --model DIR.")?;
-        program.environment.push((place::MODEL_VARIABLE.to_owned(), folder.into_os_string()));
+    let full = |path: &Path| std::fs::canonicalize(path).hint("Start workers inside the repository.");
+    program.environment.push((place::HOME_VARIABLE.to_owned(), full(&place::repository())?.into_os_string()));
+    match place::model_folder(model.model.as_deref()) {
+        Ok(folder) => program.environment.push((place::MODEL_VARIABLE.to_owned(), full(&folder)?.into_os_string())),
+        // Most jobs need no model; those that do will say so.
+        Err(_) if model.model.is_none() && std::env::var_os(place::MODEL_VARIABLE).is_none() => {}
+        Err(error) => return Err(error),
     }
     Ok(program)
 }

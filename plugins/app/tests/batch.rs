@@ -215,6 +215,37 @@ fn a_worker_that_is_told_to_end_gives_its_job_back() {
 }
 
 #[test]
+fn a_worker_that_was_only_slow_leaves_the_result_of_another_as_it_is() {
+    let Some(program) = nats_server() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let server = Server::start(&program, &home.join("nats"), &[]);
+    let url = server.url();
+    let list = job_list(home, 1, "");
+    let submit = ["batch", "submit", list.to_str().unwrap(), "--name", "night", "--lost-after", "1", "--server", &url];
+    good(rhea(home, &submit));
+    let signal = |worker: &Worker, what: &str| {
+        std::process::Command::new("kill").args([what, &worker.child.id().to_string()]).status().unwrap();
+    };
+    let mut slow = Worker::start(home, &url, 0);
+    wait_for("the job begins", Duration::from_secs(20), || slow.in_hand());
+    signal(&slow, "-STOP");
+    let other = good(rhea(home, &["batch", "worker", "--name", "night", "--until-done", "--server", &url]));
+    assert!(other.contains("handed out for the 2. time") && other.contains("1 results"), "{other}");
+    let collect = |out: &Path| {
+        good(rhea(home, &["batch", "collect", "--name", "night", "--server", &url, "--out", out.to_str().unwrap()]));
+        let folder = entries(out).into_iter().find(|name| name.starts_with("plan-")).unwrap();
+        std::fs::read_to_string(out.join(folder).join("result.json")).unwrap()
+    };
+    let first = collect(&home.join("first"));
+    signal(&slow, "-CONT");
+    wait_for("the slow one ends", Duration::from_secs(20), || slow.child.try_wait().unwrap().is_some());
+    assert!(slow.child.wait().unwrap().success());
+    assert_eq!(collect(&home.join("second")), first, "one result, the first one");
+    assert_eq!(count(&status(home, &url, "night").unwrap(), "done"), 1);
+}
+
+#[test]
 fn what_is_no_server_or_does_not_let_us_in_gets_one_clear_error() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();

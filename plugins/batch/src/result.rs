@@ -109,7 +109,7 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), BatchError> {
         let kind = entry.file_type().map_err(failed())?;
         if kind.is_dir() {
             walk(&entry.path(), found)?;
-        } else if kind.is_file() && !(entry.file_name() == RECORD) {
+        } else if kind.is_file() && entry.file_name() != RECORD {
             found.push(entry.path());
         }
         BatchError::at_most(folder.display().to_string(), "files", found.len() as u64, MAX_RESULT_FILES as u64)?;
