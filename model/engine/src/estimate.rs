@@ -43,21 +43,21 @@ pub struct MemoryEstimate {
 
 /// The sizes of a transformer that decide what it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Shape {
-    layers: u64,
-    hidden: u64,
-    inner: u64,
-    q: u64,
-    kv: u64,
-    vocabulary: u64,
-    visual_start: u64,
+pub(crate) struct Shape {
+    pub(crate) layers: u64,
+    pub(crate) hidden: u64,
+    pub(crate) inner: u64,
+    pub(crate) q: u64,
+    pub(crate) kv: u64,
+    pub(crate) vocabulary: u64,
+    pub(crate) visual_start: u64,
     /// Bytes of a stored value.
-    stored: u64,
+    pub(crate) stored: u64,
 }
 
 impl Shape {
     /// Matrices as (how many, outputs, inner values, role); the embedding stays in its file and is not among them.
-    fn matrices(self) -> [(u64, u64, u64, Role); 6] {
+    pub(crate) fn matrices(self) -> [(u64, u64, u64, Role); 6] {
         let Self { layers, hidden, inner, q, kv, vocabulary, visual_start, .. } = self;
         [
             (layers, q + 2 * kv, hidden, Role::Attention),

@@ -8,6 +8,7 @@
 //! * [`Guidance`] compares with an unconditional prompt, both prompts in one batch;
 //! * [`CellState`] and [`known_cells`] say what memory knows of each cell of a picture;
 //! * [`spread`] says which devices there are, and plans how a model is spread over ranks;
+//! * [`capacity`] says what a model takes on cards, before there are any;
 //! * [`canvas_samplers`] draw all cells of a picture at once, from logits that a [`ModelDenoiser`] gives.
 //!
 //! It knows tokens, pictures and devices; it knows nothing of worlds or robots.
@@ -16,6 +17,7 @@
 
 mod canvas;
 pub mod canvas_samplers;
+pub mod capacity;
 mod choice;
 mod decoding;
 mod denoise;

@@ -7,6 +7,7 @@ use rhea_engine::limits::CONTEXT;
 use rhea_engine::spread::{DeviceRequest, ParallelRequest};
 use rhea_tokens::prompts::Task;
 
+use crate::batch::BatchWhat;
 use crate::engine::{ChildArgs, EngineArgs};
 use crate::eval::EvalWhat;
 use crate::plan::PlanArgs;
@@ -101,6 +102,17 @@ pub enum Job {
         /// What to measure.
         #[command(subcommand)]
         what: EvalWhat,
+    },
+    /// Many plans, walks, evaluations and renderings at once: a queue on a NATS server, or shares of a list without one.
+    #[command(
+        after_help = "Jobs come from a list or from scripts; `submit` puts them into a queue, any number of workers on any number of \
+        machines does them, `collect` fetches what came of them. A worker that dies loses its job to another; a job that fails \
+        again and again is set aside with its reason. `run` needs no server."
+    )]
+    Batch {
+        /// What to do.
+        #[command(subcommand)]
+        what: BatchWhat,
     },
     /// Train the shipped model, stage by stage.
     Train {
@@ -340,6 +352,15 @@ pub enum ModelsWhat {
         /// Its name.
         #[arg(value_name = "ORG/NAME")]
         name: String,
+    },
+    /// Floors of time and memory on GPUs, as tables: computed from sizes and the cards' sheets, nothing is measured.
+    Capacity {
+        /// The model [default: the sizes of the published Emu3.5].
+        #[command(flatten)]
+        model: ModelArgs,
+        /// Tokens before a picture.
+        #[arg(long, value_name = "N", default_value_t = 8192, value_parser = clap::value_parser!(u32).range(0..=1_048_576))]
+        context: u32,
     },
 }
 

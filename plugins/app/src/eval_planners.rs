@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::ValueEnum;
-use rhea_lessons::eval::plans::{PlanFigures, evaluate_plans};
+use rhea_lessons::eval::plans::{PlanFigures, PlannedTask, evaluate_plans};
 use rhea_physics::PhysicsError;
 use rhea_physics::plan::{FirstLegal, RandomLegal, Rules, StepPlanner};
 use rhea_physics::tasks::Family;
 use rhea_session::ModelPlanner;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::engine::{self, EngineChoice};
@@ -50,8 +51,10 @@ impl Row {
         }
     }
 
-    fn key(self) -> String {
-        self.to_possible_value().map_or_else(String::new, |value| value.get_name().replace('-', "_"))
+    /// As it stands on the command line.
+    #[must_use]
+    pub fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
     fn planner(self, (model, engine): (&Path, &EngineChoice), seed: u64) -> Result<Box<dyn StepPlanner>, PhysicsError> {
@@ -84,13 +87,43 @@ pub struct Planners<'a> {
     pub threads: usize,
 }
 
-/// Measures and prints the rows; JSON: the summary of the model, and every row.
+/// What a row did.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RowDone {
+    /// Name of the row, as on the command line.
+    pub row: String,
+    /// Its tasks, in order.
+    pub tasks: Vec<PlannedTask>,
+    /// Seconds that they took, one after the other.
+    pub secs: f64,
+}
+
+/// Lets the rows work on their tasks; `tell` hears of each row.
 ///
 /// # Errors
 /// A model that cannot be read or cannot answer.
-pub fn measure(planners: &Planners<'_>) -> Result<(Value, Value)> {
+pub fn work(planners: &Planners<'_>, tell: &mut dyn FnMut(&str, usize)) -> Result<Vec<RowDone>> {
     let start = Instant::now();
     let clock = || start.elapsed().as_secs_f64();
+    let mut done = Vec::with_capacity(planners.rows.len());
+    for row in planners.rows {
+        let tasks = if *row == Row::Model { planners.tasks } else { planners.fewer };
+        let began = clock();
+        let make = |seed: u64| row.planner((planners.model, &planners.engine), seed);
+        let threads = planners.threads.min(tasks.len()).max(1);
+        let planned = evaluate_plans(tasks, planners.robots, (&make, row.rules()), threads, &clock)
+            .hint("Name a model folder with --model DIR, or leave planners out with --planners.")?;
+        let secs = (clock() - began) * threads as f64;
+        tell(&row.name(), tasks.len());
+        done.push(RowDone { row: row.name(), tasks: planned, secs });
+    }
+    Ok(done)
+}
+
+/// Prints the rows; JSON: the summary of the model, and every row.
+#[must_use]
+pub fn told(done: &[RowDone]) -> (Value, Value) {
     let mut rows = Map::new();
     say!(
         "{:<10} {:>15} {:>15} {:>15} {:>9} {:>10} {:>9}",
@@ -102,18 +135,13 @@ pub fn measure(planners: &Planners<'_>) -> Result<(Value, Value)> {
         "ms/answer",
         "s/task"
     );
-    for row in planners.rows {
-        let tasks = if *row == Row::Model { planners.tasks } else { planners.fewer };
-        let began = clock();
-        let make = |seed: u64| row.planner((planners.model, &planners.engine), seed);
-        let done = evaluate_plans(tasks, planners.robots, (&make, row.rules()), planners.threads, &clock)
-            .hint("Name a model folder with --model DIR, or leave planners out with --planners.")?;
-        let figures = PlanFigures::of(&done);
-        let secs = (clock() - began) * planners.threads as f64 / tasks.len().max(1) as f64;
-        print(*row, &figures, secs);
-        rows.insert(row.key(), as_json(&figures));
-        if *row == Row::Model {
-            for task in done.iter().filter(|task| !task.right) {
+    for RowDone { row, tasks, secs } in done {
+        let figures = PlanFigures::of(tasks);
+        let key = row.replace('-', "_");
+        print(&key, &figures, secs / tasks.len().max(1) as f64);
+        rows.insert(key, as_json(&figures));
+        if *row == Row::Model.name() {
+            for task in tasks.iter().filter(|task| !task.right) {
                 let why = task.refused.as_ref().map_or("the goals do not hold", |(_, says)| says);
                 say!("  {:?} seed {}: {}", task.family, task.seed, why.chars().take(140).collect::<String>());
             }
@@ -130,14 +158,14 @@ pub fn measure(planners: &Planners<'_>) -> Result<(Value, Value)> {
         "goal_no_repair": of("no_repair", "goal"),
         "goal_no_mask": of("no_mask", "goal"),
     });
-    Ok((model, Value::Object(rows)))
+    (model, Value::Object(rows))
 }
 
-fn print(row: Row, f: &PlanFigures, secs: f64) {
+fn print(row: &str, f: &PlanFigures, secs: f64) {
     let of = |part: usize, whole: usize| format!("{part}/{whole} {:>3.0} %", 100.0 * part as f64 / whole.max(1) as f64);
     say!(
         "{:<10} {:>15} {:>15} {:>15} {:>9} {:>10.1} {:>9.2}",
-        row.key(),
+        row,
         of(f.reached, f.feasible),
         of(f.refused, f.infeasible),
         of(f.came_true, f.accepted),

@@ -4,9 +4,13 @@
 //!
 //! Invariant: every error ends in one line that says what is wrong and one that says what to do, never in a panic.
 
+mod batch;
+#[cfg(feature = "nats")]
+mod batch_queue;
 mod bench;
 mod bench_kernels;
 mod bench_list;
+mod capacity;
 mod cli;
 mod config;
 mod doctor;
@@ -15,6 +19,9 @@ mod eval;
 mod eval_planners;
 mod eval_plans;
 mod eval_returns;
+mod eval_share;
+mod eval_table;
+mod eval_workers;
 mod explore;
 mod export;
 mod fault;
@@ -47,6 +54,7 @@ const BENCH_CORES: usize = 2;
 /// Runs the program with the process's arguments.
 #[must_use]
 pub fn run() -> ExitCode {
+    rhea_batch::end_with_parent();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -68,6 +76,7 @@ pub fn run() -> ExitCode {
         Job::Review(args) => review::run(&args),
         Job::Bench(args) => run_bench(&args),
         Job::Eval { what } => eval::run(&what),
+        Job::Batch { what } => batch::run(&what),
         Job::Train { stage } => train::run(&stage),
         Job::Models { what } => models::run(&what),
         Job::World { what } => world::run(&what),

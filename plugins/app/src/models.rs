@@ -27,6 +27,7 @@ const GB: f64 = 1e9;
 pub fn run(what: &ModelsWhat) -> Result<ExitCode> {
     match what {
         ModelsWhat::List => list(),
+        ModelsWhat::Capacity { model, context } => crate::capacity::run(model, *context),
         ModelsWhat::Verify { folder } => Ok(verify(folder)),
         ModelsWhat::Plan { folder, spread, quant, context, branches } => {
             let folder = place::model_folder(folder.as_deref())?;

@@ -14,6 +14,8 @@ pub const MODEL_VARIABLE: &str = "RHEA_MODEL";
 const SHIPPED_MODEL: &str = "model/nano";
 /// Without `--out`, output goes to numbered folders in here, in the current folder.
 pub const OUTPUT_HOME: &str = "rhea-out";
+/// Environment variable that names the repository, for programs that are started somewhere else.
+pub const HOME_VARIABLE: &str = "RHEA_HOME";
 /// Numbered output folders in one place.
 const MAX_OUTPUT_FOLDERS: u32 = 99_999;
 
@@ -82,8 +84,8 @@ pub fn repository() -> PathBuf {
     homes().into_iter().find(|home| home.join("scenes").is_dir()).unwrap_or_else(|| PathBuf::from("."))
 }
 
-/// Places where the repository may be: the current folder and the program's, with the folders above them, and where the
-/// program was built.
+/// Places where the repository may be: the current folder and the program's, with the folders above them, the one that
+/// `$RHEA_HOME` names, and where the program was built.
 fn homes() -> Vec<PathBuf> {
     let mut homes = Vec::new();
     let mut add = |path: &Path| {
@@ -100,6 +102,9 @@ fn homes() -> Vec<PathBuf> {
         {
             add(folder);
         }
+    }
+    if let Some(named) = std::env::var_os(HOME_VARIABLE) {
+        add(Path::new(&named));
     }
     if let Some(built) = Path::new(env!("CARGO_MANIFEST_DIR")).parent().and_then(Path::parent) {
         add(built);

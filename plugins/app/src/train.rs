@@ -4,19 +4,21 @@
 //! uniform noise `distil` (the model's own pictures) and `dida` (another model folder, trained on them). Frames are rendered
 //! when a stage needs them. Every stage saves as it goes, and started again goes on where it stopped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use rhea_engine::canvas_samplers::Flow;
+use rhea_lessons::frames::{FrameStore, HELD_OUT_SEEDS};
 use rhea_lessons::stages::{self, PlanShare, Stage};
 use rhea_train::world::Compute;
 
 use crate::fault::{Fault, WithHint as _};
 use crate::place;
 use crate::plan::ROBOTS;
+use crate::progress::Progress;
 use crate::say::say;
 
 /// The library under the networks spreads small operations over threads that wait actively; every training worker keeps to
@@ -28,6 +30,8 @@ const LIBRARY_THREADS: &str = "CANDLE_NUM_THREADS";
 pub enum TrainStage {
     /// Learn the text vocabulary (seconds).
     Text(TrainArgs),
+    /// Render the views of scenes that other stages train on, without training (minutes).
+    Frames(FramesArgs),
     /// Train the vision tokenizer (hours).
     Vision(VisionArgs),
     /// Train the world model over the finished vision tokenizer (hours).
@@ -74,6 +78,20 @@ pub struct TrainArgs {
     /// Save and stop after this many minutes.
     #[arg(long, value_name = "MINUTES")]
     pub minutes: Option<f64>,
+}
+
+/// `rhea train frames`.
+#[derive(Clone, Debug, Args)]
+pub struct FramesArgs {
+    /// Folder for the frames, in a folder of their own [default: ~/.cache/rhea/train].
+    #[arg(long, value_name = "DIR")]
+    pub work: Option<PathBuf>,
+    /// Number of scenes.
+    #[arg(long, value_name = "N", default_value_t = 1200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub scenes: u32,
+    /// First scene seed; seeds stay below 999,900.
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub first_seed: u64,
 }
 
 /// `rhea train vision`.
@@ -141,14 +159,37 @@ pub struct DidaArgs {
     pub shift: f64,
 }
 
+fn work_folder(named: Option<&Path>) -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
+        .unwrap_or_default();
+    named.map_or_else(|| cache.join("rhea").join("train"), Path::to_path_buf)
+}
+
+/// Renders scenes; it trains nothing, so it needs no process of its own.
+fn frames(args: &FramesArgs) -> Result<ExitCode> {
+    let last = args.first_seed.saturating_add(u64::from(args.scenes));
+    let hint = "Look at --first-seed, --scenes and --work.";
+    if last > HELD_OUT_SEEDS.start {
+        let what =
+            format!("scene seeds {} to {last}; allowed are seeds below {}", args.first_seed, HELD_OUT_SEEDS.start);
+        return Err(Fault::new(what, hint).into());
+    }
+    let folder = work_folder(args.work.as_deref()).join(format!("frames-{}", args.first_seed));
+    let progress = Progress::new(u64::from(args.scenes));
+    let store = FrameStore::prepare(&folder, args.first_seed, args.scenes as usize, &|done| {
+        progress.step(done as u64, "scenes", "");
+    });
+    progress.finish();
+    say!("{} scenes in {}", store.hint(hint)?.scenes(), folder.display());
+    Ok(ExitCode::SUCCESS)
+}
+
 impl TrainArgs {
     fn stage(&self) -> Stage {
-        let cache = std::env::var_os("XDG_CACHE_HOME")
-            .map(PathBuf::from)
-            .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
-            .unwrap_or_default();
         Stage {
-            work: self.work.clone().unwrap_or_else(|| cache.join("rhea").join("train")),
+            work: work_folder(self.work.as_deref()),
             model: self.model.clone().unwrap_or_else(|| place::repository().join("model/nano")),
             first_seed: self.first_seed,
             scenes: self.scenes,
@@ -172,6 +213,9 @@ fn compute(device: &str) -> Result<Compute> {
 /// # Errors
 /// When seeds, folders or data are wrong, or training diverges.
 pub fn run(stage: &TrainStage) -> Result<ExitCode> {
+    if let TrainStage::Frames(args) = stage {
+        return frames(args);
+    }
     if std::env::var_os(LIBRARY_THREADS).is_none() {
         let status = std::process::Command::new(std::env::current_exe()?)
             .args(std::env::args_os().skip(1))
@@ -186,6 +230,7 @@ pub fn run(stage: &TrainStage) -> Result<ExitCode> {
     let on_scene = |done: usize| bar.set_position(done as u64);
     let hint = "Look at --first-seed, --scenes, --work and --model; `rhea train --help` says more.";
     match stage {
+        TrainStage::Frames(_) => {}
         TrainStage::Text(args) => {
             let stage = args.stage();
             let merges = stages::text(&stage.model, stage.seed).hint(hint)?;

@@ -105,6 +105,10 @@ impl StepPlanner for ModelPlanner {
         format!("the model {}", self.model.name())
     }
 
+    fn begin(&mut self, seed: u64) {
+        self.seed = seed;
+    }
+
     fn answer(&mut self, ask: &Ask<'_>) -> Result<Said, PhysicsError> {
         self.try_again(|planner| planner.said(ask)).map_err(failed)
     }

@@ -146,6 +146,7 @@ fn run(
     (planner, rules): (&mut dyn StepPlanner, Rules),
     clock: Clock<'_>,
 ) -> Result<PlannedTask, PhysicsError> {
+    planner.begin(seed);
     let task = task(family, seed);
     let mut world = world_of(&task, robots, shelf)?;
     // Plain words: other wordings are the business of the grounding figures.

@@ -44,6 +44,9 @@ pub trait StepPlanner {
     /// Who it is, for reports.
     fn name(&self) -> String;
 
+    /// A new task begins. Who draws lots begins anew with its seed, so that answers do not depend on what was planned before.
+    fn begin(&mut self, _seed: u64) {}
+
     /// The next step, or the end of the plan.
     ///
     /// # Errors

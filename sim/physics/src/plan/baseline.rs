@@ -31,6 +31,10 @@ impl StepPlanner for RandomLegal {
         "random allowed answers".to_owned()
     }
 
+    fn begin(&mut self, seed: u64) {
+        *self = Self::new(seed);
+    }
+
     fn answer(&mut self, ask: &Ask<'_>) -> Result<Said, PhysicsError> {
         let allowed = listed(ask)?;
         let text = allowed[self.0.random_range(0..allowed.len())].text();
