@@ -129,7 +129,8 @@ fn open(
         (EngineChoice::Server(url), _) => {
             let SpreadArgs { device, parallel } = &args.spread;
             if device.is_some() || parallel.is_some() || args.plan_only {
-                let what = format!("--device, --parallel and --plan-only spread a model here, and this one is at {url}");
+                let what =
+                    format!("--device, --parallel and --plan-only spread a model here, and this one is at {url}");
                 return Err(Fault::new(what, "Leave them out, or take --engine inside.").into());
             }
             if args.quant.is_some() {
