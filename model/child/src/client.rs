@@ -112,7 +112,7 @@ impl ChildEngine {
         let Some(process) = self.process.as_mut() else { return Err(ChildError::Told("no process".to_owned()).into()) };
         self.asked += 1;
         let (id, doing) = (self.asked, ask.doing());
-        process.send(&ToChild::Ask { id, ask })?;
+        process.send(&ToChild::Ask { id, ask: Box::new(ask) })?;
         match answered(process, &self.launch, (id, doing), cancel, on_text) {
             Ok(answer) => Ok(answer),
             Err(Lost::Request(error)) => Err(error),

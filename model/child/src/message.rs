@@ -15,7 +15,7 @@ use crate::error::ChildError;
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ToChild {
     /// A request.
-    Ask { id: u64, ask: Ask },
+    Ask { id: u64, ask: Box<Ask> },
     /// The request is not wanted any more.
     Cancel { id: u64 },
 }

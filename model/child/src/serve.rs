@@ -23,7 +23,7 @@ pub struct Served {
 /// A request with the flag that its caller can set.
 struct Job {
     id: u64,
-    ask: Ask,
+    ask: Box<Ask>,
     cancel: Cancel,
 }
 
@@ -130,7 +130,7 @@ pub fn serve<W: Write + Send + 'static>(
             // A caller that hung up is noticed by the thread that reads.
             shared.send(&FromChild::Text { id, text: text.to_owned(), probability }).ok();
         };
-        let answer = answer(model, ask, &cancel, &mut say).map_err(|error| Told::from(&error));
+        let answer = answer(model, *ask, &cancel, &mut say).map_err(|error| Told::from(&error));
         shared.busy.store(false, Ordering::Relaxed);
         match shared.send(&FromChild::Done { id, answer }) {
             Err(error @ ChildError::TooLarge { .. }) => {

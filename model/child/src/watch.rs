@@ -68,7 +68,7 @@ impl Watch {
         if self.quiet > self.silence {
             return Some(Late::Silent(self.quiet.as_secs_f64()));
         }
-        (self.standing > self.stall).then(|| Late::Stuck(self.standing.as_secs_f64()))
+        (self.standing > self.stall).then_some(Late::Stuck(self.standing.as_secs_f64()))
     }
 }
 

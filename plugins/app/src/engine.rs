@@ -155,7 +155,7 @@ pub fn open_server(folder: &Path, url: &str, options: &OpenOptions) -> Result<Re
     let client = Client::new(endpoint, key, certificates.as_deref(), rhea_remote::Patience::default())
         .hint(format!("{CA_VARIABLE} names a PEM file of the certificates to trust."))?;
     let options = OpenOptions { vision: Some(place::vision_folder(folder)?), ..options.clone() };
-    let hint = format!("A server is started with `vllm serve`; see the page on engines. {key_hint}");
+    let hint = format!("Is `vllm serve` running there, with this model? {key_hint}");
     RemoteGenerator::open(folder, &options, client).hint(hint)
 }
 
