@@ -52,12 +52,11 @@ pub fn run(args: &ImagineArgs) -> Result<ExitCode> {
     let pictures = load_pictures(&args.images)?;
     let aspect = wishes.aspect(task, pictures.len())?;
     let model = place::model_folder(args.model.model.as_deref())?;
-    let out = place::answer_folder(args.out.as_deref())?;
+    let out = (!args.plan_only).then(|| place::answer_folder(args.out.as_deref())).transpose()?;
 
     let began = Instant::now();
-    let Some((mut generator, place)) = open(&model, task, args, &wishes, pictures.len())? else {
-        return Ok(ExitCode::SUCCESS);
-    };
+    let opened = open(&model, task, args, &wishes, pictures.len())?;
+    let (Some(out), Some((mut generator, place))) = (out, opened) else { return Ok(ExitCode::SUCCESS) };
     say!("Model {} opened in {:.1} s{place}.", model.display(), began.elapsed().as_secs_f32());
     let mut settings = generator.settings_for(task);
     wishes.change(&mut settings);

@@ -128,7 +128,11 @@ fn ranks_draw_what_one_rank_draws_and_wrong_plans_are_refused() {
     assert!(said.contains("rank 1 on cpu: weights") && said.contains("keys and values"), "{said}");
     assert_eq!(apart, alone);
     let out = place("none");
-    let plan = |more: &[&str]| [&imagine[..], &["--out", &out, "--plan-only"], more].concat();
+    fn with<'a>(begins: &[&'a str], ends: &[&'a str]) -> Vec<&'a str> {
+        [begins, ends].concat()
+    }
+    let begins = with(&imagine, &["--out", &out, "--plan-only"]);
+    let plan = |more| with(&begins, more);
     let said = succeeds(&plan(&["--parallel", "layers=3"]));
     assert!(said.contains("layers=3 on 3 ranks") && !Path::new(&out).exists(), "{said}");
     let said = succeeds(&["models", "plan", "--parallel", "tp=4,cfg=2", "--context", "512"]);
