@@ -108,7 +108,7 @@ struct Instruction {
 pub fn run(args: &EvalPlansArgs) -> Result<ExitCode> {
     let start = Instant::now();
     if !args.merge.is_empty() {
-        let shares = args.merge.iter().map(Found::load).collect::<Result<Vec<_>>>()?;
+        let shares = args.merge.iter().map(|path| Found::load(path)).collect::<Result<Vec<_>>>()?;
         let document = tell(&put_together(shares)?, None)?;
         crate::eval::write_json(args.json.as_ref(), &document)?;
         return Ok(ExitCode::SUCCESS);

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use rhea_batch::Shard;
@@ -255,7 +255,7 @@ impl Found {
     ///
     /// # Errors
     /// A file that cannot be read, is too long, or has something else in it.
-    pub fn load(path: &PathBuf) -> Result<Self> {
+    pub fn load(path: &Path) -> Result<Self> {
         let hint = "`rhea eval plans --share i/n --figures FILE` writes such files.";
         let said = |what: String| Fault::new(format!("{}: {what}", path.display()), hint);
         let length = std::fs::metadata(path).map_err(|e| said(e.to_string()))?.len();

@@ -77,9 +77,9 @@ fn killed_workers_and_a_restarted_server_lose_no_job_and_do_none_twice() {
     let home = home.path();
     let mut server = Server::start(&program, &home.join("nats"), &[]);
     let url = server.url();
-    // The last job cannot be done: there is no ninth step to spoil.
-    let spoiled =
-        "(scene: Generated(family: F1, seed: 1000000), faults: [(step: 9, wrong: TooFast(times: 1.5))], expect: [])";
+    // The last job loads and cannot be done: the thing that is to vanish is not there.
+    let spoiled = "(scene: Generated(family: F1, seed: 1000000), \
+        faults: [(step: 1, wrong: Vanishes(thing: \"nothing\"))], expect: [])";
     std::fs::write(home.join("spoiled.ron"), spoiled).unwrap();
     let list = job_list(home, jobs, "Plan(script: \"spoiled.ron\", planner: search),");
     let list = list.to_str().unwrap();
