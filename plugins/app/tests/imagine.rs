@@ -128,8 +128,8 @@ fn ranks_draw_what_one_rank_draws_and_wrong_plans_are_refused() {
     assert!(said.contains("rank 1 on cpu: weights") && said.contains("keys and values"), "{said}");
     assert_eq!(apart, alone);
     let out = place("none");
-    let plan = |more: &[&str]| [&imagine[..], &["--out", &out, "--plan-only"], more].concat();
-    let said = succeeds(&plan(&["--parallel", "layers=3"]));
+    let plan = [&imagine[..], &["--out", &out, "--plan-only"]].concat();
+    let said = succeeds(&[&plan[..], &["--parallel", "layers=3"]].concat());
     assert!(said.contains("layers=3 on 3 ranks") && !Path::new(&out).exists(), "{said}");
     let said = succeeds(&["models", "plan", "--parallel", "tp=4,cfg=2", "--context", "512"]);
     assert!(said.contains("2 branches of 512 tokens") && said.contains("It fits."), "{said}");
@@ -140,7 +140,7 @@ fn ranks_draw_what_one_rank_draws_and_wrong_plans_are_refused() {
         (&["--parallel", "layers=9"], "6 layers"),
         (&["--parallel", "cfg=3"], "allowed are 1 to 2"),
     ] {
-        let said = fails(&plan(more));
+        let said = fails(&[&plan[..], more].concat());
         assert!(said.contains(says), "{more:?}: {said}");
     }
 }
