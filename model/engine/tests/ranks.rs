@@ -9,13 +9,15 @@ use rhea_engine::spread::{DeviceInfo, ParallelPlan, ParallelRequest};
 use rhea_engine::{Cancel, Decoding, Filter, ModelFolder, OpenOptions};
 use rhea_nn::kernels::{Arithmetic, Format, Unit, arithmetic};
 use rhea_nn::parallel::Spread;
-use rhea_nn::transformer::{Branch, Half, WeightForm};
+use rhea_nn::transformer::{Half, Transformer, WeightForm};
 use rhea_tokens::prompts::Task;
 
 /// What ranks may differ from one rank, in f32.
 const TOLERANCE: f32 = 1e-4;
-/// Spreads beside the single rank: layers in parts and in runs, guidance lanes with and without.
-const SPREADS: [(usize, usize, usize); 6] = [(2, 1, 1), (4, 1, 1), (1, 2, 1), (1, 3, 1), (1, 1, 2), (2, 1, 2)];
+/// Spreads beside the single rank (layers in parts and in runs, guidance lanes with and without), and which share of the keys
+/// and values of two branches their first rank has.
+const SPREADS: [((usize, usize, usize), f64); 6] =
+    [((2, 1, 1), 0.5), ((4, 1, 1), 0.5), ((1, 2, 1), 0.5), ((1, 3, 1), 1.0 / 3.0), ((1, 1, 2), 0.5), ((2, 1, 2), 0.25)];
 
 fn nano() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../nano")
@@ -70,38 +72,41 @@ fn answers(generator: &mut Generator) -> Vec<(Vec<u32>, Vec<u8>)> {
     ]
 }
 
-#[test]
-fn the_shipped_model_answers_alike_on_any_number_of_ranks() {
-    let want = answers(&mut generator(Spread::SINGLE));
-    assert!(want.iter().all(|(ids, pixels)| ids.len() > 70 && !pixels.is_empty()));
-    for size in SPREADS {
-        let mut model = generator(spread(size));
-        assert_eq!(model.folder().transformer().ranks(), size.0 * size.1 * size.2);
-        assert_eq!(answers(&mut model), want, "{size:?}");
-    }
+/// Logits of both halves behind two branches.
+fn logits(model: &Transformer) -> Vec<f32> {
+    let mut store = model.new_store_for(512, 2).unwrap();
+    let (mut first, mut second) = (store.branch_on(0), store.branch_on(1));
+    let vocab = model.config().vocab_size as u32;
+    let ids: Vec<u32> = (0..150).map(|i| i * 7919 % vocab).collect();
+    model.extend(&mut store, &mut [(&mut first, &ids), (&mut second, &ids[..70])]).unwrap();
+    let mut logits = model.last_logits(&mut store, Half::Visual).unwrap().to_vec();
+    logits.extend_from_slice(model.last_logits(&mut store, Half::Text).unwrap());
+    logits
+}
+
+/// Bytes that the first rank reserves for two branches.
+fn reserved(model: &Transformer) -> f64 {
+    model.new_store_for(1024, 2).unwrap().reserved_bytes() as f64
 }
 
 #[test]
-fn logits_of_the_shipped_model_differ_by_rounding_alone() {
-    let read = |spread: Spread| {
-        let folder = ModelFolder::open_with(&nano(), &options(spread)).unwrap();
-        let model = folder.transformer();
-        let mut store = model.new_store_for(512, 2).unwrap();
-        let mut branches: Vec<Branch> = (0..2).map(|lane| store.branch_on(lane)).collect();
-        let vocab = model.config().vocab_size as u32;
-        let ids: Vec<u32> = (0..150).map(|i| i * 7919 % vocab).collect();
-        let [first, second] = &mut branches[..] else { panic!() };
-        model.extend(&mut store, &mut [(first, &ids), (second, &ids[..70])]).unwrap();
-        let mut logits = model.last_logits(&mut store, Half::Visual).unwrap().to_vec();
-        logits.extend_from_slice(model.last_logits(&mut store, Half::Text).unwrap());
-        logits
-    };
-    let want = read(Spread::SINGLE);
-    for size in SPREADS {
-        let got = read(spread(size));
-        let off = got.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(got.len() == want.len() && off <= TOLERANCE, "{size:?}: {off}");
-        println!("nano in {size:?}: logits within {off:.1e}");
+fn the_shipped_model_answers_alike_on_any_number_of_ranks() {
+    let mut alone = generator(Spread::SINGLE);
+    let want = answers(&mut alone);
+    assert!(want.iter().all(|(ids, pixels)| ids.len() > 70 && !pixels.is_empty()));
+    let alone = alone.folder().transformer();
+    let (want_logits, want_reserved) = (logits(alone), reserved(alone));
+    // Two key heads: keys and values of a half each for two ranks, and no less for four, two of which hold the same head.
+    for (size, share) in SPREADS {
+        let mut several = generator(spread(size));
+        assert_eq!(answers(&mut several), want, "{size:?}");
+        let model = several.folder().transformer();
+        assert_eq!(model.ranks(), size.0 * size.1 * size.2);
+        let got = logits(model);
+        let off = got.iter().zip(&want_logits).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(got.len() == want_logits.len() && off <= TOLERANCE, "{size:?}: {off}");
+        println!("nano in {size:?}: the same answers, logits within {off:.1e}");
+        assert!((reserved(model) / want_reserved - share).abs() < 1e-6, "{size:?}");
     }
 }
 
@@ -123,21 +128,6 @@ fn each_of_four_ranks_holds_less_than_three_tenths_of_the_weights() {
             let ratio = rank.weights_bytes as f64 / *held as f64;
             assert!((0.96..1.01).contains(&ratio), "{ratio}");
         }
-    }
-}
-
-#[test]
-fn keys_and_values_are_shared_out_too() {
-    let bytes = |spread: Spread| {
-        let folder = ModelFolder::open_with(&nano(), &options(spread)).unwrap();
-        folder.transformer().new_store_for(1024, 2).unwrap().reserved_bytes() as f64
-    };
-    let whole = bytes(Spread::SINGLE);
-    // Two key heads: a half each for two ranks, and no less for four, two of which hold the same one.
-    for (size, share) in
-        [((2, 1, 1), 0.5), ((4, 1, 1), 0.5), ((1, 3, 1), 1.0 / 3.0), ((1, 1, 2), 0.5), ((2, 1, 2), 0.25)]
-    {
-        assert!((bytes(spread(size)) / whole - share).abs() < 1e-6, "{size:?}");
     }
 }
 
