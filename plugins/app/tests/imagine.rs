@@ -111,11 +111,6 @@ fn what_cannot_be_done_is_said_in_two_lines() {
     assert!(said.contains("no record of a story") && said.lines().count() == 2, "{said}");
 }
 
-/// Words of a command line, and more of them.
-fn with<'a>(begins: &[&'a str], ends: &[&'a str]) -> Vec<&'a str> {
-    [begins, ends].concat()
-}
-
 #[test]
 fn ranks_draw_what_one_rank_draws_and_wrong_plans_are_refused() {
     let home = tempfile::tempdir().unwrap();
@@ -133,14 +128,8 @@ fn ranks_draw_what_one_rank_draws_and_wrong_plans_are_refused() {
     assert!(said.contains("rank 1 on cpu: weights") && said.contains("keys and values"), "{said}");
     assert_eq!(apart, alone);
     let out = place("none");
-<<<<<<< HEAD
-    let begins = with(&imagine, &["--out", &out, "--plan-only"]);
-    let plan = |more| with(&begins, more);
-    let said = succeeds(&plan(&["--parallel", "layers=3"]));
-=======
     let plan = [&imagine[..], &["--out", &out, "--plan-only"]].concat();
     let said = succeeds(&[&plan[..], &["--parallel", "layers=3"]].concat());
->>>>>>> parallel
     assert!(said.contains("layers=3 on 3 ranks") && !Path::new(&out).exists(), "{said}");
     let said = succeeds(&["models", "plan", "--parallel", "tp=4,cfg=2", "--context", "512"]);
     assert!(said.contains("2 branches of 512 tokens") && said.contains("It fits."), "{said}");
