@@ -32,6 +32,8 @@ const MAX_IMAGES: usize = 8;
 const TEMPLATE_TOKENS: usize = 64;
 /// What stands in a request until its turn comes.
 const NO_PROMPT: Prompt = Prompt::Turn(TurnPrompt { conditional: Vec::new(), unconditional: Vec::new(), left_out: 0 });
+/// What to do when a model cannot be opened.
+const OPEN_HINT: &str = "`rhea models verify DIR` checks a folder; --context N and --quant q8_0 make a model smaller.";
 /// The record's name.
 const RECORD: &str = "answer";
 
@@ -49,12 +51,13 @@ pub fn run(args: &ImagineArgs) -> Result<ExitCode> {
     let pictures = load_pictures(&args.images)?;
     let aspect = wishes.aspect(task, pictures.len())?;
     let model = place::model_folder(args.model.model.as_deref())?;
-    let out = place::answer_folder(args.out.as_deref())?;
-
     let began = Instant::now();
-    let Some(mut generator) = open(&model, task, args, &wishes, pictures.len())? else {
+    let options = options(&model, task, args, &wishes, pictures.len())?;
+    if args.plan_only {
         return Ok(ExitCode::SUCCESS);
-    };
+    }
+    let out = place::answer_folder(args.out.as_deref())?;
+    let mut generator = ModelFolder::open_with(&model, &options).and_then(Generator::new).hint(OPEN_HINT)?;
     say!("Model {} opened in {:.1} s.", model.display(), began.elapsed().as_secs_f32());
     let mut settings = generator.settings_for(task);
     wishes.change(&mut settings);
@@ -113,8 +116,8 @@ fn load_pictures(files: &[PathBuf]) -> Result<Vec<Picture>> {
     files.iter().map(load).collect()
 }
 
-/// Opens a model with room for what the task may write; `None` where only the plan was asked for.
-fn open(model: &Path, task: Task, args: &ImagineArgs, wishes: &Wishes, pictures: usize) -> Result<Option<Generator>> {
+/// How a model is opened with room for what the task may write; says what that takes.
+fn options(model: &Path, task: Task, args: &ImagineArgs, wishes: &Wishes, pictures: usize) -> Result<OpenOptions> {
     let mut settings = GenerateSettings::for_task(task);
     wishes.change(&mut settings);
     // No text has more tokens than bytes. A picture has its codes, row ends and frame.
@@ -133,18 +136,14 @@ fn open(model: &Path, task: Task, args: &ImagineArgs, wishes: &Wishes, pictures:
     };
     let vision = Some(place::vision_folder(model)?);
     let mut options = OpenOptions { form, context, branches: wishes.branches(), vision, ..OpenOptions::default() };
-    let hint = "`rhea models verify DIR` checks a folder; --context N and --quant q8_0 make a model smaller.";
     let SpreadArgs { device, parallel } = &args.spread;
     if device.is_some() || parallel.is_some() || args.plan_only {
         options.spread = plan::checked(model, &options, &args.spread)?;
     } else {
-        let estimate = ModelFolder::estimate(model, &options).hint(hint)?;
+        let estimate = ModelFolder::estimate(model, &options).hint(OPEN_HINT)?;
         say!("Memory: {estimate}");
     }
-    if args.plan_only {
-        return Ok(None);
-    }
-    ModelFolder::open_with(model, &options).and_then(Generator::new).map(Some).hint(hint)
+    Ok(options)
 }
 
 /// The positions that a model's settings name. What is wrong with them is said when the model is opened.
