@@ -159,7 +159,7 @@ fn killed_workers_and_a_restarted_server_lose_no_job_and_do_none_twice() {
         assert_eq!(ours, std::fs::read_to_string(&report).unwrap(), "{folder}");
     }
     // Children of killed workers ended, and cleared up.
-    wait_for("nothing is left in the temporary folder", Duration::from_secs(10), || {
+    wait_for("nothing is left in the temporary folder", Duration::from_secs(60), || {
         entries(&home.join("tmp")).is_empty()
     });
 

@@ -246,7 +246,9 @@ fn told_of(told: &str) -> &'static str {
     if told.contains("has said nothing") {
         return KINDS[1];
     }
-    let refused = ["memory could not be had", "internal error"].iter().any(|part| told.contains(part));
+    // Without memory a process ends in the first place that asks for some: with an error, a panic, or the thread that reads requests.
+    let refused =
+        ["memory could not be had", "internal error", "ended with code"].iter().any(|part| told.contains(part));
     if refused { KINDS[2] } else { "otherwise" }
 }
 
