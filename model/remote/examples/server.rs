@@ -239,18 +239,19 @@ fn running(url: &str) -> Result<f64, Failure> {
 /// From the wish to cancel to the end here, and until the server's metrics say that it works on nothing.
 fn cancelled(remote: &mut RemoteGenerator, url: &str) -> Result<(), Failure> {
     let mut asked = request(remote, CAPTIONS[1]);
-    // A long text, so that the server would be busy for long.
-    asked.settings.begin_with_picture = false;
-    asked.settings.stop.answer = false;
-    asked.settings.stop.tokens = 1800;
-    asked.settings.text = Filter { temperature: 1.5, top_k: 0, top_p: 1.0 };
+    // Another picture for each seed: the server has none of them in its cache.
+    asked.settings.picture = Filter { temperature: 1.0, top_k: 0, top_p: 1.0 };
+    asked.settings.stop.pictures = Some(1);
+    let began = Instant::now();
+    remote.generate(&asked, &Cancel::default(), &mut |_| ())?;
+    let pause = began.elapsed().mul_f64(0.3);
     let (mut here, mut there) = (Vec::new(), Vec::new());
-    for seed in 0..10 {
+    for seed in 10..20 {
         asked.seed = seed;
         let cancel = Cancel::default();
         let flag = cancel.clone();
         let wish = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(150));
+            std::thread::sleep(pause);
             flag.cancel();
             Instant::now()
         });
