@@ -17,16 +17,56 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::Args;
 use rhea_session::replay::ReplayReader;
 use sha2::{Digest as _, Sha256};
 
-use crate::cli::{ExportArgs, ExportForm};
 use crate::fault::{Fault, WithHint as _};
 
 /// How an MCAP file begins.
 const MCAP: &[u8] = b"\x89MCAP";
 /// What to do about a place that cannot be written to.
 const WRITE_HINT: &str = "Choose a place that you may write to with --out PATH.";
+
+/// `rhea export`.
+#[derive(Clone, Debug, Args)]
+pub struct ExportArgs {
+    /// A walk or a plan, recorded by `rhea explore` or `rhea plan`, or the record of an answer, written by `rhea imagine` or by
+    /// Emu3.5's own tools.
+    #[arg(value_name = "RECORDING.mcap|ANSWER.pb")]
+    pub file: PathBuf,
+    /// More plans for one dataset (--to lerobot).
+    #[arg(value_name = "PLAN.mcap")]
+    pub more: Vec<PathBuf>,
+    /// What a recording becomes [default: html].
+    #[arg(long, value_name = "FORM", value_enum)]
+    pub to: Option<ExportForm>,
+    /// Output file or folder [default: of the same name beside the file; results/NAME for an answer].
+    #[arg(long, value_name = "PATH")]
+    pub out: Option<PathBuf>,
+    /// Pictures a second of an animation [default: 4 of a walk, 10 of a plan].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50))]
+    pub rate: Option<u32>,
+}
+
+/// What a recording can become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExportForm {
+    /// One page with everything in it, for any browser, without a network.
+    Html,
+    /// An animation, for places that show nothing else.
+    Gif,
+    /// An animation with every pixel exact, for browsers and chats.
+    Webp,
+    /// Every picture and its depth as PNG.
+    Frames,
+    /// All views on one contact sheet (PNG).
+    Sheet,
+    /// Views, depths and cameras of a walk as transforms.json, for NeRF and splatting tools.
+    Transforms,
+    /// Plans as a LeRobot v3 dataset: joint values, pictures, sub-tasks, causes of failure.
+    Lerobot,
+}
 
 /// Writes what is asked for.
 ///

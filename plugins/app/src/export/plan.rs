@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 
 use super::shots::{MOST_SHOTS, Shots};
 use super::walk::DAMAGED_HINT;
+use super::{ExportArgs, ExportForm};
 use super::{WRITE_HINT, animation, beside, lerobot, sha256, webp};
-use crate::cli::{ExportArgs, ExportForm};
 use crate::fault::{Fault, WithHint as _};
 use crate::place;
 use crate::plan::ROBOTS;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use rhea_record::{Story, export};
 
-use crate::cli::ExportArgs;
+use super::ExportArgs;
 use crate::fault::{Fault, WithHint as _};
 use crate::say::say;
 

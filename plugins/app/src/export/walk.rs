@@ -8,8 +8,8 @@ use rhea_memory::Verdict;
 use rhea_session::replay::{self, Replay, ReplayReader, StepRecord};
 
 use super::shots::{MOST_SHOTS, Shots};
+use super::{ExportArgs, ExportForm};
 use super::{WRITE_HINT, animation, beside, cameras, page, sha256, webp};
-use crate::cli::{ExportArgs, ExportForm};
 use crate::fault::{Fault, WithHint as _};
 use crate::progress::Progress;
 use crate::say::say;
