@@ -230,7 +230,7 @@ pub fn workplace() -> Result<tempfile::TempDir, BatchError> {
     made.map_err(BatchError::file("make a folder in", &std::env::temp_dir()))
 }
 
-/// To be called first thing by the program: one that was started as a child of [`run`] or by [`tied`] ends when its parent has gone, and clears up
+/// To be called first thing by the program: one that was started as a child of `run` or by [`tied`] ends when its parent has gone, and clears up
 /// what the parent cannot any more.
 pub fn end_with_parent() {
     let Some(folder) = std::env::var_os(CHILD).map(PathBuf::from) else { return };

@@ -1,7 +1,7 @@
 //! A run as it is looked at: what stands where at every moment of every step, with the step's report and pictures.
 //!
 //! [`Filming`] looks on while a task runs. An accepted step is filmed as it is executed, a rejected one as its motion was
-//! checked, up to where it got stuck. Whoever shows the film needs the [`Stage`](crate::world::stage::Stage) and nothing else.
+//! checked, up to where it got stuck. Whoever shows the film needs the [`Stage`] and nothing else.
 
 use rhea_picture::Rgbd;
 use serde::{Deserialize, Serialize};

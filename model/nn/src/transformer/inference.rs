@@ -332,7 +332,7 @@ impl Transformer {
     /// An empty memory of `capacity` rows.
     ///
     /// # Errors
-    /// As [`KvStore::new`], or when a rank is lost.
+    /// Too few pages or rows for a store, or when a rank is lost.
     pub fn new_store(&self, capacity: usize) -> Result<KvStore, TransformerError> {
         let store = KvStore::of_slice(&self.slice, self.lanes(), capacity)?;
         match &self.team {
