@@ -5,6 +5,8 @@
 use std::path::Path;
 
 use rhea_memory::{World, diff};
+use rhea_physics::checks::{Code, Verdict};
+use rhea_session::plans::RecordedPlan;
 use rhea_session::replay::{RecordKind, ReplayReader, world_of};
 
 #[test]
@@ -38,4 +40,20 @@ fn the_second_format_opens_whole_and_its_world_comes_back() {
     assert_eq!(world.memory.latest().unwrap().rgbd.rgb, replay.view(replay.steps.len() - 1).unwrap().rgb);
     let loaded = World::from_bytes(&world.to_bytes().unwrap(), &file).unwrap();
     assert!(loaded.damage.is_empty() && diff(&world, &loaded.world).is_none());
+}
+
+#[test]
+fn the_third_format_is_a_plan_with_its_motion_and_key_frames() {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let replay = ReplayReader::open(&home.join("replays/stack-v3.mcap")).unwrap();
+    assert!(replay.torn.is_none());
+    assert_eq!((replay.header.format, replay.header.model.as_str()), (3, "nano"));
+    let plan = RecordedPlan::new(replay, &home.join("scenes/robots")).unwrap();
+    let film = plan.film(0).unwrap();
+    let told: Vec<_> = film.iter().map(|step| (step.executed, step.report.verdict, step.report.first_code)).collect();
+    assert_eq!(told, [(false, Verdict::Reject, Some(Code::Speed)), (true, Verdict::Pass, None)]);
+    // The rejected step moved faster than the one that was carried out: its film is shorter.
+    assert!(film[0].stills.len() < film[1].stills.len() && film[1].stills.len() > 60);
+    assert!(film[1].imagined.as_ref().is_some_and(|drawn| drawn.width == 128));
+    assert_eq!(plan.end().map(|(says, end)| (says, end.good)), Some(("all expectations came true".to_owned(), true)));
 }
