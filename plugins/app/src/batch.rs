@@ -229,6 +229,7 @@ fn check(job: &Job) -> Result<()> {
 
 /// This program with the repository and model that jobs use, by their full paths: jobs are done in folders of their own.
 pub fn program(model: &ModelArgs) -> Result<Program> {
+    rhea_batch::sweep();
     let mut program = with_hint(Program::this(env!("CARGO_PKG_VERSION")))?;
     let full = |path: &Path| std::fs::canonicalize(path).hint("Start workers inside the repository.");
     program.environment.push((place::HOME_VARIABLE.to_owned(), full(&place::repository())?.into_os_string()));

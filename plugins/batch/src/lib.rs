@@ -31,7 +31,7 @@ pub use queue::{
     WorkerOptions, again, check_address, collect, status, submit, work,
 };
 pub use result::{RECORD, Record, Stored, verify};
-pub use runner::{Program, end_with_parent, tied, workplace};
+pub use runner::{Program, end_with_parent, sweep, tied, workplace};
 pub use shard::{Shard, ShardEvent, run_shard};
 pub use stop::Stop;
 

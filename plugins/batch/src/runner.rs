@@ -226,11 +226,33 @@ pub fn tied(words: &[String], folder: &tempfile::TempDir) -> Result<std::process
 /// # Errors
 /// When it cannot be made.
 pub fn workplace() -> Result<tempfile::TempDir, BatchError> {
-    let made = tempfile::Builder::new().prefix(SCRATCH).tempdir();
+    let made = tempfile::Builder::new().prefix(&format!("{SCRATCH}{}-", std::process::id())).tempdir();
     made.map_err(BatchError::file("make a folder in", &std::env::temp_dir()))
 }
 
+<<<<<<< HEAD
 /// To be called first thing by the program: one that was started as a child of `run` or by [`tied`] ends when its parent has gone, and clears up
+=======
+/// Removes the folders of workers that were killed between two jobs, when there was no child to clear up after them. Whether a
+/// process lives is known where there is `/proc`; elsewhere nothing is removed.
+pub fn sweep() {
+    let dead = |name: &str| {
+        let process = name.strip_prefix(SCRATCH).and_then(|rest| rest.split_once('-')).map(|(process, _)| process);
+        process.is_some_and(|process| process.parse::<u32>().is_ok() && !Path::new("/proc").join(process).exists())
+    };
+    if !Path::new("/proc/self").exists() {
+        return;
+    }
+    for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(dead) {
+            // It may be somebody else's, or being removed by somebody else.
+            std::fs::remove_dir_all(entry.path()).ok();
+        }
+    }
+}
+
+/// To be called first thing by the program: one that was started as a child of [`run`] or by [`tied`] ends when its parent has gone, and clears up
+>>>>>>> batch
 /// what the parent cannot any more.
 pub fn end_with_parent() {
     let Some(folder) = std::env::var_os(CHILD).map(PathBuf::from) else { return };
