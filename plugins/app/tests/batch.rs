@@ -158,14 +158,6 @@ fn killed_workers_and_a_restarted_server_lose_no_job_and_do_none_twice() {
         let ours = std::fs::read_to_string(out.join(folder).join("report.ron")).unwrap();
         assert_eq!(ours, std::fs::read_to_string(&report).unwrap(), "{folder}");
     }
-<<<<<<< HEAD
-    // Children of killed workers ended, and cleared up.
-    wait_for("nothing is left in the temporary folder", Duration::from_secs(60), || {
-        entries(&home.join("tmp")).is_empty()
-    });
-
-=======
->>>>>>> batch
     let said: String =
         (0..started).map(|n| std::fs::read_to_string(home.join(format!("worker-{n}.txt"))).unwrap()).collect();
     let begun = said.lines().filter(|line| line.starts_with("begin ")).count();
@@ -182,7 +174,7 @@ fn killed_workers_and_a_restarted_server_lose_no_job_and_do_none_twice() {
     assert_eq!(status(home, &url, "night").unwrap()["aside"].as_array().unwrap().len(), 1);
     // Children of killed workers ended and cleared up; what a worker left between two jobs, the last worker has removed.
     let empty = || entries(&home.join("tmp")).is_empty();
-    wait_for("nothing is left in the temporary folder", Duration::from_secs(10), empty);
+    wait_for("nothing is left in the temporary folder", Duration::from_secs(60), empty);
 }
 
 #[test]

@@ -230,9 +230,6 @@ pub fn workplace() -> Result<tempfile::TempDir, BatchError> {
     made.map_err(BatchError::file("make a folder in", &std::env::temp_dir()))
 }
 
-<<<<<<< HEAD
-/// To be called first thing by the program: one that was started as a child of `run` or by [`tied`] ends when its parent has gone, and clears up
-=======
 /// Removes the folders of workers that were killed between two jobs, when there was no child to clear up after them. Whether a
 /// process lives is known where there is `/proc`; elsewhere nothing is removed.
 pub fn sweep() {
@@ -251,8 +248,7 @@ pub fn sweep() {
     }
 }
 
-/// To be called first thing by the program: one that was started as a child of [`run`] or by [`tied`] ends when its parent has gone, and clears up
->>>>>>> batch
+/// To be called first thing by the program: one that was started as a child of `run` or by [`tied`] ends when its parent has gone, and clears up
 /// what the parent cannot any more.
 pub fn end_with_parent() {
     let Some(folder) = std::env::var_os(CHILD).map(PathBuf::from) else { return };
