@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use common::{Server, done, good, job_list, nats_server, refused, repository, rhea, wait_for};
+use common::{Server, done, good, job_list, nats_server, refused, repository, rhea, signal, wait_for};
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::Value;
 
@@ -201,7 +201,7 @@ fn a_worker_that_is_told_to_end_gives_its_job_back() {
     good(rhea(home, &submit));
     let mut worker = Worker::start(home, &url, 0);
     wait_for("the job begins", Duration::from_secs(20), || worker.in_hand());
-    std::process::Command::new("kill").args(["-TERM", &worker.child.id().to_string()]).status().unwrap();
+    signal(worker.child.id(), "TERM");
     wait_for("it ends", Duration::from_secs(5), || worker.child.try_wait().unwrap().is_some());
     let said = std::fs::read_to_string(&worker.lines).unwrap();
     assert!(said.contains("given back walk-long400-") && said.contains("stopped: 0 results"), "{said}");
@@ -222,12 +222,9 @@ fn a_worker_that_was_only_slow_leaves_the_result_of_another_as_it_is() {
     let list = job_list(home, 1, "");
     let submit = ["batch", "submit", list.to_str().unwrap(), "--name", "night", "--lost-after", "1", "--server", &url];
     good(rhea(home, &submit));
-    let signal = |worker: &Worker, what: &str| {
-        std::process::Command::new("kill").args([what, &worker.child.id().to_string()]).status().unwrap();
-    };
     let mut slow = Worker::start(home, &url, 0);
     wait_for("the job begins", Duration::from_secs(20), || slow.in_hand());
-    signal(&slow, "-STOP");
+    signal(slow.child.id(), "STOP");
     let other = good(rhea(home, &["batch", "worker", "--name", "night", "--until-done", "--server", &url]));
     assert!(other.contains("handed out for the 2. time") && other.contains("1 results"), "{other}");
     let collect = |out: &Path| {
@@ -236,7 +233,7 @@ fn a_worker_that_was_only_slow_leaves_the_result_of_another_as_it_is() {
         std::fs::read_to_string(out.join(folder).join("result.json")).unwrap()
     };
     let first = collect(&home.join("first"));
-    signal(&slow, "-CONT");
+    signal(slow.child.id(), "CONT");
     wait_for("the slow one ends", Duration::from_secs(20), || slow.child.try_wait().unwrap().is_some());
     assert!(slow.child.wait().unwrap().success());
     assert_eq!(collect(&home.join("second")), first, "one result, the first one");

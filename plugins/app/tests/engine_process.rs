@@ -67,15 +67,16 @@ enum Harm {
 
 impl Harm {
     fn strike(self, process: u32) {
-        let process = process.to_string();
-        let run =
-            |program: &str, arguments: &[&str]| Command::new(program).args(arguments).stderr(Stdio::null()).status();
+        // A shell has `kill` built in; bare machines have no program of that name.
+        let kill = |signal: &str| {
+            Command::new("sh").args(["-c", &format!("kill -{signal} {process}")]).stderr(Stdio::null()).status()
+        };
         match self {
-            Self::Kill => run("kill", &["-9", &process]).unwrap(),
-            Self::Hang => run("kill", &["-STOP", &process]).unwrap(),
+            Self::Kill => kill("KILL").unwrap(),
+            Self::Hang => kill("STOP").unwrap(),
             Self::OutOfMemory => {
                 std::thread::sleep(Duration::from_millis(500));
-                run("kill", &["-ABRT", &process]).unwrap()
+                kill("ABRT").unwrap()
             }
         };
     }

@@ -125,6 +125,12 @@ fn spawn(program: &Path, folder: &Path, port: u16, more: &[String]) -> Child {
     child
 }
 
+/// Sends a signal to a process. A shell has `kill` built in; bare machines have no program of that name.
+pub fn signal(process: u32, what: &str) {
+    let sent = Command::new("sh").args(["-c", &format!("kill -{what} {process}")]).stderr(Stdio::null()).status();
+    assert!(sent.is_ok(), "{sent:?}");
+}
+
 /// Waits until something holds, looking often.
 pub fn wait_for(what: &str, at_most: Duration, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
