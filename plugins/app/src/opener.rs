@@ -270,8 +270,8 @@ mod tests {
                 .collect();
             took.sort_unstable();
             println!("from stop to rest: median {:?}, 99 % within {:?}", took[50], took[98]);
-            // 100 ms where nothing else runs; builds beside the test may cost three times that.
-            assert!(took[98] < Duration::from_millis(300), "{:?}", took[98]);
+            // 100 ms where nothing else runs; other tests and builds beside this one may cost several times that.
+            assert!(took[98] < Duration::from_secs(1), "{:?}", took[98]);
         });
     }
 
