@@ -154,18 +154,7 @@ impl Capacity {
     /// Of a model's settings; `visual_start` is its first visual id.
     #[must_use]
     pub fn new(config: &TransformerConfig, visual_start: usize, weight_bytes: f64, kv_bytes: f64) -> Self {
-        let heads = config.head_shape();
-        let shape = Shape {
-            layers: config.num_hidden_layers as u64,
-            hidden: config.hidden_size as u64,
-            inner: config.intermediate_size as u64,
-            q: heads.q_width() as u64,
-            kv: heads.kv_width() as u64,
-            vocabulary: config.vocab_size as u64,
-            visual_start: visual_start.min(config.vocab_size) as u64,
-            stored: 2,
-        };
-        Self { shape, weight_bytes, kv_bytes }
+        Self { shape: Shape::of(config, 2, visual_start), weight_bytes, kv_bytes }
     }
 
     /// Of the published Emu3.5.

@@ -56,6 +56,21 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
+    /// Of a model's settings; `stored` is the bytes of a value in its file, `visual_start` its first visual id.
+    pub(crate) fn of(config: &TransformerConfig, stored: u64, visual_start: usize) -> Self {
+        let heads = config.head_shape();
+        Self {
+            layers: config.num_hidden_layers as u64,
+            hidden: config.hidden_size as u64,
+            inner: config.intermediate_size as u64,
+            q: heads.q_width() as u64,
+            kv: heads.kv_width() as u64,
+            vocabulary: config.vocab_size as u64,
+            visual_start: visual_start.min(config.vocab_size) as u64,
+            stored,
+        }
+    }
+
     /// Matrices as (how many, outputs, inner values, role); the embedding stays in its file and is not among them.
     pub(crate) fn matrices(self) -> [(u64, u64, u64, Role); 6] {
         let Self { layers, hidden, inner, q, kv, vocabulary, visual_start, .. } = self;
@@ -81,17 +96,7 @@ impl MemoryEstimate {
         (context, branches): (usize, usize),
         vision_bytes: u64,
     ) -> Self {
-        let heads = config.head_shape();
-        let shape = Shape {
-            layers: config.num_hidden_layers as u64,
-            hidden: config.hidden_size as u64,
-            inner: config.intermediate_size as u64,
-            q: heads.q_width() as u64,
-            kv: heads.kv_width() as u64,
-            vocabulary: config.vocab_size as u64,
-            visual_start: visual_start.min(config.vocab_size) as u64,
-            stored,
-        };
+        let shape = Shape::of(config, stored, visual_start);
         Self::of_shape(shape, form, (context, branches), vision_bytes, available_memory())
     }
 

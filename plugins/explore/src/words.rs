@@ -16,7 +16,7 @@ pub(crate) const CLOSE: &str = "close this message";
 
 /// Over a view of which nothing was recalled.
 pub(crate) const NO_ORIGINS: &str =
-    "This view is the first, or was not drawn in this session: nothing was recalled for it.";
+    "This view is the first, or was drawn before this window opened: nothing was recalled for it.";
 /// What is being done.
 pub(crate) const TELLING: &str = "telling";
 /// See [`TELLING`].
