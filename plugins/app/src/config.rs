@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use rhea_explore::bindings::{self, Bindings};
-use rhea_explore::preferences::{self, Preferences};
-use rhea_explore::user_file::{self, UserFolder};
 use rhea_nn::kernels::weights_asked;
+use rhea_window::bindings::{self, Bindings};
+use rhea_window::preferences::{self, Preferences};
+use rhea_window::user_file::{self, UserFolder};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{ConfigWhat, Everywhere};

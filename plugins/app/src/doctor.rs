@@ -7,8 +7,8 @@ use std::time::Instant;
 use anyhow::Result;
 use rhea_engine::OpenOptions;
 use rhea_engine::generate::Answers as _;
-use rhea_explore::display;
 use rhea_nn::kernels::{Arithmetic, Isa, Unit, weights_asked};
+use rhea_window::display;
 use serde::Serialize;
 use serde_json::json;
 

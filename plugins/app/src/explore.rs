@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
-use rhea_explore::{Offers, SessionThread, Summary, WindowSettings, display, run_window};
+use rhea_explore::{Offers, SessionThread, Summary, WindowSettings, run_window};
 use rhea_memory::World;
 use rhea_session::ScriptStart;
+use rhea_window::display;
 
 use crate::cli::ExploreArgs;
 use crate::fault::WithHint as _;

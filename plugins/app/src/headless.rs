@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
-use rhea_explore::actions::ActionId;
 use rhea_session::{Command, HeadlessOptions, Script, SessionError, SessionEvent, Summary, SystemClock, run_script};
+use rhea_window::actions::ActionId;
 
 use crate::cli::ExploreArgs;
 use crate::engine::{self, EngineChoice};

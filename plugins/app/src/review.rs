@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use crossbeam::channel::bounded;
-use rhea_explore::display;
 use rhea_memory::World;
 use rhea_physics::view::camera_of;
 use rhea_review::{Reviewed, branch_path, run_window};
@@ -14,6 +13,7 @@ use rhea_session::plans::RecordedPlan;
 use rhea_session::replay::{self, Replay, ReplayReader};
 use rhea_session::review::{Labels, first_difference};
 use rhea_watch::{DESK_QUEUE, FILM_QUEUE, Show, run_window as run_plan_window};
+use rhea_window::display;
 
 use crate::cli::ReviewArgs;
 use crate::fault::{Fault, WithHint as _};
@@ -98,7 +98,9 @@ fn plan(args: &ReviewArgs, replay: Replay) -> Result<ExitCode> {
     let camera = camera_of(&recorded.stage);
     let (reels, film) = bounded(FILM_QUEUE);
     let (desk, asks) = bounded(DESK_QUEUE);
-    let show = Show { stage: Arc::clone(&recorded.stage), first: recorded.first, camera, film, desk: Some(desk) };
+    let screenshots = args.file.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+    let stage = Arc::clone(&recorded.stage);
+    let show = Show { stage, first: recorded.first, camera, film, desk: Some(desk), screenshots };
     let path = args.file.clone();
     let thread = std::thread::Builder::new().name("desk".to_owned());
     let serve = move || {

@@ -3,15 +3,15 @@
 
 use bevy_egui::egui::{self, Color32, CornerRadius, Frame, Margin, RichText, vec2};
 
-use crate::access;
-use crate::actions::{ActionId, action};
-use crate::bindings::Bindings;
-use crate::input::Device;
 use crate::link::MOVE_QUEUE;
 use crate::report::Failure;
-use crate::theme;
 use crate::walk::{Banner, Walk, Weight};
 use crate::words;
+use rhea_window::Device;
+use rhea_window::access;
+use rhea_window::actions::{ActionId, action};
+use rhea_window::bindings::Bindings;
+use rhea_window::theme;
 
 /// Height kept for the narration, points; more scrolls.
 const NARRATION_HEIGHT: f32 = 76.0;

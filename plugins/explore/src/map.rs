@@ -9,10 +9,10 @@ use bevy_egui::egui::{self, Color32, CornerRadius, Painter, Pos2, Rect, Shape, S
 use rhea_memory::{GROUND_CELLS, GROUND_SIDE_M, LEGEND, MapFacts, Mark, Radius, Verdict, shown_span, verdict_rgb};
 use rhea_picture::Ink;
 
-use crate::access;
-use crate::theme;
-use crate::view::Picture;
 use crate::words;
+use rhea_window::Picture;
+use rhea_window::access;
+use rhea_window::theme;
 
 /// The ground on the graphics card.
 #[derive(Default)]

@@ -7,8 +7,8 @@ use bevy_egui::EguiUserTextures;
 use bevy_egui::egui::{self, Align2, Color32, CornerRadius, FontId, Painter, Rect, pos2, vec2};
 use rhea_session::Origins;
 
-use crate::theme;
-use crate::view::Picture;
+use rhea_window::Picture;
+use rhea_window::theme;
 
 /// How much of the tint is seen, of 255.
 const TINT: u8 = 110;

@@ -13,9 +13,9 @@ use bevy::window::{RequestRedraw, WindowResized, WindowScaleFactorChanged};
 use bevy::winit::{UpdateMode, WinitSettings};
 use bevy_egui::{EguiContexts, EguiInput, EguiPostUpdateSet, EguiPreUpdateSet, EguiRenderOutput, egui};
 
-use crate::input::{Fired, Held, Typing};
 use crate::start_page::StartPage;
 use crate::walk::Walk;
+use rhea_window::{Fired, Held, Typing};
 
 /// Shortest time between two frames.
 const FRAME: Duration = Duration::from_millis(33);

@@ -12,20 +12,13 @@ use rhea_picture::Rgbd;
 use rhea_scene::Pose;
 use rhea_session::{ScriptStart, Verdict};
 
-use crate::actions::{ACTIONS, ActionId, action};
-use crate::bindings::Bindings;
-use crate::input::Device;
 use crate::map::{self, MapCanvas};
-use crate::palette::{self, Palette};
-use crate::preferences::Preferences;
 use crate::report::Failure;
-use crate::settings::{self, SettingsPage};
 use crate::start_page::{self, Chosen, Offers, StartPage};
 use crate::strip::{self, Strip, Wish};
 use crate::text_box::{Entered, TextBox};
-use crate::user_file::UserFolder;
 use crate::walk::{SeenView, Walk};
-use crate::{help, hud, words};
+use crate::{hud, words};
 
 const SIZE: [f32; 2] = [1280.0, 900.0];
 
@@ -125,54 +118,6 @@ fn the_strip_has_every_view_by_name_and_looks_back() {
 fn the_map_has_a_name_and_a_legend() {
     let harness = panel(walk(), |ui, walk| map::show(ui, 300.0, &walk.map, &MapCanvas::default()));
     harness.get_by_label_contains("Map of the walk: 0 views");
-}
-
-#[test]
-fn the_help_page_has_every_action_with_its_keys() {
-    let mut harness = panel(true, |ui, open| help::show(ui.ctx(), open, &Bindings::default()));
-    harness.run();
-    for row in &ACTIONS {
-        assert!(harness.query_all_by_label(row.label).count() > 0, "{}", row.label);
-        let keys = Bindings::default().of(row.id).key_names();
-        assert!(harness.query_all_by_label(&keys).count() > 0, "{keys}");
-    }
-}
-
-#[test]
-fn the_palette_narrows_and_a_click_chooses() {
-    let mut palette = Palette::default();
-    palette.toggle();
-    let mut harness = panel((palette, None), |ui, (palette, chosen)| {
-        *chosen = palette::show(ui.ctx(), palette, &Bindings::default(), Device::default()).or(*chosen);
-    });
-    harness.get_by_label(action(ActionId::TurnAround).label).click();
-    harness.run();
-    assert_eq!(harness.state().1, Some(ActionId::TurnAround));
-    assert!(!harness.state().0.is_open());
-}
-
-#[test]
-fn settings_change_at_once_and_wait_for_keys() {
-    let mut page = SettingsPage::default();
-    page.toggle();
-    let state = (page, Bindings::default(), Preferences::default());
-    let mut harness = panel(state, |ui, (page, bindings, likes)| {
-        settings::show(ui.ctx(), page, bindings, likes, &UserFolder::default());
-    });
-    for (button, check) in [
-        ("150 %", (|likes| likes.size_percent == 150) as fn(&Preferences) -> bool),
-        (words::SQUARE, |likes| !likes.smooth),
-        (words::TAPPED, |likes| likes.tap_to_walk),
-        (words::CALM, |likes| likes.calm),
-    ] {
-        harness.get_by_label(button).click();
-        harness.run();
-        assert!(check(&harness.state().2), "{button}");
-    }
-    let keys = Bindings::default().of(ActionId::Forward).key_names();
-    harness.get_by_label(&keys).click();
-    harness.run();
-    assert!(harness.state().0.waits() && harness.state().0.told().contains("Forward"));
 }
 
 #[test]

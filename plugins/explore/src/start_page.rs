@@ -16,15 +16,15 @@ use bevy_egui::egui::{self, Color32, RichText, Sense, TextEdit, vec2};
 use crossbeam::channel::{Receiver, bounded};
 use rhea_session::ScriptStart;
 
-use crate::actions::ActionId;
-use crate::input::{Fired, InputSystems};
 use crate::link::SessionLink;
 use crate::recent::{RecentWalk, ago, recent};
 use crate::report::Failure;
-use crate::theme;
-use crate::view::Picture;
 use crate::walk::Walk;
 use crate::words;
+use rhea_window::Picture;
+use rhea_window::actions::ActionId;
+use rhea_window::theme;
+use rhea_window::{Fired, InputSystems};
 
 /// Longest caption, characters.
 const MAX_CHARS: usize = 600;

@@ -11,11 +11,11 @@ use bevy_egui::egui::{self, Color32, CornerRadius, RichText, Sense, Stroke, Stro
 use rhea_memory::{Verdict, verdict_rgb};
 use rhea_picture::Rgbd;
 
-use crate::access;
-use crate::theme;
-use crate::view::Picture;
 use crate::walk::{SeenView, Walk};
 use crate::words;
+use rhea_window::Picture;
+use rhea_window::access;
+use rhea_window::theme;
 
 /// Views in the strip.
 const MOST: usize = 48;

@@ -2,8 +2,8 @@
 
 use bevy_egui::egui::{self, Key, TextEdit, vec2};
 
-use crate::theme;
 use crate::words;
+use rhea_window::theme;
 
 /// Longest text the box takes, characters; the session has its own limit in bytes, which is larger.
 const MAX_CHARS: usize = 600;

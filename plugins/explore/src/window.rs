@@ -3,38 +3,35 @@
 //! Invariant: closing the window in any way ends [`run`], and the session goes on to its own orderly end.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bevy::app::AppExit;
-use bevy::ecs::system::SystemParam;
 use bevy::prelude::*;
 use bevy::winit::{EventLoopProxyWrapper, WinitUserEvent};
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass, EguiUserTextures, egui};
 use rhea_session::ScriptStart;
+use rhea_window::actions::ActionId;
+use rhea_window::bindings::Bindings;
+use rhea_window::display::NoWindow;
+use rhea_window::host::{self, Shown};
+use rhea_window::preferences::Preferences;
+use rhea_window::user_file::UserFolder;
+use rhea_window::{
+    Fired, InputSystems, Pages, Sampling, ScreenshotFolder, ScreenshotPlugin, Shot, ViewOnScreen, ViewToSave, access,
+    ctrl_touched, load_user_files, theme,
+};
 
-use crate::access;
-use crate::actions::ActionId;
-use crate::bindings::Bindings;
-use crate::display::NoWindow;
-use crate::help;
-use crate::host::{self, Shown};
 use crate::hud;
-use crate::input::{ActionPlugin, Device, Fired, InputSystems, Typing, ctrl_touched, submit};
-use crate::link::SessionLink;
+use crate::link::{MOVE_QUEUE, SessionLink};
 use crate::map::{self, MapCanvas};
 use crate::model::ModelPlugin;
+use crate::orders::{OrderPlugin, submit};
 use crate::origins::OriginsOnScreen;
 use crate::pacing::PacingPlugin;
-use crate::palette::{self, Palette};
-use crate::preferences::{self, Preferences};
 use crate::report::Failure;
-use crate::screenshot::{ScreenshotFolder, ScreenshotPlugin};
-use crate::settings::{self, SettingsPage};
 use crate::start_page::{self, Chosen, Offers, StartPage, StartPagePlugin};
 use crate::strip::{self, Strip, Wish};
 use crate::text_box::{self, Entered, TextBox};
-use crate::theme;
-use crate::user_file::UserFolder;
-use crate::view::{Sampling, ViewOnScreen};
 use crate::walk::Walk;
 use crate::words;
 
@@ -52,7 +49,6 @@ pub struct WindowSettings {
 /// What the window itself remembers.
 #[derive(Resource)]
 struct Desk {
-    help: bool,
     map: bool,
     text: TextBox,
     view: ViewOnScreen,
@@ -62,13 +58,11 @@ struct Desk {
     strip: Strip,
     /// Place in the trail of the view that is looked at instead of the present one, and what is on screen when that ends.
     looking: Option<(usize, u64)>,
-    themed: bool,
 }
 
 impl Default for Desk {
     fn default() -> Self {
         Self {
-            help: false,
             map: true,
             text: TextBox::default(),
             view: ViewOnScreen::default(),
@@ -77,7 +71,6 @@ impl Default for Desk {
             overlay: OriginsOnScreen::default(),
             strip: Strip::default(),
             looking: None,
-            themed: false,
         }
     }
 }
@@ -98,10 +91,11 @@ pub fn run(link: SessionLink, settings: WindowSettings) -> Result<(), NoWindow> 
 }
 
 fn build(app: &mut App) {
-    app.add_plugins((ModelPlugin, ActionPlugin, ScreenshotPlugin, StartPagePlugin, PacingPlugin))
+    app.add_plugins((ModelPlugin, OrderPlugin, ScreenshotPlugin, StartPagePlugin, PacingPlugin))
         .init_resource::<Desk>()
-        .add_systems(Startup, (connect_waker, load_user_files))
+        .add_systems(Startup, (connect_waker, take_user_files))
         .add_systems(Update, (desk_actions.after(InputSystems::Read), start_page::arrive, refresh_pictures).chain())
+        .add_systems(Update, (tell_shots, keep_view))
         .add_systems(EguiPrimaryContextPass, lay_out);
 }
 
@@ -113,40 +107,41 @@ fn connect_waker(link: Res<SessionLink>, proxy: Res<EventLoopProxyWrapper>) {
     });
 }
 
-/// What the user likes, and his own keys; a file that cannot be used is told on screen, and all is as usual.
-fn load_user_files(
+/// A file that cannot be used is told on screen, and all is as usual.
+fn take_user_files(
     folder: Res<UserFolder>,
     mut bindings: ResMut<Bindings>,
     mut likes: ResMut<Preferences>,
     mut walk: ResMut<Walk>,
 ) {
-    let hint = words::MEND_FILE;
-    let files = [preferences::FILE, crate::bindings::FILE].map(|name| folder.file(name));
-    let [Some(liked), Some(keys)] = files else { return };
-    match Preferences::load(&liked) {
-        Ok(own) => *likes = own,
-        Err(why) => walk.fail(Failure::new(why.to_string(), hint)),
+    for (what, hint) in load_user_files(&folder, &mut bindings, &mut likes) {
+        walk.fail(Failure::new(what, hint));
     }
-    match Bindings::load(&keys) {
-        Ok((own, conflicts)) => {
-            if !conflicts.is_empty() {
-                let hint = words::shows_keys(&own.shortest(ActionId::Help));
-                walk.fail(Failure::new(conflicts.join("; "), hint));
-            }
-            *bindings = own;
+}
+
+fn tell_shots(mut shots: MessageReader<Shot>, mut walk: ResMut<Walk>) {
+    for shot in shots.read() {
+        match shot {
+            Shot::Saved(told) => walk.inform(told),
+            Shot::Failed(why) => walk.fail(Failure::new(why, words::MAKE_ROOM)),
         }
-        Err(why) => walk.fail(Failure::new(why.to_string(), hint)),
+    }
+}
+
+/// The view that a screenshot saves beside the window.
+fn keep_view(walk: Res<Walk>, mut kept: ResMut<ViewToSave>) {
+    if walk.is_changed() {
+        kept.0 = walk.seen.as_ref().map(|seen| Arc::clone(&seen.view));
     }
 }
 
 fn desk_actions(mut fired: MessageReader<Fired>, mut desk: ResMut<Desk>, mut exit: MessageWriter<AppExit>) {
     for Fired(id) in fired.read() {
         match id {
-            ActionId::Help => desk.help = !desk.help,
             ActionId::Map => desk.map = !desk.map,
             ActionId::Origins => desk.origins = !desk.origins,
             ActionId::Text => desk.text.focus(),
-            ActionId::Stop => (desk.help, desk.looking) = (false, None),
+            ActionId::Stop => desk.looking = None,
             ActionId::Quit => {
                 exit.write(AppExit::Success);
             }
@@ -179,48 +174,30 @@ fn refresh_pictures(
     }
 }
 
-/// What prompts are written from.
-#[derive(SystemParam)]
-struct ControlsOnScreen<'w> {
-    bindings: ResMut<'w, Bindings>,
-    likes: ResMut<'w, Preferences>,
-    settings: ResMut<'w, SettingsPage>,
-    folder: Res<'w, UserFolder>,
-    start: ResMut<'w, StartPage>,
-    device: Res<'w, Device>,
-    palette: ResMut<'w, Palette>,
-    fired: MessageWriter<'w, Fired>,
-}
-
 fn lay_out(
     mut contexts: EguiContexts,
     mut desk: ResMut<Desk>,
     mut walk: ResMut<Walk>,
-    mut typing: ResMut<Typing>,
+    mut start: ResMut<StartPage>,
     keys: Res<ButtonInput<KeyCode>>,
     link: Res<SessionLink>,
     shown: Res<Shown>,
-    mut controls: ControlsOnScreen,
+    mut pages: Pages,
 ) -> Result {
     let ctx = contexts.ctx_mut()?.clone();
     let desk = &mut *desk;
-    if !std::mem::replace(&mut desk.themed, true) {
-        theme::apply(&ctx);
-    }
-    theme::move_things(&ctx, controls.likes.calm);
-    ctx.set_zoom_factor(f32::from(controls.likes.size_percent) * 0.01);
+    pages.begin(&ctx);
     let builder = egui::UiBuilder::new().layer_id(egui::LayerId::background()).max_rect(ctx.viewport_rect());
     let mut root = egui::Ui::new(ctx.clone(), "window".into(), builder);
     let waiting = link.waiting();
 
     let bar = egui::Frame::NONE.fill(theme::PANEL).inner_margin(egui::Margin::symmetric(16, 6));
     egui::Panel::bottom("status").frame(bar).show(&mut root, |ui| {
-        let help = controls.device.names(controls.bindings.of(ActionId::Help));
-        hud::status(ui, &walk, waiting, &help);
+        hud::status(ui, &walk, waiting, &pages.control(ActionId::Help));
     });
-    let from_side = side_panel(&mut root, &walk, desk, &controls);
+    let from_side = side_panel(&mut root, &walk, desk, &pages);
     let low = egui::Frame::NONE.fill(theme::BACKGROUND).inner_margin(egui::Margin::symmetric(24, 10));
-    let begins = controls.start.is_shown(&walk);
+    let begins = start.is_shown(&walk);
     let (mut wish, mut thing) = (None, None);
     let said = egui::Panel::bottom("words").frame(low).show_separator_line(false);
     let entered = match begins {
@@ -243,24 +220,17 @@ fn lay_out(
         .frame(middle)
         .show(&mut root, |ui| {
             // Drawing the page changes nothing that has to be drawn.
-            let page = controls.start.bypass_change_detection();
+            let page = start.bypass_change_detection();
             match begins {
                 true => {
                     start_page::show(ui, page, walk.seen.is_some());
                     walk.banner.as_ref().is_some_and(|banner| hud::banner(ui, banner))
                 }
-                false => central(ui, &walk, desk, Sampling::of(&controls.likes), &mut wish),
+                false => central(ui, &walk, desk, Sampling::of(&pages.likes), &mut wish),
             }
         })
         .inner;
-    if desk.help {
-        help::show(&ctx, &mut desk.help, &controls.bindings);
-    }
-    let ControlsOnScreen { settings, bindings, likes, folder, .. } = &mut controls;
-    settings::show(&ctx, settings, bindings, likes, folder);
-    if let Some(id) = palette::show(&ctx, &mut controls.palette, &controls.bindings, *controls.device) {
-        controls.fired.write(Fired(id));
-    }
+    pages.show(&ctx, &words::holding(MOVE_QUEUE));
     if dismissed {
         walk.banner = None;
     }
@@ -271,14 +241,13 @@ fn lay_out(
     if let Some(wish) = wish {
         grant(wish, desk, &link, &mut walk);
     }
-    typing.0 = ctx.egui_wants_keyboard_input();
     match entered {
         Some(Entered::Command(command)) => {
             walk.roaming = false;
             submit(&link, &mut walk, command);
         }
         Some(Entered::Caption(caption)) => {
-            controls.start.choose(Chosen::Open(ScriptStart::Caption(caption)));
+            start.choose(Chosen::Open(ScriptStart::Caption(caption)));
         }
         None => {}
     }
@@ -308,7 +277,7 @@ fn grant(wish: Wish, desk: &mut Desk, link: &SessionLink, walk: &mut ResMut<Walk
 }
 
 /// World, map, things and keys; returns the name of a thing that is to be walked to.
-fn side_panel(root: &mut egui::Ui, walk: &Walk, desk: &Desk, controls: &ControlsOnScreen) -> Option<String> {
+fn side_panel(root: &mut egui::Ui, walk: &Walk, desk: &Desk, pages: &Pages) -> Option<String> {
     let frame = egui::Frame::NONE.fill(theme::PANEL).inner_margin(egui::Margin::same(16));
     egui::Panel::right("side")
         .exact_size(SIDE_WIDTH)
@@ -325,7 +294,7 @@ fn side_panel(root: &mut egui::Ui, walk: &Walk, desk: &Desk, controls: &Controls
                     }
                     ui.add_space(12.0);
                     let clicked = hud::things(ui, walk);
-                    hud::reminders(ui, &controls.bindings, *controls.device);
+                    hud::reminders(ui, &pages.bindings, *pages.device);
                     clicked
                 })
                 .inner

@@ -51,64 +51,6 @@ pub(crate) const ENTER: &str = "Enter";
 /// See [`GO`].
 pub(crate) const CTRL_ENTER: &str = "Ctrl+Enter";
 
-// Help, palette, settings.
-
-/// Title of the help page, and of its columns.
-pub(crate) const KEYS: &str = "Keys and gamepad";
-/// See [`KEYS`].
-pub(crate) const COLUMN_KEYS: &str = "Keys";
-/// See [`KEYS`].
-pub(crate) const COLUMN_PAD: &str = "Gamepad";
-/// Title of the palette.
-pub(crate) const ALL_ACTIONS: &str = "All actions";
-/// In the empty palette.
-pub(crate) const PART_OF_NAME: &str = "Write a part of a name";
-/// When nothing is found.
-pub(crate) const NO_ACTION: &str = "No action has these words; Backspace takes a letter back.";
-/// Title of the settings, and their rows.
-pub(crate) const SETTINGS: &str = "Settings";
-/// See [`SETTINGS`].
-pub(crate) const SIZE: &str = "Size of text and controls";
-/// See [`SETTINGS`].
-pub(crate) const VIEWS: &str = "Views";
-/// See [`SETTINGS`].
-pub(crate) const SMOOTH: &str = "smooth";
-/// See [`SETTINGS`].
-pub(crate) const SQUARE: &str = "square pixels";
-/// See [`SETTINGS`].
-pub(crate) const WALKING: &str = "Walking goes on";
-/// See [`SETTINGS`].
-pub(crate) const HELD: &str = "while a key is held";
-/// See [`SETTINGS`].
-pub(crate) const TAPPED: &str = "from one tap to the next";
-/// See [`SETTINGS`].
-pub(crate) const DEAD_ZONE: &str = "Dead zone of the sticks";
-/// See [`SETTINGS`].
-pub(crate) const MOTION: &str = "Motion";
-/// See [`SETTINGS`].
-pub(crate) const MOVING: &str = "lists slide, windows fade";
-/// See [`SETTINGS`].
-pub(crate) const CALM: &str = "none";
-/// What a change of the settings did.
-pub(crate) const CHANGED: &str = "Changed.";
-/// See [`CHANGED`].
-pub(crate) const NOTHING_CHANGED: &str = "Nothing changed.";
-/// See [`CHANGED`].
-pub(crate) const NO_SUCH_KEY: &str =
-    "That key cannot be used; A to Z, Ctrl+A to Ctrl+Z and the keys of the list can. Nothing changed.";
-/// See [`CHANGED`].
-pub(crate) const KEYS_ARE_USUAL: &str = "All keys are as usual.";
-/// The list of keys.
-pub(crate) const CLICK_KEYS: &str = "Click keys to choose another one.";
-/// See [`CLICK_KEYS`].
-pub(crate) const USUAL_KEYS: &str = "All keys as usual";
-/// See [`CLICK_KEYS`].
-pub(crate) const PRESS_KEY: &str = "press a key";
-/// See [`CLICK_KEYS`].
-pub(crate) const NO_KEY: &str = "no key";
-/// A file of the user that cannot be used.
-pub(crate) const MEND_FILE: &str = "Mend or remove the file; until then all is as usual.";
-
 // The start page.
 
 /// Captions to begin with, in words that the shipped model knows.
@@ -168,8 +110,6 @@ pub(crate) const ALL_IS_SAVED: &str = "Close the window; everything walked so fa
 pub(crate) const YOU_WALK: &str = "You walk again.";
 /// After a bookmark.
 pub(crate) const KEPT: &str = "This view is kept for good.";
-/// When a gamepad that was not in use goes.
-pub(crate) const PAD_GONE: &str = "A gamepad is gone; its sticks count as released. The keyboard works as before.";
 /// When something is asked without a world.
 pub(crate) const NO_WORLD: &str = "No world is open.";
 /// See [`NO_WORLD`].
@@ -185,33 +125,9 @@ pub(crate) fn in_the_way(walked_m: f32, asked_m: f32) -> String {
     format!("Something is in the way: walked {walked_m:.2} of {asked_m:.2} m.")
 }
 
-/// A picture of the window.
-pub(crate) fn screenshot(file: &Path) -> String {
-    format!("Screenshot saved: {}", file.display())
-}
-
-/// See [`screenshot`].
-pub(crate) fn no_screenshot(file: &Path, why: &str) -> String {
-    format!("The screenshot could not be saved: {why} ({}).", file.display())
-}
-
 /// When the walker begins to walk by itself.
 pub(crate) fn roams(stop: &str, roam: &str) -> String {
     format!("Walking by itself; any move, {stop} or {roam} ends it.")
-}
-
-/// A gamepad that came.
-pub(crate) fn pad_ready(name: &str, help: &str) -> String {
-    format!("Gamepad \"{name}\" is ready. {help} shows what its buttons do.")
-}
-
-/// The gamepad in use went; `pause` is the key that goes on where the walk is paused for it.
-pub(crate) fn pad_in_use_gone(pause: Option<&str>) -> String {
-    let gone = "The gamepad in use is gone; its sticks count as released.";
-    match pause {
-        Some(key) => format!("{gone} The walk is paused: {key} goes on."),
-        None => format!("{gone} The keyboard works as before."),
-    }
 }
 
 /// An internal error.
@@ -314,26 +230,6 @@ pub(crate) fn holding(queue: usize) -> String {
         "Hold a key to keep walking. Up to {queue} moves wait while a view is drawn; more are left out. \
          A new move cuts the narration short, never the view."
     )
-}
-
-/// While the settings wait for a key.
-pub(crate) fn press_key_for(action: &str) -> String {
-    format!("Press a key for \"{action}\"; Esc keeps the old one.")
-}
-
-/// A key that was given to an action.
-pub(crate) fn key_is(key: &str, action: &str) -> String {
-    format!("{key} is \"{action}\" now")
-}
-
-/// A change that could not be kept.
-pub(crate) fn not_kept(done: &str, why: &str) -> String {
-    format!("{done} It holds until the window closes: {why}")
-}
-
-/// Where the keys are told.
-pub(crate) fn shows_keys(key: &str) -> String {
-    format!("{key} shows what every key does now.")
 }
 
 /// A file that was dropped.

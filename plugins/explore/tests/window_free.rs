@@ -16,10 +16,10 @@ use bevy::window::FileDragAndDrop;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use puppet::{Go, PATIENCE, PuppetOpener};
 use rhea_explore::{
-    ActionPlugin, Chosen, Held, MOVE_QUEUE, ModelPlugin, SessionLink, SessionThread, StartPage, StartPagePlugin,
-    Typing, Walk, Weight,
+    Chosen, MOVE_QUEUE, ModelPlugin, OrderPlugin, SessionLink, SessionThread, StartPage, StartPagePlugin, Walk, Weight,
 };
 use rhea_session::ScriptStart;
+use rhea_window::{Held, Typing};
 
 /// An app without a window on a puppet's walk.
 struct Stage {
@@ -42,8 +42,7 @@ impl Stage {
         let opener = PuppetOpener { announced: announced_out, go: go_in };
         let (thread, link) = SessionThread::start(Box::new(opener), start).unwrap();
         let mut app = App::new();
-        app.add_plugins((MinimalPlugins, InputPlugin, ModelPlugin, ActionPlugin, StartPagePlugin))
-            .insert_resource(link);
+        app.add_plugins((MinimalPlugins, InputPlugin, ModelPlugin, OrderPlugin, StartPagePlugin)).insert_resource(link);
         Self { app, announced, go, thread: Some(thread) }
     }
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bevy_egui::egui::{self, RichText};
-use rhea_explore::theme;
 use rhea_session::review::{Label, Labels, Opinion};
+use rhea_window::theme;
 
 use crate::words;
 

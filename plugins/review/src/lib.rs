@@ -5,7 +5,11 @@
 //!
 //! Invariant: no frame waits for the recording, and the recording itself is never written to.
 
-mod keys;
+#[cfg(test)]
+mod action_tests;
+#[cfg(test)]
+#[path = "../../window/tests/faked/mod.rs"]
+mod faked;
 mod labels;
 mod loader;
 #[cfg(test)]

@@ -6,9 +6,10 @@ use std::path::Path;
 use bevy_egui::egui;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
-use rhea_explore::Picture;
 use rhea_session::replay::{Replay, ReplayReader};
 use rhea_session::review::{Label, Labels, Opinion, Tape};
+use rhea_window::bindings::Bindings;
+use rhea_window::{Device, Picture};
 
 use crate::panels::{self, Done, Typed};
 use crate::{timeline, words};
@@ -32,7 +33,7 @@ fn panel() -> Harness<'static, State> {
         let labels = Labels::none_of(&state.replay);
         let pressed = timeline::show(ui, &state.tape, &labels, &Picture::default());
         state.pressed = pressed.or(state.pressed);
-        panels::status(ui, &state.tape);
+        panels::status(ui, &state.tape, &Bindings::default(), Device::default());
         let done = panels::side(ui, &state.replay, &state.tape, &state.label, &mut state.typed, Some("some news"));
         state.done.label = done.label.or(state.done.label.take());
         state.done.next_hit |= done.next_hit;
@@ -46,6 +47,7 @@ fn panel() -> Harness<'static, State> {
 fn the_record_at_the_playhead_is_said() {
     let mut harness = panel();
     harness.get_by_label("some news");
+    harness.get_by_label("Space play");
     harness.get_by_label(&format!("{} 1x", words::PAUSED));
     let last = harness.state().tape.len() - 1;
     for at in [0, last / 2, last] {

@@ -1,13 +1,29 @@
 //! The side of the window: what a record says, what people say about it, and the keys.
 
 use bevy_egui::egui::{self, RichText};
-use rhea_explore::theme;
 use rhea_session::replay::{Replay, StepRecord};
 use rhea_session::review::{Label, Tape};
+use rhea_window::actions::ActionId;
+use rhea_window::bindings::Bindings;
+use rhea_window::{Device, reminders, theme};
 
-use crate::keys::KEYS;
 use crate::timeline::colour;
 use crate::{labels, words};
+
+/// The actions that the status line reminds of.
+const REMINDERS: [ActionId; 11] = [
+    ActionId::Play,
+    ActionId::Previous,
+    ActionId::Next,
+    ActionId::Faster,
+    ActionId::NextFailed,
+    ActionId::Accept,
+    ActionId::Reject,
+    ActionId::Search,
+    ActionId::Branch,
+    ActionId::Palette,
+    ActionId::Help,
+];
 
 /// What was done with the mouse or typed.
 #[derive(Default)]
@@ -98,12 +114,10 @@ fn facts(ui: &mut egui::Ui, record: &StepRecord) {
 }
 
 /// Playing or not, and the keys.
-pub(crate) fn status(ui: &mut egui::Ui, tape: &Tape) {
+pub(crate) fn status(ui: &mut egui::Ui, tape: &Tape, bindings: &Bindings, device: Device) {
     ui.horizontal_wrapped(|ui| {
         let (word, colour) = if tape.plays() { (words::PLAYS, theme::NEWS) } else { (words::PAUSED, theme::WARN) };
         ui.label(RichText::new(format!("{word} {}x", tape.speed())).color(colour));
-        for (.., words) in KEYS.iter().filter(|(.., words)| !words.is_empty()) {
-            ui.label(RichText::new(*words).small().color(theme::DIM));
-        }
+        reminders(ui, &REMINDERS, bindings, device);
     });
 }

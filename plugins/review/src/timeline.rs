@@ -1,8 +1,8 @@
 //! The timeline: small pictures of the walk, marks, the loop, the playhead.
 
 use bevy_egui::egui::{self, Color32, CornerRadius, Rect, Sense, Stroke, pos2, vec2};
-use rhea_explore::{Picture, access, theme};
 use rhea_session::review::{Labels, Mark, Opinion, Tape};
+use rhea_window::{Picture, access, theme};
 
 use crate::loader::STRIP;
 use crate::words;

@@ -10,19 +10,25 @@ use bevy::prelude::*;
 use bevy::winit::{UpdateMode, WinitSettings};
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass, EguiUserTextures, egui};
 use crossbeam::channel::{Receiver, bounded};
-use rhea_explore::display::NoWindow;
-use rhea_explore::host::{self, Shown};
-use rhea_explore::{Picture, Sampling, shown_size_px, theme};
 use rhea_picture::Rgbd;
 use rhea_session::replay::Replay;
 use rhea_session::review::{Difference, Labels, Opinion, Tape};
+use rhea_window::actions::{ActionId, Context};
+use rhea_window::bindings::Bindings;
+use rhea_window::display::NoWindow;
+use rhea_window::host::{self, Shown};
+use rhea_window::preferences::Preferences;
+use rhea_window::{
+    FilmPlugin, Fired, InputSystems, News, PadNews, Pages, Picture, Sampling, Typing, ViewOnScreen, ViewToSave, theme,
+};
 
-use crate::keys::{Action, KEYS};
 use crate::labels::KeptLabels;
 use crate::loader::{Found, Loader};
 use crate::panels::{self, Typed};
 use crate::{timeline, words};
 
+/// Records of a long way.
+const FAR: isize = 10;
 /// Width of the side panel, points.
 const SIDE_WIDTH: f32 = 380.0;
 /// Time between two frames while something moves, and while nothing does.
@@ -48,14 +54,16 @@ pub type Brancher = Arc<dyn Fn(usize) -> Result<PathBuf, String> + Send + Sync>;
 /// One recording on screen.
 struct Side {
     loader: Loader,
-    picture: Picture,
-    size_px: [usize; 2],
+    /// The newest view, and how many there have been.
+    view: Option<Arc<Rgbd>>,
+    serial: u64,
+    shown: ViewOnScreen,
     asked: Option<usize>,
     fault: Option<String>,
 }
 
 #[derive(Resource)]
-struct Review {
+pub(crate) struct Review {
     replay: Arc<Replay>,
     tape: Tape,
     labels: KeptLabels,
@@ -65,9 +73,7 @@ struct Review {
     sides: Vec<Side>,
     strip: Picture,
     typed: Typed,
-    typing: bool,
     news: Option<String>,
-    themed: bool,
 }
 
 /// Opens the window and runs it until it is closed.
@@ -75,41 +81,14 @@ struct Review {
 /// # Errors
 /// The window cannot be opened, or the system gives no thread to read with.
 pub fn run(reviewed: Reviewed) -> Result<(), NoWindow> {
-    let side = |replay: &Arc<Replay>| -> Result<Side, NoWindow> {
-        let loader = Loader::start(Arc::clone(replay)).map_err(|e| NoWindow::Failed(e.to_string()))?;
-        Ok(Side { loader, picture: Picture::default(), size_px: [1, 1], asked: None, fault: None })
-    };
-    let replay = Arc::new(reviewed.replay);
-    let mut tape = Tape::new(&replay.steps);
-    let mut sides = vec![side(&replay)?];
-    let mut news = None;
-    if let Some((other, difference)) = reviewed.beside {
-        sides.push(side(&Arc::new(other))?);
-        news = Some(match difference {
-            Some(Difference { record, what }) => {
-                tape.go(record);
-                words::they_part(record, &what)
-            }
-            None => words::NO_DIFFERENCE.to_owned(),
-        });
-    }
-    let review = Review {
-        tape,
-        labels: KeptLabels::new(reviewed.labels, replay.path()),
-        replay,
-        branch: reviewed.branch,
-        branching: None,
-        sides,
-        strip: Picture::default(),
-        typed: Typed::default(),
-        typing: false,
-        news,
-        themed: false,
-    };
+    let recording = reviewed.replay.path();
+    let screenshots = recording.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+    let review = Review::new(reviewed)?;
     host::open(words::TITLE, |app| {
-        app.insert_resource(review)
+        app.add_plugins(FilmPlugin { context: Context::Review, screenshots })
+            .insert_resource(review)
             .insert_resource(pace(FRAME))
-            .add_systems(Update, (act, play, load, save).chain())
+            .add_systems(Update, (act, hear, play, load, save).chain().in_set(InputSystems::Send))
             .add_systems(EguiPrimaryContextPass, lay_out);
     })
 }
@@ -119,54 +98,120 @@ fn pace(wait: Duration) -> WinitSettings {
     WinitSettings { focused_mode: mode, unfocused_mode: mode }
 }
 
-fn act(keys: Res<ButtonInput<KeyCode>>, mut review: ResMut<Review>, mut exit: MessageWriter<AppExit>) {
-    if review.typing {
-        return;
+/// Does what was asked for.
+pub(crate) fn act(mut fired: MessageReader<Fired>, mut review: ResMut<Review>, mut exit: MessageWriter<AppExit>) {
+    for Fired(id) in fired.read() {
+        review.act(*id, &mut exit);
     }
-    let shift = keys.any_pressed([KeyCode::ShiftLeft, KeyCode::ShiftRight]);
-    for (action, key, with, _) in KEYS {
-        if keys.just_pressed(key) && with == shift {
-            review.act(action, &mut exit);
-        }
+}
+
+/// News of screenshots, files and gamepads; when the gamepad in use goes, the recording stops.
+pub(crate) fn hear(
+    mut news: MessageReader<News>,
+    mut pads: MessageReader<PadNews>,
+    bindings: Res<Bindings>,
+    mut review: ResMut<Review>,
+) {
+    for pad in pads.read() {
+        let stops = *pad == PadNews::InUseGone && review.stop();
+        review.news = Some(pad.told(&bindings, stops.then_some(ActionId::Play)));
+    }
+    for News(told) in news.read() {
+        review.news = Some(told.clone());
     }
 }
 
 impl Review {
-    fn act(&mut self, action: Action, exit: &mut MessageWriter<AppExit>) {
+    pub(crate) fn new(reviewed: Reviewed) -> Result<Self, NoWindow> {
+        let side = |replay: &Arc<Replay>| -> Result<Side, NoWindow> {
+            let loader = Loader::start(Arc::clone(replay)).map_err(|e| NoWindow::Failed(e.to_string()))?;
+            Ok(Side { loader, view: None, serial: 0, shown: ViewOnScreen::default(), asked: None, fault: None })
+        };
+        let replay = Arc::new(reviewed.replay);
+        let mut tape = Tape::new(&replay.steps);
+        let mut sides = vec![side(&replay)?];
+        let mut news = None;
+        if let Some((other, difference)) = reviewed.beside {
+            sides.push(side(&Arc::new(other))?);
+            news = Some(match difference {
+                Some(Difference { record, what }) => {
+                    tape.go(record);
+                    words::they_part(record, &what)
+                }
+                None => words::NO_DIFFERENCE.to_owned(),
+            });
+        }
+        Ok(Self {
+            tape,
+            labels: KeptLabels::new(reviewed.labels, replay.path()),
+            replay,
+            branch: reviewed.branch,
+            branching: None,
+            sides,
+            strip: Picture::default(),
+            typed: Typed::default(),
+            news,
+        })
+    }
+
+    fn act(&mut self, id: ActionId, exit: &mut MessageWriter<AppExit>) {
         let tape = &mut self.tape;
-        match action {
-            Action::PlayOrPause => tape.play_or_pause(),
-            Action::Step(by) => tape.step(by),
-            Action::First => tape.go(0),
-            Action::Last => tape.go(usize::MAX),
-            Action::Speed(by) => tape.change_speed(by),
-            Action::LoopFrom => tape.set_from(),
-            Action::LoopTo => tape.set_to(),
-            Action::Grave(forward) => {
-                if !tape.seek_grave(forward) {
+        match id {
+            ActionId::Play => tape.play_or_pause(),
+            ActionId::Next => tape.step(1),
+            ActionId::Previous => tape.step(-1),
+            ActionId::FarOn => tape.step(FAR),
+            ActionId::FarBack => tape.step(-FAR),
+            ActionId::First => tape.go(0),
+            ActionId::Last => tape.go(usize::MAX),
+            ActionId::Faster => tape.change_speed(1),
+            ActionId::Slower => tape.change_speed(-1),
+            ActionId::LoopFrom => tape.set_from(),
+            ActionId::LoopTo => tape.set_to(),
+            ActionId::NextFailed | ActionId::LastFailed => {
+                if !tape.seek_grave(id == ActionId::NextFailed) {
                     self.news = Some(words::NO_GRAVE.to_owned());
                 }
             }
-            Action::Search => self.typed.focus = true,
-            Action::NextHit => self.next_hit(),
-            Action::Accept => self.opine(Opinion::Accept),
-            Action::Reject => self.opine(Opinion::Reject),
-            Action::Branch if self.branching.is_some() => {}
-            Action::Branch => {
-                let (at, branch, (done, branching)) = (tape.at(), Arc::clone(&self.branch), bounded(1));
-                // A long recording takes seconds to be gone through; no frame waits for it.
-                let thread = std::thread::Builder::new().name("branch".to_owned());
-                match thread.spawn(move || drop(done.send(branch(at)))) {
-                    Ok(_) => {
-                        self.branching = Some(branching);
-                        self.news = Some(words::branching(at));
-                    }
-                    Err(why) => self.news = Some(why.to_string()),
-                }
+            ActionId::Search => self.typed.focus = true,
+            ActionId::NextHit => self.next_hit(),
+            ActionId::Accept => self.opine(Opinion::Accept),
+            ActionId::Reject => self.opine(Opinion::Reject),
+            ActionId::Branch => self.branch(),
+            ActionId::Stop => {
+                self.stop();
+                self.news = None;
             }
-            Action::Quit => {
+            ActionId::Quit => {
                 exit.write(AppExit::Success);
             }
+            // Help, palette, settings, pixels and screenshots are the same in every window.
+            _ => {}
+        }
+    }
+
+    /// Stops playing; says whether it played.
+    fn stop(&mut self) -> bool {
+        let plays = self.tape.plays();
+        if plays {
+            self.tape.play_or_pause();
+        }
+        plays
+    }
+
+    fn branch(&mut self) {
+        if self.branching.is_some() {
+            return;
+        }
+        let (at, branch, (done, branching)) = (self.tape.at(), Arc::clone(&self.branch), bounded(1));
+        // A long recording takes seconds to be gone through; no frame waits for it.
+        let thread = std::thread::Builder::new().name("branch".to_owned());
+        match thread.spawn(move || drop(done.send(branch(at)))) {
+            Ok(_) => {
+                self.branching = Some(branching);
+                self.news = Some(words::branching(at));
+            }
+            Err(why) => self.news = Some(why.to_string()),
         }
     }
 
@@ -188,9 +233,15 @@ impl Review {
     }
 }
 
-fn play(time: Res<Time<Real>>, mut review: ResMut<Review>, mut winit: ResMut<WinitSettings>) {
+fn play(
+    time: Res<Time<Real>>,
+    pads: Query<(), With<Gamepad>>,
+    mut review: ResMut<Review>,
+    mut winit: ResMut<WinitSettings>,
+) {
     review.tape.advance(time.delta_secs_f64());
-    let wanted = pace(if review.tape.plays() { FRAME } else { IDLE });
+    // Gamepads are read between frames only.
+    let wanted = pace(if review.tape.plays() || !pads.is_empty() { FRAME } else { IDLE });
     // Writing an equal value would wake the event loop again and again.
     if winit.focused_mode != wanted.focused_mode {
         *winit = wanted;
@@ -198,22 +249,33 @@ fn play(time: Res<Time<Real>>, mut review: ResMut<Review>, mut winit: ResMut<Win
 }
 
 /// Takes what was read, and orders what is to be seen now.
-fn load(mut review: ResMut<Review>, mut images: ResMut<Assets<Image>>, mut textures: ResMut<EguiUserTextures>) {
+fn load(
+    mut review: ResMut<Review>,
+    likes: Res<Preferences>,
+    mut kept: ResMut<ViewToSave>,
+    mut images: ResMut<Assets<Image>>,
+    mut textures: ResMut<EguiUserTextures>,
+) {
     let review = &mut *review;
     let mut grown = None;
     for (index, side) in review.sides.iter_mut().enumerate() {
         while let Some(found) = side.loader.take() {
             match found {
                 Found::View(_, Ok(view)) => {
-                    side.size_px = [view.width, view.height];
-                    side.fault = None;
-                    upload(&mut side.picture, &view, &mut images, &mut textures);
+                    if index == 0 {
+                        kept.0 = Some(Arc::clone(&view));
+                    }
+                    (side.view, side.fault) = (Some(view), None);
+                    side.serial += 1;
                 }
                 Found::View(record, Err(why)) => side.fault = Some(format!("record {record}: {why}")),
                 Found::Strip(strip) if index == 0 => upload(&mut review.strip, &strip, &mut images, &mut textures),
                 Found::Grown(replay) if index == 0 => grown = Some(replay),
                 Found::Strip(_) | Found::Grown(_) => {}
             }
+        }
+        if let Some(view) = &side.view {
+            side.shown.refresh(view, side.serial, Sampling::of(&likes), &mut images, &mut textures);
         }
     }
     if let Some(replay) = grown {
@@ -235,8 +297,8 @@ fn load(mut review: ResMut<Review>, mut images: ResMut<Assets<Image>>, mut textu
 }
 
 /// Labels go to the disk when nobody types; what cannot be saved is tried again.
-fn save(mut review: ResMut<Review>) {
-    if !review.typing
+fn save(typing: Res<Typing>, mut review: ResMut<Review>) {
+    if !typing.0
         && let Some(why) = review.labels.save()
     {
         review.news = Some(why);
@@ -248,18 +310,16 @@ fn upload(into: &mut Picture, view: &Rgbd, images: &mut Assets<Image>, textures:
     into.set((view.width, view.height), rgba, ImageSampler::nearest(), images, textures);
 }
 
-fn lay_out(mut contexts: EguiContexts, mut review: ResMut<Review>, shown: Res<Shown>) -> Result {
+fn lay_out(mut contexts: EguiContexts, mut review: ResMut<Review>, shown: Res<Shown>, mut pages: Pages) -> Result {
     let ctx = contexts.ctx_mut()?.clone();
     let review = &mut *review;
-    if !std::mem::replace(&mut review.themed, true) {
-        theme::apply(&ctx);
-    }
+    pages.begin(&ctx);
     let builder = egui::UiBuilder::new().layer_id(egui::LayerId::background()).max_rect(ctx.viewport_rect());
     let mut root = egui::Ui::new(ctx.clone(), "window".into(), builder);
     let panel = |margin| egui::Frame::NONE.fill(theme::PANEL).inner_margin(margin);
     egui::Panel::bottom("status")
         .frame(panel(egui::Margin::symmetric(16, 6)))
-        .show(&mut root, |ui| panels::status(ui, &review.tape));
+        .show(&mut root, |ui| panels::status(ui, &review.tape, &pages.bindings, *pages.device));
     let pressed = egui::Panel::bottom("timeline")
         .frame(panel(egui::Margin::symmetric(16, 8)))
         .show(&mut root, |ui| timeline::show(ui, &review.tape, review.labels.all(), &review.strip))
@@ -276,7 +336,9 @@ fn lay_out(mut contexts: EguiContexts, mut review: ResMut<Review>, shown: Res<Sh
         })
         .inner;
     let middle = egui::Frame::NONE.fill(theme::BACKGROUND);
-    egui::CentralPanel::default().frame(middle).show(&mut root, |ui| views(ui, &review.sides));
+    egui::CentralPanel::default()
+        .frame(middle)
+        .show(&mut root, |ui| views(ui, &mut review.sides, Sampling::of(&pages.likes)));
     if let Some(record) = pressed {
         review.tape.go(record);
     }
@@ -286,32 +348,48 @@ fn lay_out(mut contexts: EguiContexts, mut review: ResMut<Review>, shown: Res<Sh
     if done.next_hit {
         review.next_hit();
     }
-    // Escape and Enter leave a field; until then keys are letters.
-    review.typing = ctx.egui_wants_keyboard_input();
+    pages.show(&ctx, words::HELP_FOOT);
     shown.set();
     Ok(())
 }
 
-/// The views side by side, every pixel a square.
-fn views(ui: &mut egui::Ui, sides: &[Side]) {
+#[cfg(test)]
+impl Review {
+    /// To where one can go both ways, with words to look for that are said further on.
+    pub(crate) fn go_to_the_middle(&mut self, search: &str) {
+        self.tape.go(self.tape.len() / 2);
+        search.clone_into(&mut self.typed.search);
+    }
+
+    pub(crate) fn silence(&mut self) {
+        self.news = None;
+    }
+
+    /// Everything that an action can change.
+    pub(crate) fn told(&self) -> String {
+        let Self { tape, labels, typed, news, .. } = self;
+        let (at, last, range) = (tape.at(), tape.len() - 1, tape.range());
+        let label = self.record().and_then(|record| labels.get(record).opinion);
+        let (plays, speed, search) = (tape.plays(), tape.speed(), typed.focus);
+        format!(
+            "at {at}; last {last}; plays {plays}; speed {speed}; range {range:?}; label {label:?}; search {search}; {news:?};"
+        )
+    }
+}
+
+/// The views side by side.
+fn views(ui: &mut egui::Ui, sides: &mut [Side], sampling: Sampling) {
     let space = ui.available_rect_before_wrap();
-    let scale = ui.ctx().pixels_per_point();
     let width = space.width() / sides.len().max(1) as f32;
-    for (index, side) in sides.iter().enumerate() {
+    for (index, side) in sides.iter_mut().enumerate() {
         let left = space.left() + width * index as f32;
         let part = egui::Rect::from_min_size(egui::pos2(left, space.top()), egui::vec2(width, space.height()));
         if let Some(fault) = &side.fault {
             let font = egui::FontId::proportional(15.0);
             ui.painter().text(part.center(), egui::Align2::CENTER_CENTER, fault, font, theme::ERROR);
-            continue;
+        } else if let Some(view) = &side.view {
+            side.shown.show(ui, part, view, sampling);
         }
-        let space_px = [part.width(), part.height()].map(|side| (side * scale) as usize);
-        let [w, h] = shown_size_px(side.size_px, space_px, Sampling::Pixels).map(|side| side as f32 / scale);
-        side.picture.draw(
-            ui.painter(),
-            egui::Rect::from_center_size(part.center(), egui::vec2(w, h)),
-            egui::Color32::WHITE,
-        );
     }
 }
 

@@ -16,6 +16,9 @@ pub(crate) const LABELS_LOST: &str = "the labels could not be saved";
 pub(crate) const LABELS_SAY: &str = "This is what they say:";
 /// Title of the window.
 pub(crate) const TITLE: &str = "Rhea review";
+/// Below the keys of the help page.
+pub(crate) const HELP_FOOT: &str =
+    "The timeline takes the mouse. Labels are kept in a file beside the recording, which is never written to.";
 /// Name of the timeline.
 pub(crate) const TIMELINE: &str = "timeline of the recording";
 /// While there is none.

@@ -1,8 +1,8 @@
 //! The simulated truth and the generated key-frame in one picture, with a line between them that can be moved.
 
 use bevy_egui::egui::{self, Color32, CornerRadius, Rect, Sense, Stroke, pos2, vec2};
-use rhea_explore::{Picture, access, theme};
 use rhea_picture::Rgbd;
+use rhea_window::{Picture, access, theme};
 
 use crate::words;
 

@@ -6,9 +6,13 @@
 //!
 //! Invariant: no frame waits for the film or for the drawing.
 
+#[cfg(test)]
+mod action_tests;
 mod compare;
+#[cfg(test)]
+#[path = "../../window/tests/faked/mod.rs"]
+mod faked;
 mod hold;
-mod keys;
 mod orbit;
 mod painter;
 #[cfg(test)]

@@ -2,13 +2,14 @@
 
 use bevy_egui::egui::text::{CCursor, CCursorRange};
 use bevy_egui::egui::{self, Color32, CornerRadius, RichText, Sense, pos2, vec2};
-use rhea_explore::{Picture, access, theme};
 use rhea_physics::checks::{Check, Verdict, line};
 use rhea_review::edit_label;
 use rhea_session::review::Label;
+use rhea_window::actions::ActionId;
+use rhea_window::bindings::Bindings;
+use rhea_window::{Device, Picture, access, reminders, theme};
 
 use crate::compare;
-use crate::keys::KEYS;
 use crate::player::{Player, deciding};
 use crate::words;
 
@@ -24,6 +25,21 @@ const STEPS_HEIGHT: f32 = 210.0;
 const STEP_CHARS: usize = 30;
 /// Longest instruction, letters.
 const INSTRUCTION_CHARS: usize = rhea_physics::limits::MAX_SENTENCE_BYTES / 4;
+
+/// The actions that the status line reminds of.
+const REMINDERS: [ActionId; 11] = [
+    ActionId::Play,
+    ActionId::Previous,
+    ActionId::Next,
+    ActionId::Faster,
+    ActionId::NextFailed,
+    ActionId::NextCheck,
+    ActionId::MoveThings,
+    ActionId::Edit,
+    ActionId::Accept,
+    ActionId::Palette,
+    ActionId::Help,
+];
 
 /// A verdict's colour.
 pub(crate) fn colour(verdict: Verdict) -> Color32 {
@@ -245,14 +261,12 @@ fn frame(ui: &mut egui::Ui, title: &str, picture: Option<&Picture>, otherwise: &
 }
 
 /// Playing or not, progress of the step, and the keys.
-pub(crate) fn status(ui: &mut egui::Ui, player: &Player, moves: bool) {
+pub(crate) fn status(ui: &mut egui::Ui, player: &Player, moves: bool, bindings: &Bindings, device: Device) {
     ui.horizontal_wrapped(|ui| {
         let (word, tint) = if player.runs() { (words::RUNS, theme::NEWS) } else { (words::PAUSED, theme::WARN) };
         ui.label(RichText::new(format!("{word} {}", words::speed(player.speed()))).color(tint));
         ui.add(egui::ProgressBar::new(player.share()).desired_width(100.0).desired_height(8.0));
-        for (.., words) in KEYS.iter().filter(|(.., words)| !words.is_empty()) {
-            ui.label(RichText::new(*words).small().color(theme::DIM));
-        }
+        reminders(ui, &REMINDERS, bindings, device);
         let mouse = if moves { words::MOUSE_MOVES } else { words::MOUSE };
         ui.label(RichText::new(mouse).small().color(theme::DIM));
     });

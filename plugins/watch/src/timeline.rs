@@ -1,9 +1,9 @@
 //! The timeline of a plan: every step as long as it takes, with its verdict, its label and the playhead.
 
 use bevy_egui::egui::{self, CornerRadius, Rect, Sense, Stroke, pos2, vec2};
-use rhea_explore::{access, theme};
 use rhea_physics::checks::Verdict;
 use rhea_session::review::{Labels, Opinion};
+use rhea_window::{access, theme};
 
 use crate::panels::colour;
 use crate::player::Player;

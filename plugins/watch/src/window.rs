@@ -1,5 +1,6 @@
 //! The window: receives the film, plays it, orders drawings, lays everything out, asks for changes.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +10,6 @@ use bevy::prelude::*;
 use bevy::winit::{UpdateMode, WinitSettings};
 use bevy_egui::{EguiContexts, EguiPrimaryContextPass, EguiUserTextures, egui};
 use crossbeam::channel::{Receiver, Sender};
-use rhea_explore::display::NoWindow;
-use rhea_explore::host::{self, Shown};
-use rhea_explore::{Picture, access, theme};
 use rhea_physics::checks::{Check, Verdict};
 use rhea_physics::film::{Still, culprits};
 use rhea_physics::recheck::Change;
@@ -20,15 +18,21 @@ use rhea_physics::world::stage::Stage;
 use rhea_picture::Rgbd;
 use rhea_review::KeptLabels;
 use rhea_session::review::Opinion;
+use rhea_window::actions::{ActionId, Context};
+use rhea_window::bindings::Bindings;
+use rhea_window::display::NoWindow;
+use rhea_window::host::{self, Shown};
+use rhea_window::{FilmPlugin, Fired, InputSystems, News, PadNews, Pages, Picture, Typing, access, theme};
 
 use crate::hold::Held;
-use crate::keys::{Action, KEYS};
 use crate::orbit::Orbit;
 use crate::painter::{CLOSE, CULPRIT, Drawn, Order, Painter};
 use crate::panels::{self, Typed};
 use crate::player::{End, Player, Reel};
 use crate::{record_of, timeline, words};
 
+/// Steps of a long way.
+const FAR: isize = 5;
 /// Width of the side panel, points.
 const SIDE_WIDTH: f32 = 400.0;
 /// Most pixels of a drawing while something moves, and while nothing does.
@@ -52,6 +56,8 @@ pub struct Show {
     pub film: Receiver<Reel>,
     /// Who judges the rest of the plan again after a change; `None` where nothing can be changed.
     pub desk: Option<Sender<Ask>>,
+    /// Where screenshots go.
+    pub screenshots: PathBuf,
 }
 
 /// A change to be judged: answered by [`Reel::Cut`], the new steps and [`Reel::Over`], or by [`Reel::Refused`].
@@ -64,7 +70,7 @@ pub struct Ask {
 }
 
 #[derive(Resource)]
-struct Watch {
+pub(crate) struct Watch {
     stage: Arc<Stage>,
     home: CameraSpec,
     orbit: Orbit,
@@ -93,9 +99,7 @@ struct Watch {
     held: Option<Held>,
     labels: Option<KeptLabels>,
     typed: Typed,
-    typing: bool,
     news: Option<String>,
-    themed: bool,
 }
 
 /// Opens the window and runs it until it is closed.
@@ -103,38 +107,13 @@ struct Watch {
 /// # Errors
 /// The window cannot be opened, or the system gives no thread to draw with.
 pub fn run(show: Show) -> Result<(), NoWindow> {
-    let painter = Painter::start(show.stage.clone()).map_err(|e| NoWindow::Failed(e.to_string()))?;
-    let watch = Watch {
-        orbit: Orbit::from_camera(&show.camera),
-        home: show.camera,
-        stage: show.stage,
-        film: show.film,
-        desk: show.desk,
-        busy: false,
-        player: Player::new(show.first),
-        painter,
-        ordered: None,
-        awaited: false,
-        drawn: None,
-        scene: Picture::default(),
-        truth: Picture::default(),
-        imagined: Picture::default(),
-        key_frames_of: None,
-        share: 0.5,
-        space_px: [0.0; 2],
-        dragged: false,
-        moves: false,
-        held: None,
-        labels: None,
-        typed: Typed::default(),
-        typing: false,
-        news: None,
-        themed: false,
-    };
+    let screenshots = show.screenshots.clone();
+    let watch = Watch::new(show)?;
     host::open(words::TITLE, |app| {
-        app.insert_resource(watch)
+        app.add_plugins(FilmPlugin { context: Context::Plan, screenshots })
+            .insert_resource(watch)
             .insert_resource(pace(FRAME))
-            .add_systems(Update, (act, receive, play, draw, save).chain())
+            .add_systems(Update, (act, hear, receive, play, draw, save).chain().in_set(InputSystems::Send))
             .add_systems(EguiPrimaryContextPass, lay_out);
     })
 }
@@ -144,44 +123,104 @@ fn pace(wait: Duration) -> WinitSettings {
     WinitSettings { focused_mode: mode, unfocused_mode: mode }
 }
 
-fn act(keys: Res<ButtonInput<KeyCode>>, mut watch: ResMut<Watch>, mut exit: MessageWriter<AppExit>) {
-    if watch.typing {
-        return;
+/// Does what was asked for.
+pub(crate) fn act(mut fired: MessageReader<Fired>, mut watch: ResMut<Watch>, mut exit: MessageWriter<AppExit>) {
+    for Fired(id) in fired.read() {
+        watch.act(*id, &mut exit);
     }
-    let shift = keys.any_pressed([KeyCode::ShiftLeft, KeyCode::ShiftRight]);
-    for (action, key, with, _) in KEYS {
-        if keys.just_pressed(key) && with == shift {
-            watch.act(action, &mut exit);
-        }
+}
+
+/// News of screenshots, files and gamepads; when the gamepad in use goes, the film stops.
+pub(crate) fn hear(
+    mut news: MessageReader<News>,
+    mut pads: MessageReader<PadNews>,
+    bindings: Res<Bindings>,
+    mut watch: ResMut<Watch>,
+) {
+    for pad in pads.read() {
+        let stops = *pad == PadNews::InUseGone && watch.stop();
+        watch.news = Some(pad.told(&bindings, stops.then_some(ActionId::Play)));
+    }
+    for News(told) in news.read() {
+        watch.news = Some(told.clone());
     }
 }
 
 impl Watch {
-    fn act(&mut self, action: Action, exit: &mut MessageWriter<AppExit>) {
+    pub(crate) fn new(show: Show) -> Result<Self, NoWindow> {
+        let painter = Painter::start(show.stage.clone()).map_err(|e| NoWindow::Failed(e.to_string()))?;
+        Ok(Self {
+            orbit: Orbit::from_camera(&show.camera),
+            home: show.camera,
+            stage: show.stage,
+            film: show.film,
+            desk: show.desk,
+            busy: false,
+            player: Player::new(show.first),
+            painter,
+            ordered: None,
+            awaited: false,
+            drawn: None,
+            scene: Picture::default(),
+            truth: Picture::default(),
+            imagined: Picture::default(),
+            key_frames_of: None,
+            share: 0.5,
+            space_px: [0.0; 2],
+            dragged: false,
+            moves: false,
+            held: None,
+            labels: None,
+            typed: Typed::default(),
+            news: None,
+        })
+    }
+
+    fn act(&mut self, id: ActionId, exit: &mut MessageWriter<AppExit>) {
         let player = &mut self.player;
-        match action {
-            Action::RunOrPause => player.run_or_pause(),
-            Action::Step => player.one_step(),
-            Action::Back => player.back(),
-            Action::Skip(by) => player.skip(by),
-            Action::First => player.restart(),
-            Action::Last => player.choose(player.steps().len().saturating_sub(1)),
-            Action::Speed(by) => player.change_speed(by),
-            Action::Grave(forward) => {
-                if !player.seek_grave(forward) {
+        match id {
+            ActionId::Play => player.run_or_pause(),
+            ActionId::Next => player.one_step(),
+            ActionId::Previous => player.back(),
+            ActionId::FarOn => player.skip(FAR),
+            ActionId::FarBack => player.skip(-FAR),
+            ActionId::SkipOn => player.skip(1),
+            ActionId::SkipBack => player.skip(-1),
+            ActionId::First => player.restart(),
+            ActionId::Last => player.choose(player.steps().len().saturating_sub(1)),
+            ActionId::Faster => player.change_speed(1),
+            ActionId::Slower => player.change_speed(-1),
+            ActionId::NextFailed | ActionId::LastFailed => {
+                if !player.seek_grave(id == ActionId::NextFailed) {
                     self.news = Some(words::NO_REJECT.to_owned());
                 }
             }
-            Action::NextCheck => player.next_check(),
-            Action::Camera => self.orbit = Orbit::from_camera(&self.home),
-            Action::MoveThings => self.set_moves(!self.moves),
-            Action::Edit => self.typed.focus = true,
-            Action::Accept => self.opine(Opinion::Accept),
-            Action::Reject => self.opine(Opinion::Reject),
-            Action::Quit => {
+            ActionId::NextCheck => player.next_check(),
+            ActionId::Camera => self.orbit = Orbit::from_camera(&self.home),
+            ActionId::MoveThings => self.set_moves(!self.moves),
+            ActionId::Edit => self.typed.focus = true,
+            ActionId::Accept => self.opine(Opinion::Accept),
+            ActionId::Reject => self.opine(Opinion::Reject),
+            ActionId::Stop => {
+                self.stop();
+                self.set_moves(false);
+                self.news = None;
+            }
+            ActionId::Quit => {
                 exit.write(AppExit::Success);
             }
+            // Help, palette, settings and screenshots are the same in every window.
+            _ => {}
         }
+    }
+
+    /// Stops the film; says whether it ran.
+    fn stop(&mut self) -> bool {
+        let runs = self.player.runs();
+        if runs {
+            self.player.run_or_pause();
+        }
+        runs
     }
 
     fn opine(&mut self, opinion: Opinion) {
@@ -217,8 +256,34 @@ impl Watch {
     }
 }
 
+#[cfg(test)]
+impl Watch {
+    /// To the end of a step, looked at from aside.
+    pub(crate) fn rest_at(&mut self, step: usize) {
+        self.player.choose(step);
+        if self.player.runs() {
+            self.player.run_or_pause();
+        }
+        self.orbit.drag(40.0, 10.0);
+        self.news = None;
+    }
+
+    /// Everything that an action can change.
+    pub(crate) fn told(&self) -> String {
+        let Self { player, labels, typed, moves, news, .. } = self;
+        let (at, runs, speed, share) = (player.index(), player.runs(), player.speed(), player.share());
+        let check = player.check().map(|(index, _)| index);
+        let label = labels.as_ref().zip(at).and_then(|(labels, step)| labels.get(record_of(step)).opinion);
+        let (edit, home) = (typed.focus, self.orbit == Orbit::from_camera(&self.home));
+        format!(
+            "at {at:?}; share {share}; runs {runs}; speed {speed}; check {check:?}; label {label:?}; edit {edit}; moves {moves}; \
+             home {home}; {news:?};"
+        )
+    }
+}
+
 /// Takes the film as it comes.
-fn receive(mut watch: ResMut<Watch>) {
+pub(crate) fn receive(mut watch: ResMut<Watch>) {
     while let Ok(reel) = watch.film.try_recv() {
         let watch = &mut *watch;
         match reel {
@@ -240,9 +305,15 @@ fn receive(mut watch: ResMut<Watch>) {
     }
 }
 
-fn play(time: Res<Time<Real>>, mut watch: ResMut<Watch>, mut winit: ResMut<WinitSettings>) {
+fn play(
+    time: Res<Time<Real>>,
+    pads: Query<(), With<Gamepad>>,
+    mut watch: ResMut<Watch>,
+    mut winit: ResMut<WinitSettings>,
+) {
     watch.player.advance(time.delta_secs_f64());
-    let busy = watch.player.runs() || watch.awaited || watch.dragged || watch.held.is_some();
+    // Gamepads are read between frames only.
+    let busy = !pads.is_empty() || watch.player.runs() || watch.awaited || watch.dragged || watch.held.is_some();
     let wanted = pace(if busy { FRAME } else { IDLE });
     // Writing an equal value would wake the event loop again and again.
     if winit.focused_mode != wanted.focused_mode {
@@ -251,8 +322,8 @@ fn play(time: Res<Time<Real>>, mut watch: ResMut<Watch>, mut winit: ResMut<Winit
 }
 
 /// Labels go to the disk when nobody types.
-fn save(mut watch: ResMut<Watch>) {
-    if !watch.typing
+fn save(typing: Res<Typing>, mut watch: ResMut<Watch>) {
+    if !typing.0
         && let Some(why) = watch.labels.as_mut().and_then(KeptLabels::save)
     {
         watch.news = Some(why);
@@ -323,18 +394,16 @@ fn upload(
     into.set((picture.width, picture.height), rgba, sampler, images, textures);
 }
 
-fn lay_out(mut contexts: EguiContexts, mut watch: ResMut<Watch>, shown: Res<Shown>) -> Result {
+fn lay_out(mut contexts: EguiContexts, mut watch: ResMut<Watch>, shown: Res<Shown>, mut pages: Pages) -> Result {
     let ctx = contexts.ctx_mut()?.clone();
     let watch = &mut *watch;
-    if !std::mem::replace(&mut watch.themed, true) {
-        theme::apply(&ctx);
-    }
+    pages.begin(&ctx);
     let builder = egui::UiBuilder::new().layer_id(egui::LayerId::background()).max_rect(ctx.viewport_rect());
     let mut root = egui::Ui::new(ctx.clone(), "window".into(), builder);
     let panel = |margin| egui::Frame::NONE.fill(theme::PANEL).inner_margin(margin);
     egui::Panel::bottom("status")
         .frame(panel(egui::Margin::symmetric(16, 6)))
-        .show(&mut root, |ui| panels::status(ui, &watch.player, watch.moves));
+        .show(&mut root, |ui| panels::status(ui, &watch.player, watch.moves, &pages.bindings, *pages.device));
     let side = egui::Panel::right("side").exact_size(SIDE_WIDTH).resizable(false);
     let chosen = watch.player.index();
     let label = watch.labels.as_ref().zip(chosen).map(|(labels, step)| labels.get(record_of(step)));
@@ -368,8 +437,7 @@ fn lay_out(mut contexts: EguiContexts, mut watch: ResMut<Watch>, shown: Res<Show
     if let (Some(label), Some(step), Some(labels)) = (done.label, chosen, &mut watch.labels) {
         labels.set(record_of(step), label);
     }
-    // Escape and Enter leave a field; until then keys are letters.
-    watch.typing = ctx.egui_wants_keyboard_input();
+    pages.show(&ctx, words::HELP_FOOT);
     shown.set();
     Ok(())
 }

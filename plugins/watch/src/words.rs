@@ -37,6 +37,9 @@ pub(crate) const SLIDER: &str = "share that is simulated";
 pub(crate) const NOT_DONE: &str = "not carried out; the arm shows what was judged";
 /// In an empty instruction.
 pub(crate) const INSTRUCTION: &str = "say what the arm shall do instead";
+/// Below the keys of the help page.
+pub(crate) const HELP_FOOT: &str =
+    "The mouse turns the scene, or moves things. A change is judged in a copy; what was recorded stays as it is.";
 /// Name of the timeline.
 pub(crate) const TIMELINE: &str = "timeline of the plan";
 /// Name of the scene.
@@ -44,7 +47,7 @@ pub(crate) const SCENE: &str = "the scene";
 /// Button below the instruction.
 pub(crate) const RECHECK: &str = "check again from here";
 /// Switch of the mouse.
-pub(crate) const MOVE_THINGS: &str = "move things (M)";
+pub(crate) const MOVE_THINGS: &str = "move things";
 /// When the search for rejected steps ends.
 pub(crate) const NO_REJECT: &str = "no further rejected step";
 /// A step that nothing can be changed at.

@@ -13,7 +13,6 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use crossbeam::channel::bounded;
-use rhea_explore::display;
 use rhea_physics::PhysicsError;
 use rhea_physics::checks::Verdict;
 use rhea_physics::film::{FilmStep, Filming, Still};
@@ -29,6 +28,7 @@ use rhea_session::plans::PlanStart;
 use rhea_session::replay::{EndNote, ReplayError, ReplayReader};
 use rhea_session::review::Labels;
 use rhea_watch::{DESK_QUEUE, FILM_QUEUE, Reel, Show, run_window};
+use rhea_window::display;
 
 use crate::cli::ModelArgs;
 use crate::engine::{self, EngineArgs};
@@ -260,7 +260,8 @@ fn watched(task: Task, keeping: &mut Keeping<'_>, robots: PathBuf) -> Result<Pla
     let (desk, asks) = bounded(DESK_QUEUE);
     let world = &task.world;
     let (stage, first, camera) = (world.stage.clone(), Still::of(world), scene_camera(world));
-    let show = Show { stage, first, camera, film, desk: Some(desk) };
+    let screenshots = keeping.folder.map_or_else(PathBuf::new, Path::to_path_buf);
+    let show = Show { stage, first, camera, film, desk: Some(desk), screenshots };
     let (ended, shown) = std::thread::scope(|scope| {
         let run = move || {
             // A window that was closed takes no more; the report is made all the same.

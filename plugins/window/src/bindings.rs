@@ -3,7 +3,8 @@
 //! The file is RON text, `rhea/keys.ron` under the XDG config folder, and holds only what differs from the table:
 //! `(keys: {"Forward": ["I", "Up"]}, pad: {"Help": ["guide"]})`.
 //!
-//! Invariant: a control asks for one action; where two want it, the later of the table loses it and a sentence says so.
+//! Invariant: in one window a control asks for one action; where two want it, the later of the table loses it and a sentence says
+//! so.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -143,7 +144,11 @@ impl Bindings {
             ids.sort_by_key(|id| !own.contains_key(&id.name()));
             ids
         };
-        let mut free = |name: &'static str, id: ActionId| match taken.iter().find(|(used, _)| *used == name) {
+        let clash = |id: ActionId, other: ActionId| action(id).meets(action(other));
+        let mut free = |name: &'static str, id: ActionId| match taken
+            .iter()
+            .find(|(used, other)| *used == name && clash(id, *other))
+        {
             Some((_, other)) if *other == id => true,
             Some((_, other)) => {
                 told.push(format!(
@@ -169,13 +174,13 @@ impl Bindings {
         told
     }
 
-    /// Gives an action these keys alone; the action that had one of them loses it, and is named in the sentences returned.
+    /// Gives an action this key alone; an action of the same window that had it loses it, and is named in the sentences returned.
     pub fn rebind(&mut self, id: ActionId, chord: Chord) -> Vec<String> {
         let mut told = Vec::new();
-        for row in ACTIONS.iter().filter(|row| row.id != id) {
+        for row in ACTIONS.iter().filter(|row| row.id != id && row.meets(action(id))) {
             let keys = &mut self.rows[row.id as usize].keys;
             let before = keys.len();
-            keys.retain(|other| (other.key, other.ctrl) != (chord.key, chord.ctrl));
+            keys.retain(|other| !other.is(&chord));
             if keys.len() < before {
                 let left = if keys.is_empty() { "; it has no key now" } else { "" };
                 told.push(format!("{} was for \"{}\"{left}", chord.name, row.label));
@@ -236,14 +241,14 @@ fn chord(name: &str) -> Result<Chord, String> {
 
 /// The key that was pressed, as a control; `None` for keys that have no name here.
 #[must_use]
-pub fn chord_of(key: KeyCode, ctrl: bool) -> Option<Chord> {
-    chords().find(|chord| (chord.key, chord.ctrl) == (key, ctrl))
+pub fn chord_of(key: KeyCode, ctrl: bool, shift: bool) -> Option<Chord> {
+    chords().find(|chord| chord.is(&Chord { key, ctrl, shift, name: "" }))
 }
 
 /// Every key that can be bound: letters with and without Ctrl, and what the table uses.
 fn chords() -> impl Iterator<Item = Chord> {
     let letters = LETTERS.iter().flat_map(|&(key, name, with_ctrl)| {
-        [Chord { key, ctrl: false, name }, Chord { key, ctrl: true, name: with_ctrl }]
+        [Chord { key, ctrl: false, shift: false, name }, Chord { key, ctrl: true, shift: false, name: with_ctrl }]
     });
     letters.chain(ACTIONS.iter().flat_map(|row| row.keys.iter().copied()))
 }
@@ -274,11 +279,24 @@ mod tests {
     }
 
     #[test]
+    fn a_key_may_mean_something_else_in_another_window() {
+        let mut bindings = Bindings::default();
+        // B is a bookmark while one walks, and a branch in a recording.
+        let told = bindings.rebind(ActionId::Next, chord_of(KeyCode::KeyB, false, false).unwrap());
+        assert_eq!(told, ["B was for \"Branch\"; it has no key now"]);
+        assert_eq!(bindings.of(ActionId::Bookmark).key_names(), "B");
+        let text = r#"(keys: {"Next": ["W"], "Help": ["B"]})"#;
+        let (bindings, told) = Bindings::parse(text).unwrap();
+        assert_eq!([ActionId::Next, ActionId::Forward].map(|id| bindings.of(id).key_names()), ["W", "W or Up"]);
+        assert_eq!(told.len(), 2, "help works everywhere, so both lose B: {told:?}");
+    }
+
+    #[test]
     fn only_what_differs_is_saved_and_it_reads_back() {
         let text = |bindings: &Bindings| ron::ser::to_string(&bindings.differing()).unwrap();
         assert_eq!(Bindings::parse(&text(&Bindings::default())).unwrap(), (Bindings::default(), Vec::new()));
         let mut bindings = Bindings::default();
-        let told = bindings.rebind(ActionId::Undo, chord_of(KeyCode::KeyM, false).unwrap());
+        let told = bindings.rebind(ActionId::Undo, chord_of(KeyCode::KeyM, false, false).unwrap());
         assert_eq!(told, ["M was for \"Map\"; it has no key now"]);
         let saved = text(&bindings);
         assert!(saved.contains("Undo") && saved.contains("Map") && !saved.contains("Forward"), "{saved}");

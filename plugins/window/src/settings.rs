@@ -1,4 +1,4 @@
-//! The settings page: what the user likes, and which key does what. Every change is in effect and on disk at once.
+//! The settings page: what the user likes, and which key does what in this window. Every change is in effect and on disk at once.
 //!
 //! Invariant: while it waits for a new key, no key does anything else.
 
@@ -7,9 +7,9 @@ use bevy::input::keyboard::KeyboardInput;
 use bevy::prelude::*;
 use bevy_egui::egui::{self, Align2, Grid, RichText, vec2};
 
-use crate::actions::{ACTIONS, ActionId, action};
+use crate::actions::{ActionId, Context, action};
 use crate::bindings::{Bindings, chord_of};
-use crate::input::ctrl_touched;
+use crate::input::{ctrl_touched, shift_touched};
 use crate::preferences::{self, DEAD_ZONE, Preferences, SIZES};
 use crate::theme;
 use crate::user_file::{UserFileError, UserFolder};
@@ -50,7 +50,8 @@ impl SettingsPage {
         self.told = words::press_key_for(action(id).label);
     }
 
-    pub(crate) fn toggle(&mut self) {
+    /// Opens or closes it.
+    pub fn toggle(&mut self) {
         *self = Self { open: !self.open, ..Self::default() };
     }
 
@@ -85,13 +86,12 @@ pub(crate) fn take_key(
     ];
     let pressed = |press: &&KeyboardInput| press.state == ButtonState::Pressed && !modifiers.contains(&press.key_code);
     let Some(press) = presses.read().find(pressed) else { return };
-    let ctrl = ctrl_touched(&keys);
     page.waits_for = None;
     if press.key_code == KeyCode::Escape {
         page.told = words::NOTHING_CHANGED.to_owned();
         return;
     }
-    let Some(chord) = chord_of(press.key_code, ctrl) else {
+    let Some(chord) = chord_of(press.key_code, ctrl_touched(&keys), shift_touched(&keys)) else {
         page.told = words::NO_SUCH_KEY.to_owned();
         return;
     };
@@ -122,6 +122,7 @@ fn save_bindings(bindings: &Bindings, folder: &UserFolder) -> Result<(), UserFil
 pub(crate) fn show(
     ctx: &egui::Context,
     page: &mut SettingsPage,
+    context: Context,
     bindings: &mut Bindings,
     preferences: &mut Preferences,
     folder: &UserFolder,
@@ -140,7 +141,7 @@ pub(crate) fn show(
         .show(ctx, |ui| {
             likes(ui, preferences);
             ui.separator();
-            key_list(ui, page, bindings, folder);
+            key_list(ui, page, context, bindings, folder);
         });
     if !open {
         page.close();
@@ -181,7 +182,13 @@ fn likes(ui: &mut egui::Ui, likes: &mut Preferences) {
     });
 }
 
-fn key_list(ui: &mut egui::Ui, page: &mut SettingsPage, bindings: &mut Bindings, folder: &UserFolder) {
+fn key_list(
+    ui: &mut egui::Ui,
+    page: &mut SettingsPage,
+    context: Context,
+    bindings: &mut Bindings,
+    folder: &UserFolder,
+) {
     ui.horizontal(|ui| {
         let hint = if page.told.is_empty() { words::CLICK_KEYS } else { page.told.as_str() };
         let colour = if page.waits() { theme::WARN } else { theme::DIM };
@@ -193,7 +200,7 @@ fn key_list(ui: &mut egui::Ui, page: &mut SettingsPage, bindings: &mut Bindings,
         page.tell(words::KEYS_ARE_USUAL.to_owned(), saved);
     }
     Grid::new("keys").num_columns(3).spacing(vec2(18.0, 4.0)).striped(true).show(ui, |ui| {
-        for row in &ACTIONS {
+        for row in context.actions() {
             ui.label(row.label);
             let names = bindings.of(row.id).key_names();
             let (text, colour) = match page.waits_for == Some(row.id) {

@@ -2,17 +2,17 @@
 
 use bevy_egui::egui::{self, Align2, Grid, RichText, vec2};
 
-use crate::actions::ACTIONS;
+use crate::actions::{ActionId, Context, action};
 use crate::bindings::Bindings;
-use crate::link::MOVE_QUEUE;
+use crate::input::Device;
 use crate::theme;
 use crate::words;
 
 /// In windows narrower than this the explanations are left out, points.
 const WIDE: f32 = 1080.0;
 
-/// Draws the page over the window; `open` becomes false when it is closed.
-pub fn show(ctx: &egui::Context, open: &mut bool, bindings: &Bindings) {
+/// Draws the page over the window, with a sentence below the actions; `open` becomes false when it is closed.
+pub fn show(ctx: &egui::Context, open: &mut bool, context: Context, bindings: &Bindings, foot: &str) {
     let wide = ctx.content_rect().width() >= WIDE;
     egui::Window::new(words::KEYS)
         .open(open)
@@ -27,7 +27,7 @@ pub fn show(ctx: &egui::Context, open: &mut bool, bindings: &Bindings) {
                     ui.label(RichText::new(title).small().color(theme::DIM));
                 }
                 ui.end_row();
-                for row in &ACTIONS {
+                for row in context.actions() {
                     ui.label(row.label);
                     ui.label(RichText::new(bindings.of(row.id).key_names()).color(theme::ACCENT));
                     ui.label(RichText::new(bindings.of(row.id).pad_names()).color(theme::NEWS));
@@ -38,6 +38,14 @@ pub fn show(ctx: &egui::Context, open: &mut bool, bindings: &Bindings) {
                 }
             });
             ui.add_space(6.0);
-            ui.label(RichText::new(words::holding(MOVE_QUEUE)).small().color(theme::DIM));
+            ui.label(RichText::new(foot).small().color(theme::DIM));
         });
+}
+
+/// A few actions with their controls, in a line.
+pub fn reminders(ui: &mut egui::Ui, ids: &[ActionId], bindings: &Bindings, device: Device) {
+    for id in ids {
+        let control = device.names(bindings.of(*id));
+        ui.label(RichText::new(format!("{control} {}", action(*id).label.to_lowercase())).small().color(theme::DIM));
+    }
 }

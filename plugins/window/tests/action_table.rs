@@ -1,7 +1,7 @@
 //! The action table against the walking language, which another crate defines.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use rhea_explore::actions::{ACTIONS, ActionId, joined_command};
+use rhea_window::actions::{ACTIONS, ActionId, joined_command};
 
 #[test]
 fn every_command_of_the_action_table_is_understood_by_the_walking_language() {

@@ -1,4 +1,4 @@
-//! Screenshots: the window and the view, as PNG in the output folder, numbered so that nothing is overwritten.
+//! Screenshots: the window, and the view of a walk, as PNG in a folder, numbered so that nothing is overwritten.
 
 use std::path::{Path, PathBuf};
 
@@ -9,62 +9,73 @@ use rhea_picture::Rgbd;
 
 use crate::actions::ActionId;
 use crate::input::{Fired, InputSystems};
-use crate::report::Failure;
-use crate::walk::Walk;
 use crate::words;
 
-/// Screenshots of one output folder.
+/// Screenshots of one folder.
 const MAX_NUMBER: u32 = 9999;
 
 /// Where screenshots go.
 #[derive(Resource)]
 pub struct ScreenshotFolder(pub PathBuf);
 
+/// The view to save beside the window, where there is one.
+#[derive(Resource, Default)]
+pub struct ViewToSave(pub Option<std::sync::Arc<Rgbd>>);
+
+/// What became of a screenshot, in a sentence for the user.
+#[derive(Message, Clone, Debug, PartialEq, Eq)]
+pub enum Shot {
+    /// It is saved.
+    Saved(String),
+    /// It is not.
+    Failed(String),
+}
+
 /// Adds the screenshot action; needs Bevy's render plugins and a [`ScreenshotFolder`].
 pub struct ScreenshotPlugin;
 
 impl Plugin for ScreenshotPlugin {
     fn build(&self, app: &mut App) {
-        app.add_systems(Update, take.after(InputSystems::Read));
+        app.init_resource::<ViewToSave>().add_message::<Shot>().add_systems(Update, take.after(InputSystems::Send));
     }
 }
 
 fn take(
     mut fired: MessageReader<Fired>,
-    folder: Res<ScreenshotFolder>,
+    (folder, view): (Res<ScreenshotFolder>, Res<ViewToSave>),
     mut commands: Commands,
-    mut walk: ResMut<Walk>,
+    mut told: MessageWriter<Shot>,
 ) {
     if !fired.read().any(|fired| fired.0 == ActionId::Screenshot) {
         return;
     }
     let Some((window_file, view_file)) = free_names(&folder.0) else {
-        walk.fail(failure(&folder.0, "the folder is full of screenshots"));
+        told.write(failed(&folder.0, words::FULL_OF_SCREENSHOTS));
         return;
     };
-    if let Some(view) = walk.seen.as_ref().map(|seen| seen.view.clone())
-        && let Err(why) = save_view(&view, &view_file)
+    if let Some(view) = &view.0
+        && let Err(why) = save_view(view, &view_file)
     {
-        walk.fail(failure(&view_file, &why));
+        told.write(failed(&view_file, &why));
         return;
     }
     commands.spawn(Screenshot::primary_window()).observe(
-        move |captured: On<ScreenshotCaptured>, mut walk: ResMut<Walk>| {
+        move |captured: On<ScreenshotCaptured>, mut told: MessageWriter<Shot>| {
             let image = captured.image.clone();
             let saved = image
                 .try_into_dynamic()
                 .map_err(|error| error.to_string())
                 .and_then(|image| image.to_rgb8().save(&window_file).map_err(|error| error.to_string()));
-            match saved {
-                Ok(()) => walk.inform(words::screenshot(&window_file)),
-                Err(why) => walk.fail(failure(&window_file, &why)),
-            }
+            told.write(match saved {
+                Ok(()) => Shot::Saved(words::screenshot(&window_file)),
+                Err(why) => failed(&window_file, &why),
+            });
         },
     );
 }
 
-fn failure(path: &Path, why: &str) -> Failure {
-    Failure::new(words::no_screenshot(path, why), words::MAKE_ROOM)
+fn failed(path: &Path, why: &str) -> Shot {
+    Shot::Failed(words::no_screenshot(path, why))
 }
 
 /// The first pair of names (window, view) that is not taken.

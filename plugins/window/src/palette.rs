@@ -1,4 +1,4 @@
-//! The palette (Ctrl+P): a list of every action, narrowed by what is written, worked by keyboard, gamepad or mouse.
+//! The palette (Ctrl+P): a list of every action of the window, narrowed by what is written, worked by keyboard, gamepad or mouse.
 //!
 //! Its state and its keys are here and need no window; drawing it is [`show`].
 //!
@@ -10,9 +10,9 @@ use bevy::input::keyboard::{Key, KeyboardInput};
 use bevy::prelude::*;
 use bevy_egui::egui::{self, Align2, RichText, vec2};
 
-use crate::actions::{ACTIONS, Action, ActionId};
+use crate::actions::{Action, ActionId, Chord, Context};
 use crate::bindings::Bindings;
-use crate::input::{Device, Fired, ctrl_touched};
+use crate::input::{Device, Fired, ctrl_touched, shift_touched};
 use crate::theme;
 use crate::words;
 
@@ -36,27 +36,28 @@ impl Palette {
         self.open
     }
 
-    /// The actions whose label or help has all words of the text; those with it in the label first.
+    /// The actions of a window whose label or help has all words of the text; those with it in the label first.
     #[must_use]
-    pub fn found(&self) -> Vec<&'static Action> {
+    pub fn found(&self, context: Context) -> Vec<&'static Action> {
         let text = self.text.to_lowercase();
         let has = |place: &str| text.split_whitespace().all(|word| place.to_lowercase().contains(word));
         let (in_label, other): (Vec<_>, Vec<_>) =
-            ACTIONS.iter().filter(|row| row.id != ActionId::Palette).partition(|row| has(row.label));
+            context.actions().filter(|row| row.id != ActionId::Palette).partition(|row| has(row.label));
         in_label.into_iter().chain(other.into_iter().filter(|row: &&'static Action| has(row.help))).collect()
     }
 
-    pub(crate) fn toggle(&mut self) {
+    /// Opens it, empty, or closes it.
+    pub fn toggle(&mut self) {
         *self = Self { open: !self.open, ..Self::default() };
     }
 
-    fn move_by(&mut self, down: bool) {
-        let count = self.found().len().max(1);
+    fn move_by(&mut self, context: Context, down: bool) {
+        let count = self.found(context).len().max(1);
         self.chosen = if down { (self.chosen + 1) % count } else { (self.chosen + count - 1) % count };
     }
 
-    fn choose(&mut self) -> Option<ActionId> {
-        let id = self.found().get(self.chosen).map(|row| row.id);
+    fn choose(&mut self, context: Context) -> Option<ActionId> {
+        let id = self.found(context).get(self.chosen).map(|row| row.id);
         *self = Self::default();
         id
     }
@@ -67,7 +68,7 @@ pub(crate) fn work(
     mut presses: MessageReader<KeyboardInput>,
     keys: Res<ButtonInput<KeyCode>>,
     pads: Query<&Gamepad>,
-    bindings: Res<Bindings>,
+    (context, bindings): (Res<Context>, Res<Bindings>),
     mut palette: ResMut<Palette>,
     mut fired: MessageWriter<Fired>,
 ) {
@@ -76,19 +77,19 @@ pub(crate) fn work(
         return;
     }
     let own = bindings.of(ActionId::Palette);
-    let ctrl = ctrl_touched(&keys);
+    let (ctrl, shift) = (ctrl_touched(&keys), shift_touched(&keys));
     let mut chosen = None;
     for press in presses.read().filter(|press| press.state == ButtonState::Pressed) {
         match press.key_code {
-            KeyCode::ArrowUp => palette.move_by(false),
-            KeyCode::ArrowDown => palette.move_by(true),
-            KeyCode::Enter | KeyCode::NumpadEnter => chosen = palette.choose(),
+            KeyCode::ArrowUp => palette.move_by(*context, false),
+            KeyCode::ArrowDown => palette.move_by(*context, true),
+            KeyCode::Enter | KeyCode::NumpadEnter => chosen = palette.choose(*context),
             KeyCode::Escape => palette.toggle(),
             KeyCode::Backspace => {
                 palette.text.pop();
                 palette.chosen = 0;
             }
-            key if own.keys.iter().any(|chord| (chord.key, chord.ctrl) == (key, ctrl)) => palette.toggle(),
+            key if own.keys.iter().any(|chord| chord.is(&Chord { key, ctrl, shift, name: "" })) => palette.toggle(),
             _ => write(&mut palette, press),
         }
         if !palette.open {
@@ -100,11 +101,11 @@ pub(crate) fn work(
             break;
         }
         if pad.just_pressed(GamepadButton::DPadUp) {
-            palette.move_by(false);
+            palette.move_by(*context, false);
         } else if pad.just_pressed(GamepadButton::DPadDown) {
-            palette.move_by(true);
+            palette.move_by(*context, true);
         } else if pad.just_pressed(GamepadButton::South) {
-            chosen = palette.choose();
+            chosen = palette.choose(*context);
         } else if pad.just_pressed(GamepadButton::East)
             || own.buttons.iter().any(|(button, _)| pad.just_pressed(*button))
         {
@@ -130,7 +131,13 @@ fn write(palette: &mut Palette, press: &KeyboardInput) {
 }
 
 /// Draws the open palette; returns the action that was clicked.
-pub fn show(ctx: &egui::Context, palette: &mut Palette, bindings: &Bindings, device: Device) -> Option<ActionId> {
+pub fn show(
+    ctx: &egui::Context,
+    palette: &mut Palette,
+    context: Context,
+    bindings: &Bindings,
+    device: Device,
+) -> Option<ActionId> {
     if !palette.open {
         return None;
     }
@@ -148,7 +155,7 @@ pub fn show(ctx: &egui::Context, palette: &mut Palette, bindings: &Bindings, dev
             let colour = if palette.text.is_empty() { theme::DIM } else { theme::TEXT };
             ui.label(RichText::new(format!("› {written}")).color(colour));
             ui.separator();
-            let found = palette.found();
+            let found = palette.found(context);
             if found.is_empty() {
                 ui.label(RichText::new(words::NO_ACTION).color(theme::WARN));
             }

@@ -1,48 +1,39 @@
-//! Keyboard and gamepad become actions, and actions become orders to the session.
+//! Keyboard and gamepad become actions.
 //!
 //! Both devices go through the same table ([`ACTIONS`]) and the user's [`Bindings`] of it; nothing here knows a particular key.
 //!
-//! Invariant: an action fires when it begins to be held; while held it repeats only when nothing waits and the last view
-//! is on screen. A gamepad that is gone holds nothing; if it was the device in use, the walk pauses.
+//! Invariant: an action fires when it begins to be held, and only in a window of its own. A gamepad that is gone holds nothing.
 
 use std::time::Duration;
 
 use bevy::input::gamepad::{Gamepad, GamepadAxis, GamepadConnection, GamepadConnectionEvent};
 use bevy::prelude::*;
 
-use crate::actions::{ACTIONS, Action, ActionId, Chord, Effect, StickHalf, action, joined_command};
+use crate::actions::{ACTIONS, Action, ActionId, Chord, Context, StickHalf};
 use crate::bindings::{Bindings, Controls};
-use crate::link::{Refusal, SessionLink};
+use crate::pages::{self, HelpPage};
 use crate::palette::{self, Palette};
 use crate::preferences::Preferences;
-use crate::report::Failure;
 use crate::settings::{self, SettingsPage};
 use crate::user_file::UserFolder;
-use crate::walk::Walk;
 use crate::words;
 
 /// A pushed stick counts as released below this share of the dead zone; between the two it keeps its state, so that it cannot chatter.
 const STICK_RELEASE: f32 = 0.64;
-/// How long a key is held before it repeats: longer than a tap.
-const REPEAT_AFTER: Duration = Duration::from_millis(250);
-
 /// The axes that say which pad is in use.
 const STICKS: [GamepadAxis; 4] =
     [GamepadAxis::LeftStickX, GamepadAxis::LeftStickY, GamepadAxis::RightStickX, GamepadAxis::RightStickY];
 
-/// One step of a walker who explores by himself.
-const ROAM: &str = "explore 1 step";
-
-/// Order of the systems that turn devices into orders; all in `Update`.
+/// Order of the systems that turn devices into actions; all in `Update`.
 #[derive(SystemSet, Clone, Debug, PartialEq, Eq, Hash)]
 pub enum InputSystems {
     /// Devices are read, [`Fired`] is written.
     Read,
-    /// Step actions go to the session.
+    /// Actions are carried out.
     Send,
 }
 
-/// An action was asked for. Step actions are already on their way to the session; the others are for whoever handles them.
+/// An action was asked for; for whoever carries it out.
 #[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fired(pub ActionId);
 
@@ -72,12 +63,41 @@ impl Device {
 }
 
 /// Which actions are held, and since when (in [`Time<Real>`]).
-#[derive(Resource, Default)]
+#[derive(Resource)]
 pub struct Held {
     since: [Option<Duration>; ACTIONS.len()],
     stick: [bool; ACTIONS.len()],
     /// The action that a tap has begun, where taps do not need holding.
     tapped: Option<ActionId>,
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self { since: [None; ACTIONS.len()], stick: [false; ACTIONS.len()], tapped: None }
+    }
+}
+
+/// A gamepad came or went.
+#[derive(Message, Clone, Debug, PartialEq, Eq)]
+pub enum PadNews {
+    /// It came.
+    Ready(String),
+    /// The one in use went: what it ran shall not run on.
+    InUseGone,
+    /// Another one went.
+    Gone,
+}
+
+impl PadNews {
+    /// What is said about it. `paused` is the action that goes on again where something was paused for it.
+    #[must_use]
+    pub fn told(&self, bindings: &Bindings, paused: Option<ActionId>) -> String {
+        match self {
+            Self::Ready(name) => words::pad_ready(name, &bindings.shortest(ActionId::Help)),
+            Self::InUseGone => words::pad_in_use_gone(paused.map(|id| bindings.shortest(id)).as_deref()),
+            Self::Gone => words::PAD_GONE.to_owned(),
+        }
+    }
 }
 
 impl Held {
@@ -87,6 +107,12 @@ impl Held {
         self.since[id as usize].is_some()
     }
 
+    /// The actions that have been held for so long.
+    pub fn since(&self, now: Duration, long: Duration) -> impl Iterator<Item = ActionId> + '_ {
+        let held = move |row: &&Action| self.since[row.id as usize].is_some_and(|at| now.saturating_sub(at) >= long);
+        ACTIONS.iter().filter(held).map(|row| row.id)
+    }
+
     /// Is any action held?
     #[must_use]
     pub fn any(&self) -> bool {
@@ -94,29 +120,32 @@ impl Held {
     }
 }
 
-/// Adds the input systems. Needs Bevy's `InputPlugin` and a [`SessionLink`].
-pub struct ActionPlugin;
+/// Turns devices into the actions of a window, and carries out those that all windows share: help, palette, settings.
+/// Needs Bevy's `InputPlugin`.
+pub struct ActionPlugin(pub Context);
 
 impl Plugin for ActionPlugin {
     fn build(&self, app: &mut App) {
-        app.init_resource::<Typing>()
+        app.insert_resource(self.0)
+            .init_resource::<Typing>()
             .init_resource::<Held>()
-            .init_resource::<Walk>()
             .init_resource::<Bindings>()
             .init_resource::<Palette>()
             .init_resource::<Preferences>()
             .init_resource::<SettingsPage>()
+            .init_resource::<HelpPage>()
             .init_resource::<UserFolder>()
             .init_resource::<Device>()
             .add_message::<Fired>()
+            .add_message::<PadNews>()
             .configure_sets(Update, (InputSystems::Read, InputSystems::Send).chain())
             .add_systems(
                 Update,
-                (note_device, read_devices, palette::work, settings::take_key, announce_pads)
+                (note_device, read_devices, palette::work, settings::take_key, note_pads)
                     .chain()
                     .in_set(InputSystems::Read),
             )
-            .add_systems(Update, (send_steps, send_controls, settings::keep_likes).chain().in_set(InputSystems::Send));
+            .add_systems(Update, (pages::turn, settings::keep_likes).chain().in_set(InputSystems::Send));
     }
 }
 
@@ -125,7 +154,7 @@ fn read_devices(
     pads: Query<&Gamepad>,
     typing: Res<Typing>,
     time: Res<Time<Real>>,
-    bindings: Res<Bindings>,
+    (context, bindings): (Res<Context>, Res<Bindings>),
     (palette, page, likes): (Res<Palette>, Res<SettingsPage>, Res<Preferences>),
     mut held: ResMut<Held>,
     mut fired: MessageWriter<Fired>,
@@ -141,7 +170,7 @@ fn read_devices(
         return;
     }
     let now = time.elapsed();
-    for row in &ACTIONS {
+    for row in context.actions() {
         let (index, controls) = (row.id as usize, bindings.of(row.id));
         let stick_was = held.stick[index];
         let threshold = if stick_was { press * STICK_RELEASE } else { press };
@@ -195,19 +224,31 @@ fn note_device(
 }
 
 fn chord_down(chord: &Chord, keys: &ButtonInput<KeyCode>, typing: bool, just_now: bool) -> bool {
-    let ctrl = ctrl_touched(keys);
     let alt = keys.any_pressed([KeyCode::AltLeft, KeyCode::AltRight, KeyCode::SuperLeft, KeyCode::SuperRight]);
     // While somebody types, letters are text; chords and function keys still work, and Esc is the text field's own.
-    if alt || chord.ctrl != ctrl || (typing && !chord.ctrl && !is_function_key(chord.key)) {
+    if alt
+        || chord.ctrl != ctrl_touched(keys)
+        || chord.shift != shift_touched(keys)
+        || (typing && !chord.ctrl && !is_function_key(chord.key))
+    {
         return false;
     }
     if just_now { keys.just_pressed(chord.key) } else { keys.pressed(chord.key) }
 }
 
 /// Was Ctrl down at any time since the last update? A whole chord may come and go in between.
-pub(crate) fn ctrl_touched(keys: &ButtonInput<KeyCode>) -> bool {
-    let touched = |key| keys.pressed(key) || keys.just_pressed(key) || keys.just_released(key);
-    touched(KeyCode::ControlLeft) || touched(KeyCode::ControlRight)
+#[must_use]
+pub fn ctrl_touched(keys: &ButtonInput<KeyCode>) -> bool {
+    touched(keys, [KeyCode::ControlLeft, KeyCode::ControlRight])
+}
+
+/// The same for Shift.
+pub(crate) fn shift_touched(keys: &ButtonInput<KeyCode>) -> bool {
+    touched(keys, [KeyCode::ShiftLeft, KeyCode::ShiftRight])
+}
+
+fn touched(keys: &ButtonInput<KeyCode>, which: [KeyCode; 2]) -> bool {
+    keys.any_pressed(which) || keys.any_just_pressed(which) || keys.any_just_released(which)
 }
 
 fn is_function_key(key: KeyCode) -> bool {
@@ -218,131 +259,22 @@ fn stick_pushed(half: &StickHalf, pads: &Query<&Gamepad>, threshold: f32) -> boo
     pads.iter().any(|pad| pad.get(half.axis).is_some_and(|value| value * half.sign > threshold))
 }
 
-/// Fired and repeating step actions become one command.
-fn send_steps(
-    mut fired: MessageReader<Fired>,
-    held: Res<Held>,
-    time: Res<Time<Real>>,
-    link: Option<Res<SessionLink>>,
-    mut walk: ResMut<Walk>,
-) {
-    let is_step = |row: &Action| matches!(row.effect, Effect::Step { .. });
-    let mut wanted: Vec<ActionId> = fired.read().map(|fired| fired.0).filter(|id| is_step(action(*id))).collect();
-    let Some(link) = link else { return };
-    if !wanted.is_empty() {
-        walk.roaming = false;
-    } else if walk.roaming && !walk.paused && link.idle() {
-        // A step at a time, each told to its end, so that one can stop at any of them.
-        submit(&link, &mut walk, ROAM.to_owned());
-        return;
-    }
-    if wanted.is_empty() {
-        if walk.paused || !link.wants_more() {
-            return;
-        }
-        let repeating = |row: &&Action| {
-            let since = held.since[row.id as usize];
-            row.repeats && since.is_some_and(|since| time.elapsed().saturating_sub(since) >= REPEAT_AFTER)
-        };
-        wanted.extend(ACTIONS.iter().filter(repeating).map(|row| row.id));
-    }
-    if let Some(command) = joined_command(&wanted) {
-        submit(&link, &mut walk, command);
-    }
-}
-
-/// Sends a command, and says on screen when it is not taken.
-pub(crate) fn submit(link: &SessionLink, walk: &mut Walk, command: String) {
-    match link.submit(command) {
-        Ok(()) => {}
-        Err(Refusal::QueueFull) => walk.refused += 1,
-        Err(refusal @ Refusal::Ended) => ended(walk, refusal),
-    }
-}
-
-fn ended(walk: &mut Walk, refusal: Refusal) {
-    walk.fail(Failure::new(refusal.to_string(), words::ALL_IS_SAVED));
-}
-
-fn send_controls(
-    mut fired: MessageReader<Fired>,
-    link: Option<Res<SessionLink>>,
-    bindings: Res<Bindings>,
-    mut walk: ResMut<Walk>,
-    mut palette: ResMut<Palette>,
-    (mut page, mut likes): (ResMut<SettingsPage>, ResMut<Preferences>),
-) {
-    for Fired(id) in fired.read() {
-        match id {
-            ActionId::Palette => palette.toggle(),
-            ActionId::Settings => page.toggle(),
-            ActionId::Sampling => likes.smooth = !likes.smooth,
-            ActionId::Stop => page.close(),
-            _ => {}
-        }
-        let Some(link) = &link else { continue };
-        let sent = match id {
-            ActionId::Undo => {
-                walk.roaming = false;
-                link.undo()
-            }
-            ActionId::Stop => {
-                walk.banner = None;
-                walk.roaming = false;
-                link.stop();
-                Ok(())
-            }
-            ActionId::Roam => {
-                walk.roaming = !walk.roaming;
-                let [stop, roam] = [ActionId::Stop, ActionId::Roam].map(|id| bindings.shortest(id));
-                let told = match walk.roaming {
-                    true => words::roams(&stop, &roam),
-                    false => words::YOU_WALK.to_owned(),
-                };
-                walk.inform(told);
-                Ok(())
-            }
-            ActionId::Bookmark => {
-                submit(link, &mut walk, "pin".to_owned());
-                walk.inform(words::KEPT);
-                Ok(())
-            }
-            ActionId::RoamStep => {
-                walk.roaming = false;
-                submit(link, &mut walk, ROAM.to_owned());
-                Ok(())
-            }
-            ActionId::Pause => link.pause(!walk.paused).map(|()| walk.paused = !walk.paused),
-            _ => Ok(()),
-        };
-        match sent {
-            Ok(()) => {}
-            Err(Refusal::QueueFull) => walk.refused += 1,
-            Err(refusal @ Refusal::Ended) => ended(&mut walk, refusal),
-        }
-    }
-}
-
-fn announce_pads(
+/// A pad that is gone holds nothing, and is no longer the device in use.
+fn note_pads(
     mut events: MessageReader<GamepadConnectionEvent>,
-    link: Option<Res<SessionLink>>,
-    bindings: Res<Bindings>,
-    mut walk: ResMut<Walk>,
     (mut device, mut held): (ResMut<Device>, ResMut<Held>),
+    mut news: MessageWriter<PadNews>,
 ) {
     for event in events.read() {
         // Whatever a tap had begun: it may have been this pad's.
         held.tapped = None;
-        let told = match &event.connection {
-            GamepadConnection::Connected { name, .. } => words::pad_ready(name, &bindings.shortest(ActionId::Help)),
+        news.write(match &event.connection {
+            GamepadConnection::Connected { name, .. } => PadNews::Ready(name.clone()),
             GamepadConnection::Disconnected if *device == Device::Pad(event.gamepad) => {
                 *device = Device::Keyboard;
-                walk.roaming = false;
-                walk.paused |= link.as_ref().is_some_and(|link| link.pause(true).is_ok());
-                words::pad_in_use_gone(walk.paused.then(|| bindings.shortest(ActionId::Pause)).as_deref())
+                PadNews::InUseGone
             }
-            GamepadConnection::Disconnected => words::PAD_GONE.to_owned(),
-        };
-        walk.inform(told);
+            GamepadConnection::Disconnected => PadNews::Gone,
+        });
     }
 }

@@ -1,97 +1,61 @@
-//! Every action of the table by keyboard, by gamepad and from the palette; gamepads that come and go.
+//! Every action of the table, in every window it works in, by keyboard, by gamepad and from the palette; gamepads that come and go.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use bevy::input::gamepad::{
-    GamepadAxis, GamepadButton, GamepadConnection, GamepadConnectionEvent, RawGamepadAxisChangedEvent,
-    RawGamepadButtonChangedEvent, RawGamepadEvent,
-};
-use bevy::input::keyboard::{Key, KeyboardInput, NativeKey};
-use bevy::input::{ButtonState, InputPlugin};
+mod faked;
+
+use std::ops::{Deref, DerefMut};
+
+use bevy::input::InputPlugin;
+use bevy::input::gamepad::{GamepadAxis, GamepadButton};
 use bevy::prelude::*;
-use rhea_explore::actions::{ACTIONS, ActionId};
-use rhea_explore::bindings::{Bindings, chord_of};
-use rhea_explore::preferences::Preferences;
-use rhea_explore::user_file::UserFolder;
-use rhea_explore::{ActionPlugin, Device, Fired, Held, Palette, SettingsPage, Walk};
+use faked::{By, Faked};
+use rhea_window::actions::{ACTIONS, ActionId, Context};
+use rhea_window::bindings::{Bindings, chord_of};
+use rhea_window::preferences::Preferences;
+use rhea_window::user_file::UserFolder;
+use rhea_window::{ActionPlugin, Device, Fired, Held, PadNews, Palette, SettingsPage};
+
+const CONTEXTS: [Context; 3] = [Context::Explore, Context::Review, Context::Plan];
 
 /// What was fired since the last look.
 #[derive(Resource, Default)]
 struct Seen(Vec<ActionId>);
 
-struct Stage {
-    app: App,
+/// Faked devices, and what was fired.
+struct Stage(Faked);
+
+impl Deref for Stage {
+    type Target = Faked;
+
+    fn deref(&self) -> &Faked {
+        &self.0
+    }
+}
+
+impl DerefMut for Stage {
+    fn deref_mut(&mut self) -> &mut Faked {
+        &mut self.0
+    }
 }
 
 impl Stage {
+    /// Where one walks.
     fn new() -> Self {
+        Self::of(Context::Explore)
+    }
+
+    fn of(context: Context) -> Self {
         let mut app = App::new();
-        app.add_plugins((MinimalPlugins, InputPlugin, ActionPlugin)).init_resource::<Seen>();
+        app.add_plugins((MinimalPlugins, InputPlugin, ActionPlugin(context))).init_resource::<Seen>();
         app.add_systems(Last, |mut fired: MessageReader<Fired>, mut seen: ResMut<Seen>| {
             seen.0.extend(fired.read().map(|fired| fired.0));
         });
         app.update();
-        Self { app }
+        Self(Faked { app, context })
     }
 
     fn seen(&mut self) -> Vec<ActionId> {
         std::mem::take(&mut self.app.world_mut().resource_mut::<Seen>().0)
-    }
-
-    fn press(&mut self, key_code: KeyCode, text: Option<char>, state: ButtonState) {
-        self.app.world_mut().write_message(KeyboardInput {
-            key_code,
-            logical_key: Key::Unidentified(NativeKey::Unidentified),
-            state,
-            text: text.map(|letter| letter.to_string().into()),
-            repeat: false,
-            window: Entity::PLACEHOLDER,
-        });
-        self.app.update();
-    }
-
-    fn tap(&mut self, key: KeyCode, ctrl: bool) {
-        if ctrl {
-            self.press(KeyCode::ControlLeft, None, ButtonState::Pressed);
-        }
-        self.press(key, None, ButtonState::Pressed);
-        self.press(key, None, ButtonState::Released);
-        if ctrl {
-            self.press(KeyCode::ControlLeft, None, ButtonState::Released);
-        }
-    }
-
-    fn write(&mut self, text: &str) {
-        for letter in text.chars() {
-            self.press(KeyCode::IntlRo, Some(letter), ButtonState::Pressed);
-            self.press(KeyCode::IntlRo, None, ButtonState::Released);
-        }
-    }
-
-    fn pad(&mut self) -> Entity {
-        let pad = self.app.world_mut().spawn_empty().id();
-        self.plug(pad, true);
-        pad
-    }
-
-    fn plug(&mut self, pad: Entity, on: bool) {
-        let connection = match on {
-            true => GamepadConnection::Connected { name: "pad".into(), vendor_id: None, product_id: None },
-            false => GamepadConnection::Disconnected,
-        };
-        self.app.world_mut().write_message(GamepadConnectionEvent::new(pad, connection));
-        self.app.update();
-    }
-
-    fn button(&mut self, pad: Entity, button: GamepadButton, value: f32) {
-        let raw = RawGamepadEvent::from(RawGamepadButtonChangedEvent::new(pad, button, value));
-        self.app.world_mut().write_message(raw);
-        self.app.update();
-    }
-
-    fn stick(&mut self, pad: Entity, axis: GamepadAxis, value: f32) {
-        let raw = RawGamepadEvent::from(RawGamepadAxisChangedEvent::new(pad, axis, value));
-        self.app.world_mut().write_message(raw);
-        self.app.update();
     }
 
     fn close_palette(&mut self) {
@@ -104,78 +68,102 @@ impl Stage {
 }
 
 #[test]
-fn every_action_is_reached_by_each_of_its_keys() {
-    let mut stage = Stage::new();
+fn every_action_is_in_a_window() {
     for row in &ACTIONS {
-        for chord in row.keys {
-            stage.tap(chord.key, chord.ctrl);
-            assert_eq!(stage.seen(), [row.id], "{}", chord.name);
-            stage.close_palette();
+        assert!(CONTEXTS.iter().any(|context| context.actions().any(|other| other.id == row.id)), "{}", row.label);
+    }
+}
+
+#[test]
+fn every_action_is_reached_by_each_of_its_keys() {
+    for context in CONTEXTS {
+        let mut stage = Stage::of(context);
+        for row in context.actions() {
+            for chord in row.keys {
+                stage.chord(chord);
+                assert_eq!(stage.seen(), [row.id], "{} in {context:?}", chord.name);
+                stage.close_palette();
+            }
         }
     }
+}
+
+#[test]
+fn keys_of_other_windows_do_nothing() {
+    let mut stage = Stage::of(Context::Plan);
+    let own: Vec<_> = Context::Plan.actions().flat_map(|row| row.keys).collect();
+    let foreign = ACTIONS.iter().flat_map(|row| row.keys).filter(|chord| !own.iter().any(|own| own.is(chord)));
+    let mut count = 0;
+    for chord in foreign {
+        stage.chord(chord);
+        count += 1;
+    }
+    assert!(count > 10 && stage.seen().is_empty(), "{count}");
 }
 
 #[test]
 fn every_action_is_reached_by_each_of_its_pad_controls() {
-    let mut stage = Stage::new();
-    let pad = stage.pad();
-    for row in &ACTIONS {
-        for (button, name) in row.buttons {
-            stage.button(pad, *button, 1.0);
-            stage.button(pad, *button, 0.0);
-            assert_eq!(stage.seen(), [row.id], "{name}");
-            stage.close_palette();
+    for context in CONTEXTS {
+        let mut stage = Stage::of(context);
+        let pad = stage.pad();
+        for row in context.actions() {
+            for (button, name) in row.buttons {
+                stage.button(pad, *button, 1.0);
+                stage.button(pad, *button, 0.0);
+                assert_eq!(stage.seen(), [row.id], "{name} in {context:?}");
+                stage.close_palette();
+            }
+            for half in row.sticks {
+                stage.stick(pad, half.axis, half.sign);
+                stage.stick(pad, half.axis, 0.0);
+                assert_eq!(stage.seen(), [row.id], "{} in {context:?}", half.name);
+            }
         }
-        for half in row.sticks {
-            stage.stick(pad, half.axis, half.sign);
-            stage.stick(pad, half.axis, 0.0);
-            assert_eq!(stage.seen(), [row.id], "{}", half.name);
-        }
+        assert!(!stage.app.world().resource::<Held>().any());
     }
-    assert!(!stage.app.world().resource::<Held>().any());
 }
 
 #[test]
 fn every_action_is_reached_from_the_palette_by_its_name() {
-    for row in ACTIONS.iter().filter(|row| row.id != ActionId::Palette) {
-        let mut stage = Stage::new();
-        stage.tap(KeyCode::KeyP, true);
-        assert_eq!(stage.seen(), [ActionId::Palette]);
-        stage.write(row.label);
-        let found = stage.app.world().resource::<Palette>().found();
-        let place = found.iter().position(|other| other.id == row.id).unwrap();
-        for _ in 0..place {
-            stage.tap(KeyCode::ArrowDown, false);
+    for context in CONTEXTS {
+        for row in context.actions().filter(|row| row.id != ActionId::Palette) {
+            let mut stage = Stage::of(context);
+            stage.ask(row, By::Palette);
+            assert_eq!(stage.seen(), [ActionId::Palette, row.id]);
+            assert!(!stage.app.world().resource::<Palette>().is_open());
         }
-        stage.tap(KeyCode::Enter, false);
-        assert_eq!(stage.seen(), [row.id]);
-        assert!(!stage.app.world().resource::<Palette>().is_open());
     }
 }
 
 #[test]
 fn every_action_is_reached_from_the_palette_by_gamepad_alone() {
-    let mut stage = Stage::new();
-    let pad = stage.pad();
-    let rows = ACTIONS.iter().filter(|row| row.id != ActionId::Palette);
-    for (place, row) in rows.enumerate() {
-        let tap = |stage: &mut Stage, button| {
-            stage.button(pad, button, 1.0);
-            stage.button(pad, button, 0.0);
-        };
-        tap(&mut stage, GamepadButton::LeftTrigger2);
-        for _ in 0..place {
-            tap(&mut stage, GamepadButton::DPadDown);
+    for context in CONTEXTS {
+        let mut stage = Stage::of(context);
+        let pad = stage.pad();
+        let rows = context.actions().filter(|row| row.id != ActionId::Palette);
+        for (place, row) in rows.enumerate() {
+            let tap = |stage: &mut Stage, button| {
+                stage.button(pad, button, 1.0);
+                stage.button(pad, button, 0.0);
+            };
+            tap(&mut stage, GamepadButton::LeftTrigger2);
+            for _ in 0..place {
+                tap(&mut stage, GamepadButton::DPadDown);
+            }
+            tap(&mut stage, GamepadButton::South);
+            assert_eq!(stage.seen(), [ActionId::Palette, row.id]);
         }
-        tap(&mut stage, GamepadButton::South);
-        assert_eq!(stage.seen(), [ActionId::Palette, row.id]);
     }
 }
 
 #[test]
 fn an_own_key_does_the_action_and_the_old_one_does_not() {
     let mut stage = Stage::new();
-    stage.app.world_mut().resource_mut::<Bindings>().rebind(ActionId::Map, chord_of(KeyCode::KeyJ, true).unwrap());
+    stage
+        .app
+        .world_mut()
+        .resource_mut::<Bindings>()
+        .rebind(ActionId::Map, chord_of(KeyCode::KeyJ, true, false).unwrap());
     stage.tap(KeyCode::KeyM, false);
     stage.tap(KeyCode::KeyJ, true);
     assert_eq!(stage.seen(), [ActionId::Map]);
@@ -268,7 +256,9 @@ fn prompts_follow_the_device_and_fall_back_when_it_goes() {
     stage.plug(pad, false);
     stage.app.update();
     assert_eq!(*stage.app.world().resource::<Device>(), Device::Keyboard);
-    assert!(stage.app.world().resource::<Walk>().banner.as_ref().unwrap().message.what.contains("in use is gone"));
+    let news = stage.app.world_mut().resource_mut::<Messages<PadNews>>().drain().last().unwrap();
+    let told = news.told(&Bindings::default(), Some(ActionId::Pause));
+    assert!(told.contains("in use is gone") && told.contains("P goes on"), "{told}");
     assert_eq!(Device::Keyboard.names(Bindings::default().of(ActionId::Map)), "M");
 }
 

@@ -20,8 +20,7 @@ const SIZE: (u32, u32) = (1280, 860);
 /// Smallest useful window, logical pixels.
 const MIN_SIZE: (f32, f32) = (720.0, 480.0);
 /// Warnings of other crates that say nothing to a user: software drivers, missing desktop settings.
-const LOG_FILTER: &str =
-    "error,rhea=info,rhea_explore=info,rhea_review=info,rhea_watch=info,wgpu_hal=off,winit=off,calloop=off";
+const LOG_FILTER: &str = "error,rhea=info,rhea_explore=info,rhea_review=info,rhea_watch=info,rhea_window=info,wgpu_hal=off,winit=off,calloop=off";
 
 /// Set once the first frame was laid out: from then on a failure is no reason to do without a window.
 #[derive(Resource, Clone, Default)]

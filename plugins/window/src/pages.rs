@@ -1,0 +1,158 @@
+//! What every window has over its own parts: the help page, the settings, the palette; and its look.
+
+use std::path::PathBuf;
+
+use bevy::ecs::system::SystemParam;
+use bevy::prelude::*;
+use bevy_egui::egui;
+
+use crate::actions::{ActionId, Context};
+use crate::bindings::{self, Bindings};
+use crate::input::{ActionPlugin, Device, Fired, Typing};
+use crate::palette::{self, Palette};
+use crate::preferences::{self, Preferences};
+use crate::screenshot::{ScreenshotFolder, ScreenshotPlugin, Shot};
+use crate::settings::{self, SettingsPage};
+use crate::user_file::UserFolder;
+use crate::{help, theme, words};
+
+/// Is the help page on screen?
+#[derive(Resource, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HelpPage(pub bool);
+
+/// Opens and closes the pages.
+pub(crate) fn turn(
+    mut fired: MessageReader<Fired>,
+    mut help: ResMut<HelpPage>,
+    mut palette: ResMut<Palette>,
+    (mut settings, mut likes): (ResMut<SettingsPage>, ResMut<Preferences>),
+) {
+    for Fired(id) in fired.read() {
+        match id {
+            ActionId::Help => help.0 = !help.0,
+            ActionId::Palette => palette.toggle(),
+            ActionId::Settings => settings.toggle(),
+            ActionId::Sampling => likes.smooth = !likes.smooth,
+            ActionId::Stop => {
+                help.0 = false;
+                settings.close();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What the user likes, and his own keys. For each file that cannot be used, and for keys that two actions want: what is wrong, and
+/// what to do about it.
+#[must_use]
+pub fn load_user_files(folder: &UserFolder, bindings: &mut Bindings, likes: &mut Preferences) -> Vec<(String, String)> {
+    let mut told = Vec::new();
+    let files = [preferences::FILE, bindings::FILE].map(|name| folder.file(name));
+    let [Some(liked), Some(keys)] = files else { return told };
+    match Preferences::load(&liked) {
+        Ok(own) => *likes = own,
+        Err(why) => told.push((why.to_string(), words::MEND_FILE.to_owned())),
+    }
+    match Bindings::load(&keys) {
+        Ok((own, conflicts)) => {
+            if !conflicts.is_empty() {
+                told.push((conflicts.join("; "), words::shows_keys(&own.shortest(ActionId::Help))));
+            }
+            *bindings = own;
+        }
+        Err(why) => told.push((why.to_string(), words::MEND_FILE.to_owned())),
+    }
+    told
+}
+
+/// Something to tell the user.
+#[derive(Message, Clone, Debug, PartialEq, Eq)]
+pub struct News(pub String);
+
+/// Everything that the window of a recording or a plan shares with the others: actions, pages, the user's files, screenshots, of
+/// which it tells [`News`].
+pub struct FilmPlugin {
+    /// Which of them.
+    pub context: Context,
+    /// Where screenshots go.
+    pub screenshots: PathBuf,
+}
+
+impl Plugin for FilmPlugin {
+    fn build(&self, app: &mut App) {
+        app.add_plugins((ActionPlugin(self.context), ScreenshotPlugin))
+            .insert_resource(UserFolder::of_system())
+            .insert_resource(ScreenshotFolder(self.screenshots.clone()))
+            .add_message::<News>()
+            .add_systems(Startup, take_user_files)
+            .add_systems(Update, tell_shots);
+    }
+}
+
+fn take_user_files(
+    folder: Res<UserFolder>,
+    mut bindings: ResMut<Bindings>,
+    mut likes: ResMut<Preferences>,
+    mut news: MessageWriter<News>,
+) {
+    for (what, hint) in load_user_files(&folder, &mut bindings, &mut likes) {
+        news.write(News(format!("{what}. {hint}")));
+    }
+}
+
+fn tell_shots(mut shots: MessageReader<Shot>, mut news: MessageWriter<News>) {
+    for Shot::Saved(told) | Shot::Failed(told) in shots.read() {
+        news.write(News(told.clone()));
+    }
+}
+
+/// What the pages and all prompts are written from.
+#[derive(SystemParam)]
+pub struct Pages<'w, 's> {
+    /// Which control does what.
+    pub bindings: ResMut<'w, Bindings>,
+    /// What the user likes.
+    pub likes: ResMut<'w, Preferences>,
+    /// The device whose controls prompts name.
+    pub device: Res<'w, Device>,
+    context: Res<'w, Context>,
+    settings: ResMut<'w, SettingsPage>,
+    folder: Res<'w, UserFolder>,
+    palette: ResMut<'w, Palette>,
+    help: ResMut<'w, HelpPage>,
+    typing: ResMut<'w, Typing>,
+    fired: MessageWriter<'w, Fired>,
+    themed: Local<'s, bool>,
+}
+
+impl Pages<'_, '_> {
+    /// Sets colours, sizes and motion; before anything is drawn.
+    pub fn begin(&mut self, ctx: &egui::Context) {
+        if !std::mem::replace(&mut *self.themed, true) {
+            theme::apply(ctx);
+        }
+        theme::move_things(ctx, self.likes.calm);
+        ctx.set_zoom_factor(f32::from(self.likes.size_percent) * 0.01);
+    }
+
+    /// The name of an action's control on the device in use.
+    #[must_use]
+    pub fn control(&self, id: ActionId) -> String {
+        self.device.names(self.bindings.of(id))
+    }
+
+    /// Draws the pages that are open, over everything else; `foot` stands below the help. Notes whether somebody types.
+    pub fn show(&mut self, ctx: &egui::Context, foot: &str) {
+        if self.help.0 {
+            let mut open = true;
+            help::show(ctx, &mut open, *self.context, &self.bindings, foot);
+            self.help.0 = open;
+        }
+        let Self { context, settings, bindings, likes, folder, palette, device, .. } = self;
+        settings::show(ctx, settings, **context, bindings, likes, folder);
+        if let Some(id) = palette::show(ctx, palette, **context, bindings, **device) {
+            self.fired.write(Fired(id));
+        }
+        self.typing.0 = ctx.egui_wants_keyboard_input();
+    }
+}
