@@ -101,7 +101,11 @@ window
 sleep 3
 keys Home Right Right Right bracketleft shift+Right bracketright a b
 shot review
-keys q
+keys ctrl+p
+xdotool type --delay 30 "fail"
+sleep 1
+shot review-actions
+keys Escape ctrl+q
 wait "$job"
 for left in walk.labels.ron walk-record*.world; do
     compgen -G "$work/walk/$left" > /dev/null || { echo "the review left no $left" >&2; exit 1; }
@@ -113,7 +117,9 @@ job=$!
 window
 sleep 14
 shot plan
-keys q
+keys F1
+shot plan-keys
+keys Escape ctrl+q
 wait "$job"
 grep -q "all expectations came true" "$work/log" || { echo "the plan did not come true" >&2; exit 1; }
 
@@ -148,7 +154,7 @@ xdotool mouseup 1
 sleep 8
 keys a
 shot moved
-keys q
+keys ctrl+q
 wait "$job"
 for left in plan-2.mcap plan-3.mcap; do
     [ -s "$work/plan2/$left" ] || { echo "a change of the plan left no $left" >&2; exit 1; }

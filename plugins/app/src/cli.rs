@@ -349,9 +349,16 @@ pub struct ReviewArgs {
     /// Say where it parts from OTHER; the exit code is 1 when it does.
     #[arg(long, requires = "beside")]
     pub diff: bool,
-    /// Save the world as it was at a record (0 is the start), to go on from.
+    /// Save the world of a walk as it was at a record (0 is the start), to go on from; of a plan, have the steps from this one on
+    /// judged again after a change (--words, --moved) and recorded beside it.
     #[arg(long, value_name = "RECORD")]
     pub branch: Option<usize>,
+    /// Other words for the step of the plan that --branch names.
+    #[arg(long, value_name = "TEXT", requires = "branch")]
+    pub words: Option<String>,
+    /// A thing that is put elsewhere on the table before that step, metres from the robot: red_block=0.45,-0.1.
+    #[arg(long, value_name = "THING=X,Y", requires = "branch")]
+    pub moved: Option<String>,
     /// The saved world that the walk went on from, if it did: branches need it.
     #[arg(long, value_name = "FILE.world")]
     pub base: Option<PathBuf>,

@@ -50,7 +50,7 @@ impl Controls {
         self.pad().collect::<Vec<_>>().join(" or ")
     }
 
-    fn pad(&self) -> impl Iterator<Item = &'static str> + '_ {
+    pub(crate) fn pad(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.buttons.iter().map(|(_, name)| *name).chain(self.sticks.iter().map(|half| half.name))
     }
 }

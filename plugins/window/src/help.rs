@@ -45,7 +45,7 @@ pub fn show(ctx: &egui::Context, open: &mut bool, context: Context, bindings: &B
 /// A few actions with their controls, in a line.
 pub fn reminders(ui: &mut egui::Ui, ids: &[ActionId], bindings: &Bindings, device: Device) {
     for id in ids {
-        let control = device.names(bindings.of(*id));
+        let control = device.first_name(bindings.of(*id));
         ui.label(RichText::new(format!("{control} {}", action(*id).label.to_lowercase())).small().color(theme::DIM));
     }
 }

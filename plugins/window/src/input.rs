@@ -60,6 +60,14 @@ impl Device {
             Self::Pad(_) | Self::Keyboard => controls.key_names(),
         }
     }
+
+    /// The first of these names; empty where there is none.
+    #[must_use]
+    pub fn first_name(self, controls: &Controls) -> &'static str {
+        let key = controls.keys.first().map(|chord| chord.name);
+        let pad = controls.pad().next().filter(|_| self != Self::Keyboard);
+        pad.or(key).unwrap_or_default()
+    }
 }
 
 /// Which actions are held, and since when (in [`Time<Real>`]).

@@ -260,6 +260,11 @@ fn prompts_follow_the_device_and_fall_back_when_it_goes() {
     let told = news.told(&Bindings::default(), Some(ActionId::Pause));
     assert!(told.contains("in use is gone") && told.contains("P goes on"), "{told}");
     assert_eq!(Device::Keyboard.names(Bindings::default().of(ActionId::Map)), "M");
+    let help = Bindings::default();
+    assert_eq!(
+        [Device::Keyboard, Device::Pad(pad)].map(|device| device.first_name(help.of(ActionId::Help))),
+        ["F1", "Select"]
+    );
 }
 
 /// A small generator with a fixed seed (xorshift32), so that a failure can be had again.

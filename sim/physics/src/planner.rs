@@ -38,7 +38,7 @@ pub fn plan(world: &World, goals: &[Goal], forbidden: &[Skill]) -> Result<Vec<Sk
     let mut met_now = Vec::new();
     for goal in goals {
         match start.holds(stage, goal) {
-            None => return Err(NoPlan::Unknown(format!("{goal:?}"))),
+            None => return Err(NoPlan::Unknown(format!("{goal}"))),
             // Symbols call two things near only after a push; the world knows better at the beginning.
             Some(symbolic) => met_now.push(!symbolic && world.holds(goal) == Some(true)),
         }

@@ -1,6 +1,6 @@
 //! The desk: judges the rest of a recorded plan again after a change, and records what comes of it beside the recording.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
@@ -93,30 +93,47 @@ impl Desk {
     }
 
     fn change(&mut self, ask: &Ask) -> Result<(), PlanError> {
-        let plan = self.plan()?;
-        let film = plan.film(0)?;
-        let before = film.get(ask.step).map(|step| step.before.clone()).unwrap_or_default();
-        let rest = Rest::new(&plan.stage, &before, &as_they_were(&film), ask.step, &ask.change)?;
-        let (storage, path) = next(&self.first)?;
-        let recorder = PlanRecorder::branch(Box::new(storage), Box::new(SystemClock::new()), &plan, ask.step)?;
-        let mut recording = Recording::with(recorder, path);
-        self.reels.send(Reel::Cut(ask.step)).ok();
-        let mut sink = |mut step: FilmStep| {
-            // Steps are counted over the whole plan.
-            step.report.step += ask.step;
-            recording.step(&step);
-            self.reels.send(Reel::Step(Box::new(step))).ok();
-        };
-        let options = ProposeOptions { seed: plan.replay.header.seed, ..ProposeOptions::default() };
-        let outcome = rest.run(plan.goals(), &options, &mut Filming::new(&mut sink))?;
-        let (says, good) = (ending(&outcome), outcome.reached());
-        recording.end(&says, &EndNote { good, goals: outcome.goals, account: None });
-        self.path = recording.path().to_path_buf();
-        let labels = ReplayReader::open(&self.path).map(|replay| Labels::none_of(&replay))?;
-        self.reels.send(Reel::Over { says, good, account: None }).ok();
-        self.reels.send(Reel::Recorded(self.path.clone(), labels)).ok();
+        // A window that was closed takes no more; the branch is recorded all the same.
+        self.path = rejudge(&self.path, &self.first, &self.robots, ask, &mut |reel| drop(self.reels.send(reel)))?;
         Ok(())
     }
+}
+
+/// Judges the rest of a recorded plan again after a change, records it as a branch beside `first`, and says where. `tell` hears where
+/// the plan was cut, the new steps, how they ended, and the recording.
+///
+/// # Errors
+/// When the recording cannot be used, or the change makes no sense; nothing is recorded then.
+pub(crate) fn rejudge(
+    path: &Path,
+    first: &Path,
+    robots: &Path,
+    ask: &Ask,
+    tell: &mut dyn FnMut(Reel),
+) -> Result<PathBuf, PlanError> {
+    let plan = RecordedPlan::new(ReplayReader::open(path)?, robots)?;
+    let film = plan.film(0)?;
+    let before = film.get(ask.step).map(|step| step.before.clone()).unwrap_or_default();
+    let rest = Rest::new(&plan.stage, &before, &as_they_were(&film), ask.step, &ask.change)?;
+    let (storage, path) = next(first)?;
+    let recorder = PlanRecorder::branch(Box::new(storage), Box::new(SystemClock::new()), &plan, ask.step)?;
+    let mut recording = Recording::with(recorder, path);
+    tell(Reel::Cut(ask.step));
+    let mut sink = |mut step: FilmStep| {
+        // Steps are counted over the whole plan.
+        step.report.step += ask.step;
+        recording.step(&step);
+        tell(Reel::Step(Box::new(step)));
+    };
+    let options = ProposeOptions { seed: plan.replay.header.seed, ..ProposeOptions::default() };
+    let outcome = rest.run(plan.goals(), &options, &mut Filming::new(&mut sink))?;
+    let (says, good) = (ending(&outcome), outcome.reached());
+    recording.end(&says, &EndNote { good, goals: outcome.goals, account: None });
+    let branch = recording.path().to_path_buf();
+    let labels = ReplayReader::open(&branch).map(|replay| Labels::none_of(&replay))?;
+    tell(Reel::Over { says, good, account: None });
+    tell(Reel::Recorded(branch.clone(), labels));
+    Ok(branch)
 }
 
 /// How the rest of a plan ended, in one line.
@@ -137,8 +154,6 @@ fn ending(outcome: &Outcome) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use std::path::Path;
-
     use clap::Parser as _;
     use crossbeam::channel::bounded;
     use rhea_physics::recheck::Change;

@@ -3,7 +3,7 @@
 mod desk;
 mod recording;
 
-pub(crate) use desk::Desk;
+pub(crate) use desk::{Desk, rejudge};
 use recording::Recording;
 
 use std::path::{Path, PathBuf};
@@ -313,13 +313,7 @@ fn print(report: &PlanReport) {
     let part = if report.account.is_some() { "" } else { " (no model took part)" };
     say!("planner: {}{part}", report.planner);
     for (index, step) in report.steps.iter().enumerate() {
-        let mark = match step.verdict {
-            Verdict::Pass => "pass",
-            Verdict::Warn => "warn",
-            Verdict::Reject => "REJECT",
-            Verdict::Unknown => "unknown",
-        };
-        say!("{:>3}. [{mark}] {}: {}", index + 1, step.text, step.says);
+        print_step(index + 1, step.verdict, &step.text, &step.says);
     }
     for goal in &report.goals {
         say!("goal [{}] {}", if goal.verdict == Verdict::Reject { "NOT MET" } else { "met" }, goal.note);
@@ -334,6 +328,17 @@ fn print(report: &PlanReport) {
     if report.failed.is_empty() {
         say!("all expectations came true");
     }
+}
+
+/// A judged step.
+pub(crate) fn print_step(number: usize, verdict: Verdict, text: &str, says: &str) {
+    let mark = match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Warn => "warn",
+        Verdict::Reject => "REJECT",
+        Verdict::Unknown => "unknown",
+    };
+    say!("{number:>3}. [{mark}] {text}: {says}");
 }
 
 fn print_account(account: &Account) {

@@ -50,7 +50,7 @@ fn progress(world: &World, skill: &Skill, course: &Course) -> Check {
     let undone = course.goals.iter().find(|g| now.holds(stage, g) == Some(true) && next.holds(stage, g) == Some(false));
     match undone {
         Some(goal) => {
-            let mut check = Check::truth(Code::Progress, true).note(format!("undoes a goal: {goal:?}"));
+            let mut check = Check::truth(Code::Progress, true).note(format!("undoes a goal: {goal}"));
             check.verdict = Verdict::Warn;
             check.margin = 0.0;
             check
@@ -84,9 +84,9 @@ pub fn check_goals(world: &mut World, goals: &[Goal]) -> Vec<Check> {
         .zip(first)
         .map(|(goal, first)| {
             let (Some(first), Some(second)) = (first, world.holds(goal)) else {
-                return Check::truth(Code::Goal, false).note(format!("names something that is not there: {goal:?}"));
+                return Check::truth(Code::Goal, false).note(format!("names something that is not there: {goal}"));
             };
-            let mut check = Check::truth(Code::Goal, first && second).note(format!("{goal:?}"));
+            let mut check = Check::truth(Code::Goal, first && second).note(format!("{goal}"));
             if let Some(thing) = rests(goal).and_then(|t| world.stage.scene.find(t)) {
                 let away = (0..world.stage.arms.len())
                     .map(|a| world.frames(a).tcp.p.distance(world.centre(thing)))

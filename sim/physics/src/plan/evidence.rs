@@ -21,7 +21,7 @@ pub fn hopeless(world: &World, goals: &[Goal]) -> Vec<(Code, String)> {
         match symbols.holds(stage, goal) {
             Some(true) => continue,
             None => {
-                found.push((Code::Ground, format!("GROUND: a goal names something that is not there: {goal:?}")));
+                found.push((Code::Ground, format!("GROUND: a goal names something that is not there: {goal}")));
                 continue;
             }
             Some(false) => {}

@@ -1,5 +1,7 @@
 //! What is where, said in relations: on, in, held, open. Grounded in contacts and exact poses, not in pictures.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::World;
@@ -132,6 +134,27 @@ pub enum Goal {
         /// Share, 0 to 1.
         share: f64,
     },
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::On { thing, target } => write!(f, "{thing} on {target}"),
+            Self::In { thing, target } => write!(f, "{thing} in {target}"),
+            Self::Beside { thing, side: Side::Left, target } => write!(f, "{thing} left of {target}"),
+            Self::Beside { thing, side: Side::Right, target } => write!(f, "{thing} right of {target}"),
+            Self::Beside { thing, side: Side::Front, target } => write!(f, "{thing} in front of {target}"),
+            Self::Beside { thing, side: Side::Behind, target } => write!(f, "{thing} behind {target}"),
+            Self::Near { thing, target, within_m } => write!(f, "{thing} within {within_m} m of {target}"),
+            Self::Held { thing, arm: Some(arm) } => write!(f, "{thing} held by {arm}"),
+            Self::Held { thing, arm: None } => write!(f, "{thing} held"),
+            Self::Open { target } => write!(f, "{target} open"),
+            Self::Closed { target } => write!(f, "{target} closed"),
+            Self::Pressed { target } => write!(f, "{target} pressed"),
+            Self::Wiped { target } => write!(f, "{target} wiped"),
+            Self::Poured { noun, into, share } => write!(f, "{:.0} % of all {noun} in {into}", 100.0 * share),
+        }
+    }
 }
 
 /// A contact that a thing has.
