@@ -99,7 +99,7 @@ wait "$job"
 job=$!
 window
 sleep 3
-keys Home Right Right Right bracketleft shift+Right bracketright a b
+keys Home Right Right Right bracketleft shift+Right bracketright a ctrl+b
 shot review
 keys ctrl+p
 xdotool type --delay 30 "fail"

@@ -18,7 +18,7 @@ const NARRATION_HEIGHT: f32 = 76.0;
 /// Earlier narrations that can be scrolled back to.
 const LOG: usize = 50;
 /// The actions that the side panel reminds of.
-const REMINDERS: [ActionId; 12] = [
+const REMINDERS: [ActionId; 15] = [
     ActionId::Forward,
     ActionId::Back,
     ActionId::StepLeft,
@@ -29,6 +29,9 @@ const REMINDERS: [ActionId; 12] = [
     ActionId::Roam,
     ActionId::Origins,
     ActionId::Text,
+    ActionId::Branch,
+    ActionId::Export,
+    ActionId::Start,
     ActionId::Palette,
     ActionId::Help,
 ];
@@ -203,16 +206,21 @@ pub fn things(ui: &mut egui::Ui, walk: &Walk) -> Option<String> {
     clicked
 }
 
-/// What one needs first, at the foot of the side panel, by the names of the device used last.
-pub fn reminders(ui: &mut egui::Ui, bindings: &Bindings, device: Device) {
+/// The keys that one needs first; returns the action that was clicked.
+pub fn reminders(ui: &mut egui::Ui, bindings: &Bindings, device: Device) -> Option<ActionId> {
+    let mut clicked = None;
     egui::Grid::new("reminders").num_columns(2).spacing(vec2(14.0, 3.0)).show(ui, |ui| {
         for id in REMINDERS {
             let row = action(id);
             ui.label(RichText::new(device.names(bindings.of(id))).small().color(theme::ACCENT));
-            ui.label(RichText::new(row.label).small().color(theme::DIM));
+            let button = egui::Button::new(RichText::new(row.label).small().color(theme::DIM)).frame(false);
+            if ui.add(button).on_hover_text(row.help).clicked() {
+                clicked = Some(id);
+            }
             ui.end_row();
         }
     });
+    clicked
 }
 
 /// The banner, if there is one; returns true when it was dismissed.

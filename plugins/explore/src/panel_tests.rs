@@ -11,6 +11,9 @@ use rhea_memory::{MapFacts, MapThing};
 use rhea_picture::Rgbd;
 use rhea_scene::Pose;
 use rhea_session::{ScriptStart, Verdict};
+use rhea_window::Device;
+use rhea_window::actions::ActionId;
+use rhea_window::bindings::Bindings;
 
 use crate::map::{self, MapCanvas};
 use crate::report::Failure;
@@ -80,6 +83,16 @@ fn things_are_gone_to_from_the_list_and_from_the_narration() {
     doors[1].click();
     harness.run();
     assert_eq!(harness.state().1.as_deref(), Some("red door"));
+}
+
+#[test]
+fn the_mouse_reaches_actions_too() {
+    let mut harness = panel(None, |ui, clicked| {
+        *clicked = hud::reminders(ui, &Bindings::default(), Device::default()).or(*clicked);
+    });
+    harness.get_by_label("Turn left").click();
+    harness.run();
+    assert_eq!(*harness.state(), Some(ActionId::TurnLeft));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The text box: a command of the walking language, or the caption of a new world.
 
+use bevy_egui::egui::text::{CCursor, CCursorRange};
 use bevy_egui::egui::{self, Key, TextEdit, vec2};
 
 use crate::words;
@@ -17,6 +18,8 @@ pub struct TextBox {
     text: String,
     last: String,
     wants_focus: bool,
+    /// The cursor goes to the end.
+    begun: bool,
 }
 
 /// What somebody entered.
@@ -34,6 +37,12 @@ impl TextBox {
         self.wants_focus = true;
     }
 
+    /// The same, with the beginning of a command in it and the cursor behind that.
+    pub fn begin(&mut self, command: &str) {
+        command.clone_into(&mut self.text);
+        (self.wants_focus, self.begun) = (true, true);
+    }
+
     /// Draws the box; returns what was entered in this frame. `ctrl` tells whether Ctrl was down at any time since the last
     /// frame, which egui does not know of a short press.
     pub fn show(&mut self, ui: &mut egui::Ui, ctrl: bool) -> Option<Entered> {
@@ -43,7 +52,13 @@ impl TextBox {
                 .char_limit(MAX_CHARS)
                 .margin(vec2(10.0, 7.0))
                 .desired_width((ui.available_width() - BUTTONS_WIDTH).max(120.0));
-            let response = ui.add(edit);
+            let mut shown = edit.show(ui);
+            let response = shown.response.response;
+            if std::mem::take(&mut self.begun) {
+                let end = CCursorRange::one(CCursor::new(self.text.chars().count()));
+                shown.state.cursor.set_char_range(Some(end));
+                shown.state.store(ui.ctx(), response.id);
+            }
             if std::mem::take(&mut self.wants_focus) {
                 response.request_focus();
             }
@@ -128,6 +143,17 @@ mod tests {
             assert_eq!(entered, Some(Entered::Caption("a red room".to_owned())), "{seen_by_egui:?}");
             assert!(!ctx.egui_wants_keyboard_input());
         }
+    }
+
+    #[test]
+    fn a_begun_command_is_written_on() {
+        let (ctx, mut text_box) = (Context::default(), TextBox::default());
+        typed(&ctx, &mut text_box, "something else");
+        text_box.begin("go to the ");
+        frame(&ctx, &mut text_box, vec![], false);
+        frame(&ctx, &mut text_box, vec![Event::Text("lamp".to_owned())], false);
+        let entered = frame(&ctx, &mut text_box, enter(Modifiers::NONE), false);
+        assert_eq!(entered, Some(Entered::Command("go to the lamp".to_owned())));
     }
 
     #[test]

@@ -135,12 +135,24 @@ fn keep_view(walk: Res<Walk>, mut kept: ResMut<ViewToSave>) {
     }
 }
 
-fn desk_actions(mut fired: MessageReader<Fired>, mut desk: ResMut<Desk>, mut exit: MessageWriter<AppExit>) {
+fn desk_actions(
+    mut fired: MessageReader<Fired>,
+    mut desk: ResMut<Desk>,
+    link: Res<SessionLink>,
+    mut walk: ResMut<Walk>,
+    mut exit: MessageWriter<AppExit>,
+) {
     for Fired(id) in fired.read() {
         match id {
             ActionId::Map => desk.map = !desk.map,
             ActionId::Origins => desk.origins = !desk.origins,
             ActionId::Text => desk.text.focus(),
+            ActionId::GoTo => desk.text.begin(words::GO_TO),
+            ActionId::Branch if walk.seen.is_some() => {
+                let looked_at = desk.looking.and_then(|(place, _)| walk.trail.get(place));
+                let step = looked_at.map_or(walk.step(), |seen| seen.step);
+                grant(Wish::Branch(step), &mut desk, &link, &mut walk);
+            }
             ActionId::Stop => desk.looking = None,
             ActionId::Quit => {
                 exit.write(AppExit::Success);
@@ -187,6 +199,7 @@ fn lay_out(
     let ctx = contexts.ctx_mut()?.clone();
     let desk = &mut *desk;
     pages.begin(&ctx);
+    pages.set_recording(walk.replay.as_deref());
     let builder = egui::UiBuilder::new().layer_id(egui::LayerId::background()).max_rect(ctx.viewport_rect());
     let mut root = egui::Ui::new(ctx.clone(), "window".into(), builder);
     let waiting = link.waiting();
@@ -195,7 +208,8 @@ fn lay_out(
     egui::Panel::bottom("status").frame(bar).show(&mut root, |ui| {
         hud::status(ui, &walk, waiting, &pages.control(ActionId::Help));
     });
-    let from_side = side_panel(&mut root, &walk, desk, &pages);
+    let (from_side, clicked) = side_panel(&mut root, &walk, desk, &pages);
+    pages.ask(clicked);
     let low = egui::Frame::NONE.fill(theme::BACKGROUND).inner_margin(egui::Margin::symmetric(24, 10));
     let begins = start.is_shown(&walk);
     let (mut wish, mut thing) = (None, None);
@@ -276,8 +290,8 @@ fn grant(wish: Wish, desk: &mut Desk, link: &SessionLink, walk: &mut ResMut<Walk
     }
 }
 
-/// World, map, things and keys; returns the name of a thing that is to be walked to.
-fn side_panel(root: &mut egui::Ui, walk: &Walk, desk: &Desk, pages: &Pages) -> Option<String> {
+/// World, map, things and keys; returns the name of a thing that is to be walked to, and the action that was clicked.
+fn side_panel(root: &mut egui::Ui, walk: &Walk, desk: &Desk, pages: &Pages) -> (Option<String>, Option<ActionId>) {
     let frame = egui::Frame::NONE.fill(theme::PANEL).inner_margin(egui::Margin::same(16));
     egui::Panel::right("side")
         .exact_size(SIDE_WIDTH)
@@ -293,9 +307,8 @@ fn side_panel(root: &mut egui::Ui, walk: &Walk, desk: &Desk, pages: &Pages) -> O
                         map::show(ui, ui.available_width(), &walk.map, &desk.canvas);
                     }
                     ui.add_space(12.0);
-                    let clicked = hud::things(ui, walk);
-                    hud::reminders(ui, &pages.bindings, *pages.device);
-                    clicked
+                    let thing = hud::things(ui, walk);
+                    (thing, hud::reminders(ui, &pages.bindings, *pages.device))
                 })
                 .inner
         })

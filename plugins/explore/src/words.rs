@@ -40,6 +40,8 @@ pub(crate) const BACK: &str = "Back";
 
 /// In the empty box.
 pub(crate) const TEXT_BOX: &str = "Command: turn around  ·  go forward 2 m      or the caption of a new world";
+/// Begins the way to a thing.
+pub(crate) const GO_TO: &str = "go to the ";
 /// Below the box.
 pub(crate) const TEXT_BOX_KEYS: &str = "Enter walks, Ctrl+Enter begins a new world, Esc leaves the box.";
 /// Its buttons and their keys.

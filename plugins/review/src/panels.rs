@@ -113,11 +113,13 @@ fn facts(ui: &mut egui::Ui, record: &StepRecord) {
     small(format!("{:.0} ms", 1e3 * record.timings.total_secs()));
 }
 
-/// Playing or not, and the keys.
-pub(crate) fn status(ui: &mut egui::Ui, tape: &Tape, bindings: &Bindings, device: Device) {
+/// Playing or not, and the keys; returns the action that was clicked.
+pub(crate) fn status(ui: &mut egui::Ui, tape: &Tape, bindings: &Bindings, device: Device) -> Option<ActionId> {
     ui.horizontal_wrapped(|ui| {
         let (word, colour) = if tape.plays() { (words::PLAYS, theme::NEWS) } else { (words::PAUSED, theme::WARN) };
         ui.label(RichText::new(format!("{word} {}x", tape.speed())).color(colour));
-        reminders(ui, &REMINDERS, bindings, device);
-    });
+        let clicked = reminders(ui, &REMINDERS, bindings, device);
+        clicked
+    })
+    .inner
 }

@@ -314,12 +314,15 @@ fn lay_out(mut contexts: EguiContexts, mut review: ResMut<Review>, shown: Res<Sh
     let ctx = contexts.ctx_mut()?.clone();
     let review = &mut *review;
     pages.begin(&ctx);
+    pages.set_recording(Some(review.replay.path()));
     let builder = egui::UiBuilder::new().layer_id(egui::LayerId::background()).max_rect(ctx.viewport_rect());
     let mut root = egui::Ui::new(ctx.clone(), "window".into(), builder);
     let panel = |margin| egui::Frame::NONE.fill(theme::PANEL).inner_margin(margin);
-    egui::Panel::bottom("status")
+    let clicked = egui::Panel::bottom("status")
         .frame(panel(egui::Margin::symmetric(16, 6)))
-        .show(&mut root, |ui| panels::status(ui, &review.tape, &pages.bindings, *pages.device));
+        .show(&mut root, |ui| panels::status(ui, &review.tape, &pages.bindings, *pages.device))
+        .inner;
+    pages.ask(clicked);
     let pressed = egui::Panel::bottom("timeline")
         .frame(panel(egui::Margin::symmetric(16, 8)))
         .show(&mut root, |ui| timeline::show(ui, &review.tape, review.labels.all(), &review.strip))

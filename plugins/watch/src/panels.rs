@@ -260,14 +260,22 @@ fn frame(ui: &mut egui::Ui, title: &str, picture: Option<&Picture>, otherwise: &
     });
 }
 
-/// Playing or not, progress of the step, and the keys.
-pub(crate) fn status(ui: &mut egui::Ui, player: &Player, moves: bool, bindings: &Bindings, device: Device) {
+/// Playing or not, progress of the step, and the keys; returns the action that was clicked.
+pub(crate) fn status(
+    ui: &mut egui::Ui,
+    player: &Player,
+    moves: bool,
+    bindings: &Bindings,
+    device: Device,
+) -> Option<ActionId> {
     ui.horizontal_wrapped(|ui| {
         let (word, tint) = if player.runs() { (words::RUNS, theme::NEWS) } else { (words::PAUSED, theme::WARN) };
         ui.label(RichText::new(format!("{word} {}", words::speed(player.speed()))).color(tint));
         ui.add(egui::ProgressBar::new(player.share()).desired_width(100.0).desired_height(8.0));
-        reminders(ui, &REMINDERS, bindings, device);
+        let clicked = reminders(ui, &REMINDERS, bindings, device);
         let mouse = if moves { words::MOUSE_MOVES } else { words::MOUSE };
         ui.label(RichText::new(mouse).small().color(theme::DIM));
-    });
+        clicked
+    })
+    .inner
 }

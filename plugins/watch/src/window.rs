@@ -98,6 +98,8 @@ pub(crate) struct Watch {
     moves: bool,
     held: Option<Held>,
     labels: Option<KeptLabels>,
+    /// The file that the film is recorded in.
+    recording: Option<PathBuf>,
     typed: Typed,
     news: Option<String>,
 }
@@ -171,6 +173,7 @@ impl Watch {
             moves: false,
             held: None,
             labels: None,
+            recording: None,
             typed: Typed::default(),
             news: None,
         })
@@ -300,6 +303,7 @@ pub(crate) fn receive(mut watch: ResMut<Watch>) {
             Reel::Recorded(path, labels) => {
                 watch.labels = Some(KeptLabels::new(labels, &path));
                 watch.news = Some(words::recorded(&path));
+                watch.recording = Some(path);
             }
         }
     }
@@ -398,12 +402,15 @@ fn lay_out(mut contexts: EguiContexts, mut watch: ResMut<Watch>, shown: Res<Show
     let ctx = contexts.ctx_mut()?.clone();
     let watch = &mut *watch;
     pages.begin(&ctx);
+    pages.set_recording(watch.recording.as_deref());
     let builder = egui::UiBuilder::new().layer_id(egui::LayerId::background()).max_rect(ctx.viewport_rect());
     let mut root = egui::Ui::new(ctx.clone(), "window".into(), builder);
     let panel = |margin| egui::Frame::NONE.fill(theme::PANEL).inner_margin(margin);
-    egui::Panel::bottom("status")
+    let clicked = egui::Panel::bottom("status")
         .frame(panel(egui::Margin::symmetric(16, 6)))
-        .show(&mut root, |ui| panels::status(ui, &watch.player, watch.moves, &pages.bindings, *pages.device));
+        .show(&mut root, |ui| panels::status(ui, &watch.player, watch.moves, &pages.bindings, *pages.device))
+        .inner;
+    pages.ask(clicked);
     let side = egui::Panel::right("side").exact_size(SIDE_WIDTH).resizable(false);
     let chosen = watch.player.index();
     let label = watch.labels.as_ref().zip(chosen).map(|(labels, step)| labels.get(record_of(step)));

@@ -281,14 +281,14 @@ mod tests {
     #[test]
     fn a_key_may_mean_something_else_in_another_window() {
         let mut bindings = Bindings::default();
-        // B is a bookmark while one walks, and a branch in a recording.
-        let told = bindings.rebind(ActionId::Next, chord_of(KeyCode::KeyB, false, false).unwrap());
-        assert_eq!(told, ["B was for \"Branch\"; it has no key now"]);
-        assert_eq!(bindings.of(ActionId::Bookmark).key_names(), "B");
-        let text = r#"(keys: {"Next": ["W"], "Help": ["B"]})"#;
+        // N is a step by itself while one walks, and the next failed check in a recording.
+        let told = bindings.rebind(ActionId::Next, chord_of(KeyCode::KeyN, false, false).unwrap());
+        assert_eq!(told, ["N was for \"Next failed\"; it has no key now"]);
+        assert_eq!(bindings.of(ActionId::RoamStep).key_names(), "N");
+        let text = r#"(keys: {"Next": ["W"], "Help": ["N"]})"#;
         let (bindings, told) = Bindings::parse(text).unwrap();
         assert_eq!([ActionId::Next, ActionId::Forward].map(|id| bindings.of(id).key_names()), ["W", "W or Up"]);
-        assert_eq!(told.len(), 2, "help works everywhere, so both lose B: {told:?}");
+        assert_eq!(told.len(), 2, "help works everywhere, so both lose N: {told:?}");
     }
 
     #[test]

@@ -42,10 +42,16 @@ pub fn show(ctx: &egui::Context, open: &mut bool, context: Context, bindings: &B
         });
 }
 
-/// A few actions with their controls, in a line.
-pub fn reminders(ui: &mut egui::Ui, ids: &[ActionId], bindings: &Bindings, device: Device) {
+/// A few actions with their controls, one beside the other; a click asks for one.
+pub fn reminders(ui: &mut egui::Ui, ids: &[ActionId], bindings: &Bindings, device: Device) -> Option<ActionId> {
+    let mut clicked = None;
     for id in ids {
-        let control = device.first_name(bindings.of(*id));
-        ui.label(RichText::new(format!("{control} {}", action(*id).label.to_lowercase())).small().color(theme::DIM));
+        let row = action(*id);
+        let words = format!("{} {}", device.first_name(bindings.of(*id)), row.label.to_lowercase());
+        let button = egui::Button::new(RichText::new(words.trim_start()).small().color(theme::DIM));
+        if ui.add(button.frame(false)).on_hover_text(row.help).clicked() {
+            clicked = Some(*id);
+        }
     }
+    clicked
 }

@@ -11,6 +11,7 @@ use bevy::prelude::*;
 
 use crate::actions::{ACTIONS, Action, ActionId, Chord, Context, StickHalf};
 use crate::bindings::{Bindings, Controls};
+use crate::exports::{self, ExportPage};
 use crate::pages::{self, HelpPage};
 use crate::palette::{self, Palette};
 use crate::preferences::Preferences;
@@ -142,6 +143,7 @@ impl Plugin for ActionPlugin {
             .init_resource::<Preferences>()
             .init_resource::<SettingsPage>()
             .init_resource::<HelpPage>()
+            .init_resource::<ExportPage>()
             .init_resource::<UserFolder>()
             .init_resource::<Device>()
             .add_message::<Fired>()
@@ -153,7 +155,7 @@ impl Plugin for ActionPlugin {
                     .chain()
                     .in_set(InputSystems::Read),
             )
-            .add_systems(Update, (pages::turn, settings::keep_likes).chain().in_set(InputSystems::Send));
+            .add_systems(Update, (pages::turn, settings::keep_likes, exports::work).chain().in_set(InputSystems::Send));
     }
 }
 

@@ -9,6 +9,7 @@ pub mod access;
 pub mod actions;
 pub mod bindings;
 pub mod display;
+mod exports;
 mod help;
 pub mod host;
 mod input;
@@ -24,6 +25,7 @@ pub mod theme;
 pub mod user_file;
 mod words;
 
+pub use exports::ExportPage;
 pub use help::reminders;
 pub use input::{ActionPlugin, Device, Fired, Held, InputSystems, PadNews, Typing, ctrl_touched};
 pub use pages::{FilmPlugin, HelpPage, News, Pages, load_user_files};

@@ -1,6 +1,6 @@
 //! What every window has over its own parts: the help page, the settings, the palette; and its look.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bevy::ecs::system::SystemParam;
 use bevy::prelude::*;
@@ -8,6 +8,7 @@ use bevy_egui::egui;
 
 use crate::actions::{ActionId, Context};
 use crate::bindings::{self, Bindings};
+use crate::exports::{self, ExportPage};
 use crate::input::{ActionPlugin, Device, Fired, Typing};
 use crate::palette::{self, Palette};
 use crate::preferences::{self, Preferences};
@@ -120,6 +121,7 @@ pub struct Pages<'w, 's> {
     folder: Res<'w, UserFolder>,
     palette: ResMut<'w, Palette>,
     help: ResMut<'w, HelpPage>,
+    exports: ResMut<'w, ExportPage>,
     typing: ResMut<'w, Typing>,
     fired: MessageWriter<'w, Fired>,
     themed: Local<'s, bool>,
@@ -133,6 +135,18 @@ impl Pages<'_, '_> {
         }
         theme::move_things(ctx, self.likes.calm);
         ctx.set_zoom_factor(f32::from(self.likes.size_percent) * 0.01);
+    }
+
+    /// Says what the export page exports.
+    pub fn set_recording(&mut self, recording: Option<&Path>) {
+        self.exports.set_recording(recording);
+    }
+
+    /// Asks for what was clicked.
+    pub fn ask(&mut self, clicked: Option<ActionId>) {
+        if let Some(id) = clicked {
+            self.fired.write(Fired(id));
+        }
     }
 
     /// The name of an action's control on the device in use.
@@ -150,9 +164,9 @@ impl Pages<'_, '_> {
         }
         let Self { context, settings, bindings, likes, folder, palette, device, .. } = self;
         settings::show(ctx, settings, **context, bindings, likes, folder);
-        if let Some(id) = palette::show(ctx, palette, **context, bindings, **device) {
-            self.fired.write(Fired(id));
-        }
+        exports::show(ctx, &mut self.exports, **context);
+        let clicked = palette::show(ctx, palette, **context, bindings, **device);
+        self.ask(clicked);
         self.typing.0 = ctx.egui_wants_keyboard_input();
     }
 }

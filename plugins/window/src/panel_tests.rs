@@ -12,7 +12,7 @@ use crate::palette::{self, Palette};
 use crate::preferences::Preferences;
 use crate::settings::{self, SettingsPage};
 use crate::user_file::UserFolder;
-use crate::{help, words};
+use crate::{ExportPage, exports, help, words};
 
 const CONTEXTS: [Context; 3] = [Context::Explore, Context::Review, Context::Plan];
 
@@ -52,6 +52,24 @@ fn the_palette_narrows_and_a_click_chooses() {
     harness.run();
     assert_eq!(harness.state().1, Some(ActionId::TurnAround));
     assert!(!harness.state().0.is_open());
+}
+
+#[test]
+fn the_export_page_offers_what_the_window_has() {
+    for (context, forms) in [(Context::Explore, 7), (Context::Review, 7), (Context::Plan, 7)] {
+        let mut page = ExportPage::default();
+        page.set_recording(Some(std::path::Path::new("a/walk.mcap")));
+        page.open_for_test();
+        let mut harness = panel(page, |ui, page| exports::show(ui.ctx(), page, context));
+        harness.get_by_label("a/walk.mcap");
+        // One more closes the page.
+        assert_eq!(harness.get_all_by_role(egui::accesskit::Role::Button).count(), forms + 1, "{context:?}");
+        assert_eq!(harness.query_by_label(words::AS_LEROBOT).is_some(), context == Context::Plan);
+        assert_eq!(harness.query_by_label(words::AS_CAMERAS).is_some(), context != Context::Plan);
+        harness.get_by_label(words::AS_GIF).click();
+        harness.run();
+        assert_eq!(harness.state().wanted(), Some("gif"));
+    }
 }
 
 #[test]

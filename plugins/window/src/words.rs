@@ -60,6 +60,38 @@ pub(crate) const NO_KEY: &str = "no key";
 /// A file of the user that cannot be used.
 pub(crate) const MEND_FILE: &str = "Mend or remove the file; until then all is as usual.";
 
+// Exports.
+
+/// Title of the page.
+pub(crate) const EXPORT: &str = "Export";
+/// The forms.
+pub(crate) const AS_PAGE: &str = "One page for any browser, offline (HTML)";
+/// See [`AS_PAGE`].
+pub(crate) const AS_WEBP: &str = "Animation, every pixel exact (WebP)";
+/// See [`AS_PAGE`].
+pub(crate) const AS_GIF: &str = "Animation for places that show nothing else (GIF)";
+/// See [`AS_PAGE`].
+pub(crate) const AS_FRAMES: &str = "Every picture and its depth (PNG)";
+/// See [`AS_PAGE`].
+pub(crate) const AS_SHEET: &str = "All views on one contact sheet (PNG)";
+/// See [`AS_PAGE`].
+pub(crate) const AS_CAMERAS: &str = "Cameras for NeRF and splatting tools (transforms.json)";
+/// See [`AS_PAGE`].
+pub(crate) const AS_LEROBOT: &str = "Dataset for robot learning (LeRobot v3)";
+/// See [`AS_PAGE`].
+pub(crate) const AS_RECORD: &str = "Record for Emu3.5's tools (protobuf)";
+/// While nothing is recorded.
+pub(crate) const NOTHING_RECORDED: &str = "Nothing is recorded yet.";
+/// Button while one is written.
+pub(crate) const STOP_EXPORT: &str = "Stop";
+/// After it.
+pub(crate) const EXPORT_STOPPED: &str = "The export was stopped.";
+
+/// An export that failed.
+pub(crate) fn not_exported(why: &str) -> String {
+    format!("The recording could not be exported: {why}")
+}
+
 // What happened.
 
 /// A folder without free numbers.

@@ -8,6 +8,7 @@ mod parquet;
 mod plan;
 mod record;
 mod shots;
+mod story;
 mod walk;
 mod webp;
 
@@ -66,6 +67,8 @@ pub enum ExportForm {
     Transforms,
     /// Plans as a LeRobot v3 dataset: joint values, pictures, sub-tasks, causes of failure.
     Lerobot,
+    /// Words and pictures as a record of Emu3.5 (protobuf, emu3p5.story), for its own tools.
+    Record,
 }
 
 /// Writes what is asked for.
@@ -99,6 +102,7 @@ fn beside(file: &Path, form: ExportForm) -> PathBuf {
         ExportForm::Frames => file.with_extension("frames"),
         ExportForm::Transforms => file.with_extension("transforms"),
         ExportForm::Lerobot => file.with_extension("lerobot"),
+        ExportForm::Record => file.with_extension("pb"),
     }
 }
 

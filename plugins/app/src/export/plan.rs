@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::shots::{MOST_SHOTS, Shots};
 use super::walk::DAMAGED_HINT;
 use super::{ExportArgs, ExportForm};
-use super::{WRITE_HINT, animation, beside, lerobot, sha256, webp};
+use super::{WRITE_HINT, animation, beside, lerobot, sha256, story, webp};
 use crate::fault::{Fault, WithHint as _};
 use crate::place;
 use crate::plan::ROBOTS;
@@ -158,6 +158,7 @@ pub(super) fn export_plan(args: &ExportArgs) -> Result<ExitCode> {
             say!("{} pictures", moments.len());
         }
         ExportForm::Sheet => replay::sheet(&plan.recorded.replay, &out).hint(WRITE_HINT)?,
+        ExportForm::Record => story::write_plan(&plan, &out)?,
         ExportForm::Transforms => {
             let hint = "A plan is seen from one place; --to frames has its pictures with depth.";
             return Err(Fault::new("cameras are exported of walks only", hint).into());
@@ -268,6 +269,10 @@ mod tests {
         let animation = std::fs::File::open(export(ExportForm::Webp, "plan.webp").unwrap()).unwrap();
         let decoder = image_webp::WebPDecoder::new(std::io::BufReader::new(animation)).unwrap();
         assert_eq!(decoder.num_frames() as usize, seconds + pauses);
+        let record = rhea_record::Story::load(&export(ExportForm::Record, "plan.pb").unwrap()).unwrap();
+        let pictures: Vec<usize> = record.clips.iter().map(|clip| clip.segments[0].images.len()).collect();
+        assert_eq!((record.story_id, pictures), (plan.source(), vec![1, 1]));
+        assert!(record.clips[1].segments[0].asr.contains("SUPPORT"), "{:?}", record.clips[1].segments[0].asr);
         let set = export(ExportForm::Lerobot, "set").unwrap();
         let about: Value = serde_json::from_str(&std::fs::read_to_string(set.join("meta/info.json")).unwrap()).unwrap();
         let stills: usize = plan.film.iter().map(|step| step.stills.len()).sum();

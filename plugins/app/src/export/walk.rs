@@ -9,7 +9,7 @@ use rhea_session::replay::{self, Replay, ReplayReader, StepRecord};
 
 use super::shots::{MOST_SHOTS, Shots};
 use super::{ExportArgs, ExportForm};
-use super::{WRITE_HINT, animation, beside, cameras, page, sha256, webp};
+use super::{WRITE_HINT, animation, beside, cameras, page, sha256, story, webp};
 use crate::fault::{Fault, WithHint as _};
 use crate::progress::Progress;
 use crate::say::say;
@@ -96,6 +96,7 @@ pub(super) fn export_walk(args: &ExportArgs) -> Result<ExitCode> {
         }
         ExportForm::Sheet => replay::sheet(&walk.replay, &out).hint(WRITE_HINT)?,
         ExportForm::Transforms => cameras::write(&walk, &out)?,
+        ExportForm::Record => story::write_walk(&walk, &out)?,
     }
     say!("{} from {}", out.display(), walk.source());
     Ok(ExitCode::SUCCESS)
@@ -115,6 +116,9 @@ pub(super) fn each(views: &[(usize, usize)], mut one: impl FnMut(usize, usize) -
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
+    use rhea_picture::picture_from_bytes;
+    use rhea_record::Story;
+
     use super::*;
 
     #[test]
@@ -157,6 +161,13 @@ mod tests {
             assert_eq!(decoder.read_frame(&mut rgb).unwrap(), 200);
             assert_eq!(rgb, walk.replay.view(record).unwrap().rgb, "every pixel is exact");
         }
+        let record = Story::load(&export(ExportForm::Record, "walk.pb")).unwrap();
+        assert_eq!((record.story_id, record.clips.len()), (walk.source(), views));
+        let clip = record.clips.last().unwrap();
+        let (_, last) = *walk.views(usize::MAX).last().unwrap();
+        assert!(clip.segments[0].asr.starts_with(&walk.replay.steps[last].command));
+        let png = &clip.segments[0].images[0].image.as_ref().unwrap().image_data;
+        assert_eq!(picture_from_bytes(png, "a view").unwrap(), walk.replay.view(last).unwrap().picture());
         let cameras = export(ExportForm::Transforms, "cameras");
         let text = std::fs::read_to_string(cameras.join("transforms.json")).unwrap();
         let scene: serde_json::Value = serde_json::from_str(&text).unwrap();

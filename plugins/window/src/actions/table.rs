@@ -7,7 +7,7 @@ use super::ActionId as Do;
 use super::{ALL, Action, FILMS, PLAN, REVIEW, VIEWS, ctrl, key, row, shift, stick};
 
 /// The table.
-pub const ACTIONS: [Action; 49] = [
+pub const ACTIONS: [Action; 51] = [
     row(Do::Forward, "Forward", "Walk half a metre forward.")
         .walks("go forward 0.5 m", Some(Do::Back))
         .repeats()
@@ -98,6 +98,7 @@ pub const ACTIONS: [Action; 49] = [
         .within(ALL)
         .keys(&[key(K::F12, "F12")])
         .buttons(&[(Pad::LeftThumb, "left stick press")]),
+    row(Do::GoTo, "Go to", "Write where to go: the name of a thing that memory knows.").keys(&[key(K::KeyJ, "J")]),
     row(Do::Bookmark, "Bookmark", "Keep this view for good: memory takes it for true, and it cannot be forgotten.")
         .keys(&[key(K::KeyB, "B")]),
     row(Do::RoamStep, "One step by itself", "Let the walker choose one step to where there is most to see.")
@@ -115,6 +116,9 @@ pub const ACTIONS: [Action; 49] = [
     row(Do::Settings, "Settings", "Sizes, pixels, sticks, and which key does what.")
         .within(ALL)
         .keys(&[ctrl(K::Comma, "Ctrl+,"), key(K::F2, "F2")]),
+    row(Do::Export, "Export", "Write the recording as a page, an animation, pictures or data, beside it.")
+        .within(ALL)
+        .keys(&[ctrl(K::KeyE, "Ctrl+E")]),
     row(Do::Quit, "Quit", "Close the window; everything done so far is already saved.")
         .within(ALL)
         .keys(&[ctrl(K::KeyQ, "Ctrl+Q")])
@@ -176,9 +180,9 @@ pub const ACTIONS: [Action; 49] = [
     row(Do::NextHit, "Next found", "Go on to the next record with the words that are looked for.")
         .within(REVIEW)
         .keys(&[key(K::KeyF, "F")]),
-    row(Do::Branch, "Branch", "Save the world as it was here, to walk on from it.")
-        .within(REVIEW)
-        .keys(&[key(K::KeyB, "B")]),
+    row(Do::Branch, "Branch", "Save the world as it was here, and walk on from it as another walk.")
+        .within(VIEWS)
+        .keys(&[ctrl(K::KeyB, "Ctrl+B")]),
     row(Do::SkipOn, "Skip step", "Show how the next step ends.").within(PLAN).keys(&[key(K::PageDown, "PgDn")]),
     row(Do::SkipBack, "Skip step back", "Show how the step before ends.").within(PLAN).keys(&[key(K::PageUp, "PgUp")]),
     row(Do::NextCheck, "Next check", "Choose the next check of the step.").within(PLAN).keys(&[key(K::KeyC, "C")]),
