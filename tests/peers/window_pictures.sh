@@ -105,9 +105,14 @@ keys ctrl+p
 xdotool type --delay 30 "fail"
 sleep 1
 shot review-actions
+keys Escape ctrl+e
+# The first form of the page in the middle of the window.
+xdotool mousemove 532 364 click 1
+sleep 4
+shot export
 keys Escape ctrl+q
 wait "$job"
-for left in walk.labels.ron walk-record*.world; do
+for left in walk.labels.ron walk-record*.world walk.html; do
     compgen -G "$work/walk/$left" > /dev/null || { echo "the review left no $left" >&2; exit 1; }
 done
 

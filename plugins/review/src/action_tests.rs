@@ -12,7 +12,7 @@ use rhea_session::replay::ReplayReader;
 use rhea_session::review::Labels;
 use rhea_window::actions::{ActionId, Context, action};
 use rhea_window::preferences::Preferences;
-use rhea_window::{ActionPlugin, HelpPage, InputSystems, News, Palette, SettingsPage};
+use rhea_window::{ActionPlugin, ExportPage, HelpPage, InputSystems, News, Palette, SettingsPage};
 
 use crate::faked::{By, Faked};
 use crate::window::{Review, Reviewed, act, hear};
@@ -55,6 +55,7 @@ impl Stage {
             world.resource::<HelpPage>().0,
             world.resource::<SettingsPage>().is_open(),
             world.resource::<Palette>().is_open(),
+            world.resource::<ExportPage>().is_open(),
             world.resource::<Preferences>().smooth,
             world.resource::<Messages<AppExit>>().len(),
         );

@@ -16,7 +16,7 @@ use rhea_physics::world::stage::{RobotShelf, Stage as Table};
 use rhea_session::replay::ReplayReader;
 use rhea_session::review::Labels;
 use rhea_window::actions::{ActionId, Context, action};
-use rhea_window::{ActionPlugin, HelpPage, InputSystems, News, Palette, SettingsPage};
+use rhea_window::{ActionPlugin, ExportPage, HelpPage, InputSystems, News, Palette, SettingsPage};
 
 use crate::faked::{By, Faked};
 use crate::player::tests::step;
@@ -75,6 +75,7 @@ impl Stage {
             world.resource::<HelpPage>().0,
             world.resource::<SettingsPage>().is_open(),
             world.resource::<Palette>().is_open(),
+            world.resource::<ExportPage>().is_open(),
             world.resource::<Messages<AppExit>>().len(),
         );
         format!("{} {pages:?}", world.resource::<Watch>().told())

@@ -55,6 +55,41 @@ impl Controls {
     }
 }
 
+/// A gamepad control.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PadControl {
+    /// A button and its name.
+    Button(GamepadButton, &'static str),
+    /// A direction of a stick.
+    Stick(StickHalf),
+}
+
+impl PadControl {
+    /// What the help page says.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Button(_, name) => name,
+            Self::Stick(half) => half.name,
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        let buttons = ACTIONS.iter().flat_map(|row| row.buttons).map(|(button, name)| Self::Button(*button, name));
+        let mut all = buttons.chain(ACTIONS.iter().flat_map(|row| row.sticks).map(|half| Self::Stick(*half)));
+        all.find(|control| control.name() == name)
+    }
+
+    /// The control that is asked for, of those that have a name here.
+    #[must_use]
+    pub fn find(button: impl Fn(GamepadButton) -> bool, stick: impl Fn(&StickHalf) -> bool) -> Option<Self> {
+        let mut buttons = ACTIONS.iter().flat_map(|row| row.buttons);
+        let mut sticks = ACTIONS.iter().flat_map(|row| row.sticks);
+        let pressed = buttons.find(|(known, _)| button(*known)).map(|(button, name)| Self::Button(*button, name));
+        pressed.or_else(|| sticks.find(|half| stick(half)).map(|half| Self::Stick(*half)))
+    }
+}
+
 /// The controls of all actions, with [`ActionId`] as index.
 #[derive(Resource, Clone, Debug, PartialEq)]
 pub struct Bindings {
@@ -121,12 +156,10 @@ impl Bindings {
         let row = &mut self.rows[id as usize];
         (row.buttons, row.sticks) = (Vec::new(), Vec::new());
         for name in names {
-            let button = ACTIONS.iter().flat_map(|a| a.buttons).find(|(_, known)| known == name);
-            let stick = ACTIONS.iter().flat_map(|a| a.sticks).find(|half| half.name == name);
-            match (button, stick) {
-                (Some(button), _) => row.buttons.push(*button),
-                (None, Some(stick)) => row.sticks.push(*stick),
-                (None, None) => {
+            match PadControl::named(name) {
+                Some(PadControl::Button(button, name)) => row.buttons.push((button, name)),
+                Some(PadControl::Stick(half)) => row.sticks.push(half),
+                None => {
                     let known = ACTIONS.iter().flat_map(|a| Controls::of_table(a.id).pad().collect::<Vec<_>>());
                     return Err(unknown("gamepad control", name, known.collect::<Vec<_>>().join(", ")));
                 }
@@ -187,6 +220,27 @@ impl Bindings {
             }
         }
         self.rows[id as usize].keys = vec![chord];
+        told
+    }
+
+    /// The same for a gamepad control.
+    pub fn rebind_pad(&mut self, id: ActionId, control: PadControl) -> Vec<String> {
+        let mut told = Vec::new();
+        for row in ACTIONS.iter().filter(|row| row.id != id && row.meets(action(id))) {
+            let own = &mut self.rows[row.id as usize];
+            if !own.pad().any(|name| name == control.name()) {
+                continue;
+            }
+            own.buttons.retain(|(_, name)| *name != control.name());
+            own.sticks.retain(|half| half.name != control.name());
+            let left = if own.pad().next().is_none() { "; the palette has it still" } else { "" };
+            told.push(format!("{} was for \"{}\"{left}", control.name(), row.label));
+        }
+        let row = &mut self.rows[id as usize];
+        (row.buttons, row.sticks) = match control {
+            PadControl::Button(button, name) => (vec![(button, name)], Vec::new()),
+            PadControl::Stick(half) => (Vec::new(), vec![half]),
+        };
         told
     }
 
@@ -276,6 +330,18 @@ mod tests {
         assert_eq!(bindings.of(ActionId::Help).pad_names(), "guide");
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told[0].contains("M is for \"Forward\", no longer for \"Map\""), "{told:?}");
+    }
+
+    #[test]
+    fn a_pad_control_is_given_to_one_action_of_a_window() {
+        let mut bindings = Bindings::default();
+        let south = PadControl::find(|button| button == GamepadButton::South, |_| false).unwrap();
+        let told = bindings.rebind_pad(ActionId::Bookmark, south);
+        assert_eq!(told, ["A / cross was for \"Turn around\"; the palette has it still"]);
+        assert_eq!(bindings.of(ActionId::Bookmark).pad_names(), "A / cross");
+        assert_eq!(bindings.of(ActionId::Play).pad_names(), "A / cross or Start", "that is another window");
+        let saved = ron::ser::to_string(&bindings.differing()).unwrap();
+        assert_eq!(Bindings::parse(&saved).unwrap(), (bindings, Vec::new()));
     }
 
     #[test]

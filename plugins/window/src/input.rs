@@ -122,6 +122,11 @@ impl Held {
         ACTIONS.iter().filter(held).map(|row| row.id)
     }
 
+    /// A stick of the action is pushed already: it must come back before it asks for anything.
+    pub(crate) fn push_stick(&mut self, id: ActionId) {
+        self.stick[id as usize] = true;
+    }
+
     /// Is any action held?
     #[must_use]
     pub fn any(&self) -> bool {
@@ -151,7 +156,7 @@ impl Plugin for ActionPlugin {
             .configure_sets(Update, (InputSystems::Read, InputSystems::Send).chain())
             .add_systems(
                 Update,
-                (note_device, read_devices, palette::work, settings::take_key, note_pads)
+                (note_device, read_devices, palette::work, settings::take_key, settings::take_control, note_pads)
                     .chain()
                     .in_set(InputSystems::Read),
             )

@@ -32,4 +32,4 @@ pub use pages::{FilmPlugin, HelpPage, News, Pages, load_user_files};
 pub use palette::Palette;
 pub use picture::{Picture, Sampling, ViewOnScreen, shown_size_px};
 pub use screenshot::{ScreenshotFolder, ScreenshotPlugin, Shot, ViewToSave};
-pub use settings::SettingsPage;
+pub use settings::{SettingsPage, Wanted};

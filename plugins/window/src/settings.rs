@@ -7,26 +7,35 @@ use bevy::input::keyboard::KeyboardInput;
 use bevy::prelude::*;
 use bevy_egui::egui::{self, Align2, Grid, RichText, vec2};
 
-use crate::actions::{ActionId, Context, action};
-use crate::bindings::{Bindings, chord_of};
-use crate::input::{ctrl_touched, shift_touched};
+use crate::actions::{ActionId, Context, StickHalf, action};
+use crate::bindings::{Bindings, PadControl, chord_of};
+use crate::input::{Held, ctrl_touched, shift_touched};
 use crate::preferences::{self, DEAD_ZONE, Preferences, SIZES};
 use crate::theme;
 use crate::user_file::{UserFileError, UserFolder};
 use crate::words;
 
+/// What an action gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// A key.
+    Key,
+    /// A button or a stick of a gamepad.
+    Pad,
+}
+
 /// The page's state.
 #[derive(Resource, Default)]
 pub struct SettingsPage {
     open: bool,
-    /// The action that gets the next key.
-    waits_for: Option<ActionId>,
+    /// The action that gets the next key or gamepad control.
+    waits_for: Option<(ActionId, Wanted)>,
     /// What the last change did.
     told: String,
 }
 
 impl SettingsPage {
-    /// Does it wait for a new key?
+    /// Does it wait for a new control?
     #[must_use]
     pub fn waits(&self) -> bool {
         self.waits_for.is_some()
@@ -44,10 +53,13 @@ impl SettingsPage {
         &self.told
     }
 
-    /// Gives the next key that is pressed to an action.
-    pub fn wait_for(&mut self, id: ActionId) {
-        self.waits_for = Some(id);
-        self.told = words::press_key_for(action(id).label);
+    /// Gives the next control that is used to an action.
+    pub fn wait_for(&mut self, id: ActionId, wanted: Wanted) {
+        self.waits_for = Some((id, wanted));
+        self.told = match wanted {
+            Wanted::Key => words::press_key_for(action(id).label),
+            Wanted::Pad => words::press_button_for(action(id).label),
+        };
     }
 
     /// Opens or closes it.
@@ -75,7 +87,7 @@ pub(crate) fn take_key(
     mut page: ResMut<SettingsPage>,
     mut bindings: ResMut<Bindings>,
 ) {
-    let Some(id) = page.waits_for else { return presses.clear() };
+    let Some((id, wanted)) = page.waits_for else { return presses.clear() };
     let modifiers = [
         KeyCode::ControlLeft,
         KeyCode::ControlRight,
@@ -85,7 +97,12 @@ pub(crate) fn take_key(
         KeyCode::AltRight,
     ];
     let pressed = |press: &&KeyboardInput| press.state == ButtonState::Pressed && !modifiers.contains(&press.key_code);
-    let Some(press) = presses.read().find(pressed) else { return };
+    let press = presses.read().find(pressed);
+    let escapes = press.is_some_and(|press| press.key_code == KeyCode::Escape);
+    if wanted == Wanted::Pad && !escapes {
+        return;
+    }
+    let Some(press) = press else { return };
     page.waits_for = None;
     if press.key_code == KeyCode::Escape {
         page.told = words::NOTHING_CHANGED.to_owned();
@@ -97,6 +114,33 @@ pub(crate) fn take_key(
     };
     let mut told = bindings.rebind(id, chord);
     told.insert(0, words::key_is(chord.name, action(id).label));
+    let saved = save_bindings(&bindings, &folder);
+    page.tell(format!("{}.", told.join("; ")), saved);
+}
+
+/// Takes the gamepad control that the page waits for; a stick that was pushed for it does nothing else until it is back.
+pub(crate) fn take_control(
+    pads: Query<&Gamepad>,
+    likes: Res<Preferences>,
+    folder: Res<UserFolder>,
+    mut page: ResMut<SettingsPage>,
+    mut bindings: ResMut<Bindings>,
+    mut held: ResMut<Held>,
+) {
+    let Some((id, Wanted::Pad)) = page.waits_for else { return };
+    let press = f32::from(likes.dead_zone_percent) * 0.01;
+    let pushed = |half: &StickHalf| {
+        let value = |pad: &Gamepad| pad.get(half.axis).is_some_and(|value| value * half.sign > press);
+        pads.iter().any(value)
+    };
+    let found = PadControl::find(|button| pads.iter().any(|pad| pad.just_pressed(button)), pushed);
+    let Some(control) = found else { return };
+    page.waits_for = None;
+    if matches!(control, PadControl::Stick(_)) {
+        held.push_stick(id);
+    }
+    let mut told = bindings.rebind_pad(id, control);
+    told.insert(0, words::key_is(control.name(), action(id).label));
     let saved = save_bindings(&bindings, &folder);
     page.tell(format!("{}.", told.join("; ")), saved);
 }
@@ -202,16 +246,23 @@ fn key_list(
     Grid::new("keys").num_columns(3).spacing(vec2(18.0, 4.0)).striped(true).show(ui, |ui| {
         for row in context.actions() {
             ui.label(row.label);
-            let names = bindings.of(row.id).key_names();
-            let (text, colour) = match page.waits_for == Some(row.id) {
-                true => (words::PRESS_KEY.to_owned(), theme::WARN),
-                false if names.is_empty() => (words::NO_KEY.to_owned(), theme::ERROR),
-                false => (names, theme::ACCENT),
-            };
-            if ui.button(RichText::new(text).color(colour)).clicked() {
-                page.wait_for(row.id);
+            let controls = bindings.of(row.id);
+            let columns = [
+                (Wanted::Key, controls.key_names(), theme::ACCENT, words::NO_KEY),
+                (Wanted::Pad, controls.pad_names(), theme::NEWS, words::NO_BUTTON),
+            ];
+            for (wanted, names, usual, none) in columns {
+                let (text, colour) = match (page.waits_for == Some((row.id, wanted)), wanted) {
+                    (true, Wanted::Key) => (words::PRESS_KEY.to_owned(), theme::WARN),
+                    (true, Wanted::Pad) => (words::PRESS_BUTTON.to_owned(), theme::WARN),
+                    (false, Wanted::Key) if names.is_empty() => (none.to_owned(), theme::ERROR),
+                    (false, Wanted::Pad) if names.is_empty() => (none.to_owned(), theme::DIM),
+                    (false, _) => (names, usual),
+                };
+                if ui.button(RichText::new(text).color(colour)).clicked() {
+                    page.wait_for(row.id, wanted);
+                }
             }
-            ui.label(RichText::new(bindings.of(row.id).pad_names()).color(theme::NEWS));
             ui.end_row();
         }
     });

@@ -50,11 +50,15 @@ pub(crate) const NO_SUCH_KEY: &str =
 /// See [`CHANGED`].
 pub(crate) const KEYS_ARE_USUAL: &str = "All keys are as usual.";
 /// The list of keys.
-pub(crate) const CLICK_KEYS: &str = "Click keys to choose another one.";
+pub(crate) const CLICK_KEYS: &str = "Click a key or a gamepad control to choose another one.";
 /// See [`CLICK_KEYS`].
 pub(crate) const USUAL_KEYS: &str = "All keys as usual";
 /// See [`CLICK_KEYS`].
 pub(crate) const PRESS_KEY: &str = "press a key";
+/// See [`CLICK_KEYS`].
+pub(crate) const PRESS_BUTTON: &str = "press a button";
+/// See [`CLICK_KEYS`].
+pub(crate) const NO_BUTTON: &str = "no button";
 /// See [`CLICK_KEYS`].
 pub(crate) const NO_KEY: &str = "no key";
 /// A file of the user that cannot be used.
@@ -126,6 +130,11 @@ pub(crate) fn pad_in_use_gone(pause: Option<&str>) -> String {
 /// While the settings wait for a key.
 pub(crate) fn press_key_for(action: &str) -> String {
     format!("Press a key for \"{action}\"; Esc keeps the old one.")
+}
+
+/// See [`press_key_for`].
+pub(crate) fn press_button_for(action: &str) -> String {
+    format!("Press a button or push a stick for \"{action}\"; Esc keeps the old one.")
 }
 
 /// A key that was given to an action.

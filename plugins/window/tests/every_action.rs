@@ -13,7 +13,7 @@ use rhea_window::actions::{ACTIONS, ActionId, Context};
 use rhea_window::bindings::{Bindings, chord_of};
 use rhea_window::preferences::Preferences;
 use rhea_window::user_file::UserFolder;
-use rhea_window::{ActionPlugin, Device, Fired, Held, PadNews, Palette, SettingsPage};
+use rhea_window::{ActionPlugin, Device, Fired, Held, PadNews, Palette, SettingsPage, Wanted};
 
 const CONTEXTS: [Context; 3] = [Context::Explore, Context::Review, Context::Plan];
 
@@ -176,7 +176,8 @@ fn the_settings_page_takes_a_key_and_keeps_it() {
     stage.app.insert_resource(UserFolder(Some(folder.clone())));
     stage.tap(KeyCode::F2, false);
     assert!(stage.seen() == [ActionId::Settings] && stage.app.world().resource::<SettingsPage>().is_open());
-    let wait = |stage: &mut Stage| stage.app.world_mut().resource_mut::<SettingsPage>().wait_for(ActionId::Undo);
+    let wait =
+        |stage: &mut Stage| stage.app.world_mut().resource_mut::<SettingsPage>().wait_for(ActionId::Undo, Wanted::Key);
     let told = |stage: &Stage| stage.app.world().resource::<SettingsPage>().told().to_owned();
 
     wait(&mut stage);
@@ -203,6 +204,38 @@ fn the_settings_page_takes_a_key_and_keeps_it() {
     stage.tap(KeyCode::KeyJ, false);
     assert_eq!(stage.seen(), [ActionId::Undo]);
     std::fs::remove_file(&folder).unwrap();
+}
+
+#[test]
+fn the_settings_page_takes_a_button_or_a_stick() {
+    let mut stage = Stage::new();
+    let pad = stage.pad();
+    let wait = |stage: &mut Stage| {
+        stage.app.world_mut().resource_mut::<SettingsPage>().wait_for(ActionId::Bookmark, Wanted::Pad);
+    };
+    let told = |stage: &Stage| stage.app.world().resource::<SettingsPage>().told().to_owned();
+    wait(&mut stage);
+    stage.tap(KeyCode::KeyM, false);
+    stage.button(pad, GamepadButton::North, 1.0);
+    assert_eq!(
+        told(&stage),
+        "Y / triangle is \"Bookmark\" now; Y / triangle was for \"Map\"; the palette has it still."
+    );
+    stage.button(pad, GamepadButton::North, 0.0);
+    assert_eq!(stage.seen(), [], "neither the key nor the button did anything else");
+    stage.button(pad, GamepadButton::North, 1.0);
+    assert_eq!(stage.seen(), [ActionId::Bookmark]);
+    wait(&mut stage);
+    stage.stick(pad, GamepadAxis::LeftStickY, 1.0);
+    assert!(told(&stage).starts_with("left stick up is \"Bookmark\" now"), "{}", told(&stage));
+    stage.app.update();
+    assert_eq!(stage.seen(), [], "the push that chose it asks for nothing");
+    stage.stick(pad, GamepadAxis::LeftStickY, 0.0);
+    stage.stick(pad, GamepadAxis::LeftStickY, 1.0);
+    assert_eq!(stage.seen(), [ActionId::Bookmark]);
+    wait(&mut stage);
+    stage.tap(KeyCode::Escape, false);
+    assert_eq!(told(&stage), "Nothing changed.");
 }
 
 #[test]
