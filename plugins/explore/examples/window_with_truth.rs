@@ -9,13 +9,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rhea_explore::{
-    Ended, Failure, Offers, Opener, SessionThread, WalkEvent, Walker, WindowSettings, display, run_window,
-};
+use rhea_explore::{Ended, Failure, Offers, Opener, SessionThread, WalkEvent, Walker, WindowSettings, run_window};
 use rhea_picture::Rgbd;
 use rhea_scene::{Camera, Move, Pose, Renderer, Scene, Threads, generate_any};
 use rhea_session::replay::{NarrationNote, RecallNote, Timings};
 use rhea_session::{Clip, ScriptStart, SessionEvent, StepControl, StepReport, Verdict, ViewReady};
+use rhea_window::display;
 
 const SIDE_PX: usize = 128;
 /// About as long as a model takes for a view.

@@ -118,8 +118,7 @@ pub(crate) fn status(ui: &mut egui::Ui, tape: &Tape, bindings: &Bindings, device
     ui.horizontal_wrapped(|ui| {
         let (word, colour) = if tape.plays() { (words::PLAYS, theme::NEWS) } else { (words::PAUSED, theme::WARN) };
         ui.label(RichText::new(format!("{word} {}x", tape.speed())).color(colour));
-        let clicked = reminders(ui, &REMINDERS, bindings, device);
-        clicked
+        reminders(ui, &REMINDERS, bindings, device)
     })
     .inner
 }

@@ -168,11 +168,8 @@ impl Review {
             ActionId::Slower => tape.change_speed(-1),
             ActionId::LoopFrom => tape.set_from(),
             ActionId::LoopTo => tape.set_to(),
-            ActionId::NextFailed | ActionId::LastFailed => {
-                if !tape.seek_grave(id == ActionId::NextFailed) {
-                    self.news = Some(words::NO_GRAVE.to_owned());
-                }
-            }
+            ActionId::NextFailed => self.seek_grave(true),
+            ActionId::LastFailed => self.seek_grave(false),
             ActionId::Search => self.typed.focus = true,
             ActionId::NextHit => self.next_hit(),
             ActionId::Accept => self.opine(Opinion::Accept),
@@ -187,6 +184,12 @@ impl Review {
             }
             // Help, palette, settings, pixels and screenshots are the same in every window.
             _ => {}
+        }
+    }
+
+    fn seek_grave(&mut self, forward: bool) {
+        if !self.tape.seek_grave(forward) {
+            self.news = Some(words::NO_GRAVE.to_owned());
         }
     }
 

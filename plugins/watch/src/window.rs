@@ -193,11 +193,8 @@ impl Watch {
             ActionId::Last => player.choose(player.steps().len().saturating_sub(1)),
             ActionId::Faster => player.change_speed(1),
             ActionId::Slower => player.change_speed(-1),
-            ActionId::NextFailed | ActionId::LastFailed => {
-                if !player.seek_grave(id == ActionId::NextFailed) {
-                    self.news = Some(words::NO_REJECT.to_owned());
-                }
-            }
+            ActionId::NextFailed => self.seek_grave(true),
+            ActionId::LastFailed => self.seek_grave(false),
             ActionId::NextCheck => player.next_check(),
             ActionId::Camera => self.orbit = Orbit::from_camera(&self.home),
             ActionId::MoveThings => self.set_moves(!self.moves),
@@ -214,6 +211,12 @@ impl Watch {
             }
             // Help, palette, settings and screenshots are the same in every window.
             _ => {}
+        }
+    }
+
+    fn seek_grave(&mut self, forward: bool) {
+        if !self.player.seek_grave(forward) {
+            self.news = Some(words::NO_REJECT.to_owned());
         }
     }
 

@@ -4,24 +4,12 @@
 
 mod common;
 
+use common::film;
 use rhea_physics::checks::Code;
-use rhea_physics::film::{FilmStep, Filming, Still};
+use rhea_physics::film::Still;
 use rhea_physics::kinematics::Owner;
 use rhea_physics::scene::spec::ZoneRule;
-use rhea_physics::script::PlanScript;
 use rhea_physics::view::{Drawing, look, scene_camera};
-use rhea_physics::world::World;
-use rhea_physics::world::stage::RobotShelf;
-
-fn film(name: &str) -> (World, Vec<FilmStep>) {
-    let path = common::scenes().join("tasks").join(name);
-    let script = PlanScript::load(&path).unwrap();
-    let (mut world, goals) = script.world(&path, &common::robots(), &mut RobotShelf::default()).unwrap();
-    let mut steps = Vec::new();
-    let mut sink = |step: FilmStep| steps.push(step);
-    script.run_in(&mut world, &goals, script.own(), Some(&mut Filming::new(&mut sink))).unwrap();
-    (world, steps)
-}
 
 #[test]
 fn an_executed_step_ends_as_the_world_does_and_a_rejected_one_shows_what_was_judged() {

@@ -4,25 +4,13 @@
 
 mod common;
 
+use common::film;
 use rhea_physics::checks::Verdict;
 use rhea_physics::film::{FilmStep, Filming};
 use rhea_physics::motion::ProposeOptions;
 use rhea_physics::recheck::{Change, Rest, Was};
 use rhea_physics::run::Outcome;
-use rhea_physics::script::PlanScript;
 use rhea_physics::world::World;
-use rhea_physics::world::stage::RobotShelf;
-
-/// The steps of a shipped script, and the world behind them.
-fn film(name: &str) -> (World, Vec<FilmStep>) {
-    let path = common::scenes().join("tasks").join(name);
-    let script = PlanScript::load(&path).unwrap();
-    let (mut world, goals) = script.world(&path, &common::robots(), &mut RobotShelf::default()).unwrap();
-    let mut steps = Vec::new();
-    let mut sink = |step: FilmStep| steps.push(step);
-    script.run_in(&mut world, &goals, script.own(), Some(&mut Filming::new(&mut sink))).unwrap();
-    (world, steps)
-}
 
 fn was(film: &[FilmStep]) -> Vec<Was<'_>> {
     film.iter()

@@ -56,13 +56,15 @@ pub(super) fn write(walk: &Walk, file: &Path) -> Result<()> {
         "left_out": walk.replay.kept().len() - steps.len(),
         "steps": steps,
     });
-    std::fs::write(file, page(&whole)).map_err(|error| format!("{}: {error}", file.display())).hint(WRITE_HINT)
+    std::fs::write(file, fill(PAGE, PLACE, &whole))
+        .map_err(|error| format!("{}: {error}", file.display()))
+        .hint(WRITE_HINT)
 }
 
-/// The page of a walk. Nothing of it can end the element that it stands in.
-fn page(walk: &Value) -> String {
-    let data = walk.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
-    PAGE.replacen(PLACE, &data, 1)
+/// A page with data in its place. Nothing of the data can end the element that it stands in.
+pub(super) fn fill(page: &str, place: &str, data: &Value) -> String {
+    let data = data.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
+    page.replacen(place, &data, 1)
 }
 
 #[cfg(test)]
@@ -72,7 +74,7 @@ mod tests {
     #[test]
     fn a_walk_stays_data_whatever_it_says() {
         let words = "</script><script>alert(1)</script>\u{2028}&amp; \"the walk\"";
-        let page = page(&json!({ "steps": [{ "words": words }] }));
+        let page = fill(PAGE, PLACE, &json!({ "steps": [{ "words": words }] }));
         assert_eq!(page.matches("<script").count(), PAGE.matches("<script").count());
         assert_eq!(PAGE.matches(PLACE).count(), 1);
         let from = page.find("{\"steps\"").unwrap_or_default();

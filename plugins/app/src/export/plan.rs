@@ -13,6 +13,7 @@ use rhea_session::replay::{self, ReplayReader};
 use rhea_session::review::Labels;
 use serde_json::{Value, json};
 
+use super::page::fill;
 use super::shots::{MOST_SHOTS, Shots};
 use super::walk::DAMAGED_HINT;
 use super::{ExportArgs, ExportForm};
@@ -211,10 +212,9 @@ fn page(plan: &Plan, file: &Path) -> Result<()> {
         "file": plan.file, "sha256": plan.sha256, "end": plan.recorded.end().map(|(says, end)| json!({ "says": says, "good": end.good })),
         "steps": steps,
     });
-    // Nothing of the plan can end the element that it stands in.
-    let data = whole.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
-    let text = PAGE.replacen(PLACE, &data, 1);
-    std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display())).hint(WRITE_HINT)
+    std::fs::write(file, fill(PAGE, PLACE, &whole))
+        .map_err(|error| format!("{}: {error}", file.display()))
+        .hint(WRITE_HINT)
 }
 
 fn word(verdict: Verdict) -> &'static str {
