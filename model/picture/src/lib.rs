@@ -25,6 +25,6 @@ pub use draw::Ink;
 pub use metrics::{depth_rel_err, gmsd, gradient_sharpness, gradient_strength, psnr, ssim};
 pub use picture::Picture;
 pub use plot::plot;
-pub use png::{load_depth, load_picture, picture_from_bytes, picture_to_png, save_depth, save_picture};
+pub use png::{load_depth, load_picture, name_source, picture_from_bytes, picture_to_png, save_depth, save_picture};
 pub use rgbd::{FARTHEST_M, NEAREST_M, PictureError, Rgbd, Trust, Warp, decode_depth, encode_depth};
 pub use sheet::Sheet;

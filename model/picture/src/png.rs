@@ -89,6 +89,26 @@ pub fn save_depth(path: &Path, view: &Rgbd) -> Result<(), PictureError> {
     save(path, &bytes, width, height, ExtendedColorType::L16)
 }
 
+/// Writes where a PNG file comes from into it, as its text `Source`; the pixels stay as they are.
+///
+/// # Errors
+/// When the file cannot be read or written, or is no PNG.
+pub fn name_source(path: &Path, source: &str) -> Result<(), PictureError> {
+    let bytes = std::fs::read(path).map_err(|e| reading(path, e.into()))?;
+    // Behind the header: signature, then length, name, 13 bytes and checksum of IHDR.
+    let Some((head, rest)) = bytes.split_at_checked(33).filter(|(head, _)| head.starts_with(b"\x89PNG\r\n\x1a\n"))
+    else {
+        return Err(reading(path, other("this is no PNG file")));
+    };
+    // The text of such a chunk is Latin-1.
+    let text: Vec<u8> = source.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect();
+    let chunk = [b"tEXtSource\0".as_slice(), &text].concat();
+    let length = u32::try_from(chunk.len() - 4).map_err(|_| reading(path, other("the source is too long")))?;
+    let checksum = crc32fast::hash(&chunk).to_be_bytes();
+    let named = [head, &length.to_be_bytes(), &chunk, &checksum, rest].concat();
+    write_whole(path, &named)
+}
+
 fn decode(path: &Path) -> Result<DynamicImage, PictureError> {
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(|e| reading(path, e.into()))?;
@@ -138,9 +158,12 @@ fn encode(
 }
 
 fn save(path: &Path, bytes: &[u8], width: usize, height: usize, kind: ExtendedColorType) -> Result<(), PictureError> {
-    let encoded = encode(bytes, (width, height), kind, path)?;
+    write_whole(path, &encode(bytes, (width, height), kind, path)?)
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), PictureError> {
     let unfinished = unfinished_name(path);
-    let written = write_and_rename(&unfinished, path, &encoded);
+    let written = write_and_rename(&unfinished, path, bytes);
     if written.is_err() {
         // The write's own error is the one to report.
         std::fs::remove_file(&unfinished).ok();
@@ -179,6 +202,21 @@ fn other(message: &str) -> ImageError {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_source_stands_in_the_file_and_changes_no_pixel() {
+        let folder = Folder::new("source");
+        let file = folder.0.join("a.png");
+        let picture = Picture { width: 2, height: 1, rgb: vec![1, 2, 3, 4, 5, 6] };
+        save_picture(&file, &picture).unwrap();
+        name_source(&file, "walk.mcap, SHA-256 00ff").unwrap();
+        assert_eq!(load_picture(&file).unwrap(), picture);
+        // Written as the PNG specification has it (section 11.3.4.3), with its checksum.
+        let bytes = std::fs::read(&file).unwrap();
+        assert_eq!(&bytes[33..45], b"\0\0\0\x1etEXtSour");
+        std::fs::write(&file, "no picture").unwrap();
+        assert!(name_source(&file, "x").unwrap_err().to_string().contains("no PNG"));
+    }
 
     /// A folder that is removed again.
     struct Folder(PathBuf);

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use rhea_picture::name_source;
 use rhea_session::replay::ReplayReader;
 use sha2::{Digest as _, Sha256};
 
@@ -104,6 +105,21 @@ fn beside(file: &Path, form: ExportForm) -> PathBuf {
         ExportForm::Lerobot => file.with_extension("lerobot"),
         ExportForm::Record => file.with_extension("pb"),
     }
+}
+
+/// Writes into every numbered picture of a folder where it comes from.
+fn name_sources(folder: &Path, source: &str) -> Result<()> {
+    let numbered = |name: &str| {
+        let stem = name.strip_suffix(".png")?;
+        Some(stem.strip_suffix("_depth").unwrap_or(stem).bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    for entry in std::fs::read_dir(folder).hint(WRITE_HINT)? {
+        let path = entry.hint(WRITE_HINT)?.path();
+        if path.file_name().and_then(|name| numbered(name.to_str()?)).unwrap_or(false) {
+            name_source(&path, source).hint(WRITE_HINT)?;
+        }
+    }
+    Ok(())
 }
 
 /// SHA-256 of a file, 64 hex digits.

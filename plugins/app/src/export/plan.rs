@@ -7,7 +7,7 @@ use anyhow::Result;
 use rhea_physics::checks::{Check, Verdict};
 use rhea_physics::film::{FilmStep, STILL_SECS, Still, culprits};
 use rhea_physics::view::{Drawing, View, camera_of};
-use rhea_picture::{picture_to_png, save_depth, save_picture};
+use rhea_picture::{name_source, picture_to_png, save_depth, save_picture};
 use rhea_session::plans::RecordedPlan;
 use rhea_session::replay::{self, ReplayReader};
 use rhea_session::review::Labels;
@@ -17,7 +17,7 @@ use super::page::fill;
 use super::shots::{MOST_SHOTS, Shots};
 use super::walk::DAMAGED_HINT;
 use super::{ExportArgs, ExportForm};
-use super::{WRITE_HINT, animation, beside, lerobot, sha256, story, webp};
+use super::{WRITE_HINT, animation, beside, lerobot, name_sources, sha256, story, webp};
 use crate::fault::{Fault, WithHint as _};
 use crate::place;
 use crate::plan::ROBOTS;
@@ -156,9 +156,13 @@ pub(super) fn export_plan(args: &ExportArgs) -> Result<ExitCode> {
                 save_picture(&out.join(format!("{index:05}.png")), &view.picture()).hint(WRITE_HINT)?;
                 save_depth(&out.join(format!("{index:05}_depth.png")), &view).hint(WRITE_HINT)?;
             }
+            name_sources(&out, &plan.source())?;
             say!("{} pictures", moments.len());
         }
-        ExportForm::Sheet => replay::sheet(&plan.recorded.replay, &out).hint(WRITE_HINT)?,
+        ExportForm::Sheet => {
+            replay::sheet(&plan.recorded.replay, &out).hint(WRITE_HINT)?;
+            name_source(&out, &plan.source()).hint(WRITE_HINT)?;
+        }
         ExportForm::Record => story::write_plan(&plan, &out)?,
         ExportForm::Transforms => {
             let hint = "A plan is seen from one place; --to frames has its pictures with depth.";

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use rhea_memory::Verdict;
+use rhea_picture::name_source;
 use rhea_session::replay::{self, Replay, ReplayReader, StepRecord};
 
 use super::shots::{MOST_SHOTS, Shots};
 use super::{ExportArgs, ExportForm};
-use super::{WRITE_HINT, animation, beside, cameras, page, sha256, story, webp};
+use super::{WRITE_HINT, animation, beside, cameras, name_sources, page, sha256, story, webp};
 use crate::fault::{Fault, WithHint as _};
 use crate::progress::Progress;
 use crate::say::say;
@@ -92,9 +93,13 @@ pub(super) fn export_walk(args: &ExportArgs) -> Result<ExitCode> {
         }
         ExportForm::Frames => {
             let count = replay::frames(&walk.replay, &out).hint(WRITE_HINT)?;
+            name_sources(&out, &walk.source())?;
             say!("{count} views");
         }
-        ExportForm::Sheet => replay::sheet(&walk.replay, &out).hint(WRITE_HINT)?,
+        ExportForm::Sheet => {
+            replay::sheet(&walk.replay, &out).hint(WRITE_HINT)?;
+            name_source(&out, &walk.source()).hint(WRITE_HINT)?;
+        }
         ExportForm::Transforms => cameras::write(&walk, &out)?,
         ExportForm::Record => story::write_walk(&walk, &out)?,
     }
