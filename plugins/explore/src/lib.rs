@@ -5,6 +5,15 @@
 //!
 //! Invariant: the window never waits for the model, and no way of closing it loses an acknowledged step.
 
+// Tests share files with those outside, which name this crate.
+#[cfg(test)]
+extern crate self as rhea_explore;
+
+#[cfg(test)]
+mod action_tests;
+#[cfg(test)]
+#[path = "../../window/tests/faked/mod.rs"]
+mod faked;
 mod hud;
 mod link;
 mod map;
@@ -14,6 +23,9 @@ mod origins;
 mod pacing;
 #[cfg(test)]
 mod panel_tests;
+#[cfg(test)]
+#[path = "../tests/puppet/mod.rs"]
+mod puppet;
 mod recent;
 mod report;
 mod start_page;

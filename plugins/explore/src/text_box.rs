@@ -43,6 +43,11 @@ impl TextBox {
         (self.wants_focus, self.begun) = (true, true);
     }
 
+    #[cfg(test)]
+    pub(crate) fn told(&self) -> (&str, bool) {
+        (&self.text, self.wants_focus)
+    }
+
     /// Draws the box; returns what was entered in this frame. `ctrl` tells whether Ctrl was down at any time since the last
     /// frame, which egui does not know of a short press.
     pub fn show(&mut self, ui: &mut egui::Ui, ctrl: bool) -> Option<Entered> {

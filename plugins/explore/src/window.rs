@@ -48,7 +48,7 @@ pub struct WindowSettings {
 
 /// What the window itself remembers.
 #[derive(Resource)]
-struct Desk {
+pub(crate) struct Desk {
     map: bool,
     text: TextBox,
     view: ViewOnScreen,
@@ -72,6 +72,14 @@ impl Default for Desk {
             strip: Strip::default(),
             looking: None,
         }
+    }
+}
+
+#[cfg(test)]
+impl Desk {
+    /// Everything that an action can change.
+    pub(crate) fn told(&self) -> String {
+        format!("map {}; origins {}; text {:?};", self.map, self.origins, self.text.told())
     }
 }
 
@@ -135,7 +143,8 @@ fn keep_view(walk: Res<Walk>, mut kept: ResMut<ViewToSave>) {
     }
 }
 
-fn desk_actions(
+/// What the window itself does.
+pub(crate) fn desk_actions(
     mut fired: MessageReader<Fired>,
     mut desk: ResMut<Desk>,
     link: Res<SessionLink>,
