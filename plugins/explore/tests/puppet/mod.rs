@@ -1,5 +1,5 @@
 //! A walk that does what a test tells it to.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "tests, not all of which need every word")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
