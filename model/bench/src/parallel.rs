@@ -23,8 +23,8 @@ const COLS: usize = 16;
 const TOLERANCE: f32 = 1e-4;
 
 /// Layers in two parts, or guidance branches apart.
-const PARTS: Spread = Spread { tensor: 2, stages: 1, lanes: 1 };
-const LANES: Spread = Spread { tensor: 1, stages: 1, lanes: 2 };
+const PARTS: Spread = Spread { tensor: 2, ..Spread::SINGLE };
+const LANES: Spread = Spread { lanes: 2, ..Spread::SINGLE };
 
 /// A random model on ranks of one thread each.
 fn spread(random: &RandomModel, arithmetic: Arithmetic, spread: Spread) -> Result<Transformer, BenchError> {
