@@ -16,13 +16,12 @@ use rhea_tokens::prompts::Task;
 const TOLERANCE: f32 = 1e-4;
 /// Spreads beside the single rank (layers in parts and in runs, readers, guidance lanes with and without), and which share of the
 /// keys and values of two branches their first rank has.
-const SPREADS: [((usize, usize, usize, usize), f64); 9] = [
+const SPREADS: [((usize, usize, usize, usize), f64); 8] = [
     ((2, 1, 1, 1), 0.5),
     ((4, 1, 1, 1), 0.5),
     ((1, 2, 1, 1), 0.5),
     ((1, 3, 1, 1), 1.0 / 3.0),
     ((1, 1, 2, 1), 1.0),
-    ((1, 1, 3, 1), 1.0),
     ((2, 1, 2, 1), 0.5),
     ((1, 1, 1, 2), 0.5),
     ((2, 1, 1, 2), 0.25),

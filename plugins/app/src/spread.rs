@@ -29,9 +29,10 @@ pub struct SpreadArgs {
     /// Devices: auto, cpu, cuda:N or a list such as cuda:0,1 [default: $RHEA_DEVICE, else that of config.ron, else auto].
     #[arg(long, value_name = "DEVICES", value_parser = str::parse::<DeviceRequest>)]
     pub device: Option<DeviceRequest>,
-    /// How the model is spread over ranks: auto, tp=N (layers in parts), cfg=N (guidance branches apart), tp=N,cfg=N, or layers
-    /// (runs of layers, one a device; layers=N for N). On the processor ranks are threads [default: $RHEA_PARALLEL, else that of
-    /// config.ron, else auto].
+    /// How the model is spread over ranks: auto, tp=N (layers in parts), context=N (rows of long prompts and of canvases shared out
+    /// over N readers, each with all layers, keys and values; only where it is asked for), cfg=N (guidance branches apart), lists of
+    /// these such as tp=N,cfg=N, or layers (runs of layers, one a device; layers=N for N). On the processor ranks are threads
+    /// [default: $RHEA_PARALLEL, else that of config.ron, else auto].
     #[arg(long, value_name = "PLAN", value_parser = str::parse::<ParallelRequest>)]
     pub parallel: Option<ParallelRequest>,
 }
@@ -54,10 +55,9 @@ impl SpreadArgs {
         let file = ConfigFile::of_user()?;
         let device = chosen(("--device", self.device.as_ref()), DEVICE_VARIABLE, ("device", file.device))?;
         let parallel = chosen(("--parallel", self.parallel.as_ref()), PARALLEL_VARIABLE, ("parallel", file.parallel))?;
-        let usual = || (DeviceRequest::default(), Origin::Default);
         Ok(SpreadChoice {
-            device: device.unwrap_or_else(usual),
-            parallel: parallel.unwrap_or_else(|| (ParallelRequest::default(), Origin::Default)),
+            device: device.unwrap_or((DeviceRequest::default(), Origin::Default)),
+            parallel: parallel.unwrap_or((ParallelRequest::default(), Origin::Default)),
         })
     }
 
