@@ -53,7 +53,7 @@ fn a_walk_leaves_the_same_files_however_its_model_is_spread() {
 #[test]
 fn every_job_with_a_model_refuses_what_is_not_there_and_says_what_is() {
     let home = tempfile::tempdir().unwrap();
-    let task = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenes/tasks/one_block.ron");
+    let task = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenes/tasks/stack.ron");
     let task = task.to_str().unwrap();
     let jobs: [&[&str]; 6] = [
         &["explore", "--headless"],
