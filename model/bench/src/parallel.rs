@@ -22,9 +22,9 @@ const COLS: usize = 16;
 /// How far logits of f32 weights may be off.
 const TOLERANCE: f32 = 1e-4;
 
-/// Rows of a long memory, and of one pass over it.
+/// Rows of a long memory, and of one pass over it for each rank that shares them out: prompts are read so.
 const MEMORY: usize = 2048;
-const PASS: usize = 512;
+const PASS: usize = 64;
 /// What prompts that are read side by side are compared with.
 const TURNS: &str = "the same ranks, one prompt after the other";
 
@@ -58,7 +58,7 @@ fn canvas(model: &Transformer, cells: &[CanvasToken], rounds: usize) -> Result<V
 fn memory(model: &Transformer) -> Result<Vec<f32>, BenchError> {
     let mut store = model.new_store(MEMORY)?;
     let mut branch = store.branch();
-    for part in ids(MEMORY, 41).chunks(PASS) {
+    for part in ids(MEMORY, 41).chunks(PASS * model.readers()) {
         model.extend_for_last(&mut store, &mut [(&mut branch, part)])?;
     }
     Ok(model.last_logits(&mut store, Half::Visual)?.to_vec())

@@ -193,9 +193,38 @@ fn catch_up(sharing: &Sharing, pages: &mut Pages, work: &mut Work) -> Result<(),
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::transformer::{Token, Visible};
+    use crate::kernels::Unit;
+    use crate::parallel::Spread;
+    use crate::transformer::{Parameters, Token, TransformerConfig, Visible};
+
+    #[test]
+    fn a_reader_computes_its_own_rows_and_hears_of_the_others() {
+        let config =
+            TransformerConfig { hidden_size: 24, intermediate_size: 40, head_dim: 8, ..TransformerConfig::nano(300) };
+        let shape = config.head_shape();
+        let parameters = Parameters::fresh(config, || 0.5).unwrap();
+        let build = move |place| Ok(Transformer::from_parameters_at(&parameters, Unit::F32, 100, place)?);
+        let model = Transformer::spread(Spread { context: 2, ..Spread::SINGLE }, 1, build).unwrap();
+        let mut store = model.new_store(256).unwrap();
+        let mut branch = store.branch();
+        let mut read = |count: u32| {
+            let ids: Vec<u32> = (0..count).collect();
+            model.extend_for_last(&mut store, &mut [(&mut branch, &ids)]).unwrap();
+            let own = &store.remote.as_ref().unwrap().own;
+            let late = store.pages.count_late(branch.table(), branch.len());
+            (own.qkv.len() / shape.qkv_width(), own.told.len(), late)
+        };
+        // Half of the rows, whose keys and values it tells.
+        assert_eq!(read(40), (20, 2 * 20 * shape.kv_width(), 0));
+        // Few rows are its own alone, and the other reader has still to be told.
+        assert_eq!(read(3).2, 3);
+        assert_eq!(read(1).2, 4);
+        assert_eq!(read(50), (25, 2 * 25 * shape.kv_width(), 0));
+        assert!(layers > 0 && !model.logits(&mut store, 0..1, crate::transformer::Half::Text).unwrap().is_empty());
+    }
 
     #[test]
     fn pieces_are_all_rows_once() {

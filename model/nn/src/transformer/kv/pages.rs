@@ -111,6 +111,17 @@ impl Pages {
         all
     }
 
+    /// How many rows of a table other readers have still to be told.
+    #[cfg(test)]
+    pub fn count_late(&self, table: &[u32], held: usize) -> u32 {
+        let first = (0..held).step_by(PAGE_ROWS);
+        let late = table
+            .iter()
+            .zip(first)
+            .map(|(page, first)| self.late[*page as usize] & bits(0..(held - first).min(PAGE_ROWS)));
+        late.map(u64::count_ones).sum()
+    }
+
     /// Hands over the keys and values of rows, head by head.
     pub fn each_of_rows(&mut self, rows: &[(u32, u64)], mut each: impl FnMut(&mut [f32])) {
         let d = self.shape.head_dim;
