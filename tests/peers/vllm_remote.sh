@@ -69,8 +69,9 @@ serve() {
         seconds=$((seconds + 1))
         [ "$seconds" -lt 300 ] || { echo "vLLM does not start; see $work/vllm.log"; exit 1; }
         sleep 1
+        # By now it is the leader of a session of its own.
+        [ "$seconds" -ne 1 ] || raise "$server"
     done
-    raise "$server"
 }
 stop() { kill -9 "-$server" 2> /dev/null || true; }
 trap stop EXIT

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use rhea_engine::generate::{GenerateEvent, GenerateRequest, GenerateSettings, Generator, Prompt, Stop};
-use rhea_engine::spread::{DeviceInfo, ParallelPlan, ParallelRequest};
+use rhea_engine::spread::{Device, DeviceInfo, ParallelPlan, ParallelRequest};
 use rhea_engine::{Cancel, Decoding, Filter, ModelFolder, OpenOptions, Stream};
 use rhea_nn::kernels::{Arithmetic, Format, Unit, arithmetic};
 use rhea_nn::parallel::Spread;
@@ -168,6 +168,33 @@ fn each_of_four_ranks_holds_less_than_three_tenths_of_the_weights() {
             assert!((0.96..1.01).contains(&ratio), "{ratio}");
         }
     }
+}
+
+#[test]
+fn a_plan_of_readers_counts_layers_keys_and_values_for_each_of_them() {
+    let plan = |request: &str, devices: &[DeviceInfo]| {
+        ModelFolder::plan(&nano(), &options(Spread::SINGLE), request.parse().unwrap(), devices).map(|(plan, _)| plan)
+    };
+    let cpu = [DeviceInfo::processor()];
+    let (alone, readers) = (plan("tp=1", &cpu).unwrap(), plan("context=2", &cpu).unwrap());
+    assert_eq!(readers.ranks.len(), 2);
+    for rank in &readers.ranks {
+        assert_eq!(rank.kv_bytes, alone.ranks[0].kv_bytes, "all keys and values");
+        // All layers, and half of the vocabulary.
+        let share = rank.weights_bytes as f64 / alone.whole_bytes as f64;
+        assert!((0.8..0.9).contains(&share), "{share}");
+    }
+    let both = plan("tp=2,context=2,cfg=2", &cpu).unwrap();
+    assert_eq!((both.ranks.len(), both.ranks[0].kv_bytes), (8, alone.ranks[0].kv_bytes / 4));
+    let text = both.to_string();
+    assert!(text.contains("tp=2,context=2,cfg=2 on 8 ranks") && text.contains("2 readers of a branch"), "{text}");
+    // It is never chosen unasked, and devices must be enough for it.
+    let gpu = |n| DeviceInfo { device: Device::Cuda(n), name: "GPU".to_owned(), free_bytes: Some(80 << 30) };
+    let gpus: Vec<DeviceInfo> = (0..4).map(gpu).collect();
+    assert_eq!(plan("auto", &gpus).unwrap().spread.context, 1);
+    assert_eq!(plan("context=2,cfg=2", &gpus).unwrap().ranks[3].device, Device::Cuda(3));
+    let text = plan("context=3,cfg=2", &gpus).unwrap_err().to_string();
+    assert!(text.contains("6 ranks on 4 devices"), "{text}");
 }
 
 #[test]

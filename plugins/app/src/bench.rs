@@ -18,6 +18,7 @@ use crate::engine::{MODEL_HINT, open_inside, walking};
 use crate::fault::WithHint as _;
 use crate::progress::Progress;
 use crate::say::{complain, say};
+use crate::spread::print_plan;
 use crate::{machine, place};
 
 /// The walk; it is repeated when more steps are asked for.
@@ -85,7 +86,7 @@ pub fn run(args: &BenchExploreArgs) -> Result<ExitCode> {
     let start = start.hint("Name another scene with --world.")?;
     let moves = commands(&script, args.steps)?;
     let recording = Recording::new()?;
-    let plan = args.spread.plan(&folder, &walking())?;
+    let plan = args.spread.plan(&folder, &walking(), print_plan)?;
     let mut model = open_inside(&folder, plan.as_ref()).hint(MODEL_HINT)?;
     let mut numbers = Numbers {
         steps: args.steps,

@@ -152,7 +152,7 @@ fn model(args: &DoctorArgs) -> Finding {
         return server(args, &url);
     }
     let opened = place::model_folder(args.model.model.as_deref()).and_then(|folder| {
-        let choice = args.engine.local(&folder)?;
+        let choice = args.engine.local_told(&folder, |_| ())?;
         let model = engine::open(&folder, &choice)?;
         Ok((folder, model, choice.choice().clone()))
     });

@@ -20,7 +20,7 @@ use rhea_remote::{Client, Endpoint, Key, RemoteGenerator};
 use crate::config::{ConfigFile, Origin, chosen, variable};
 use crate::fault::{Fault, WithHint as _};
 use crate::place;
-use crate::spread::{SpreadArgs, SpreadChoice, placed};
+use crate::spread::{SpreadArgs, SpreadChoice, Tell, placed, print_plan};
 
 /// Environment variable with the place.
 pub const ENGINE_VARIABLE: &str = "RHEA_ENGINE";
@@ -117,6 +117,14 @@ impl EngineArgs {
     /// # Errors
     /// As [`Self::choice`], when a server is chosen, and when the plan cannot be followed.
     pub fn local(&self, folder: &Path) -> Result<WalkEngine> {
+        self.local_told(folder, print_plan)
+    }
+
+    /// As [`Self::local`], for those who print something else.
+    ///
+    /// # Errors
+    /// As [`Self::local`].
+    pub fn local_told(&self, folder: &Path, tell: Tell) -> Result<WalkEngine> {
         let choice = match self.choice()? {
             (EngineChoice::Server(url), origin) => {
                 let what = format!(
@@ -126,7 +134,7 @@ impl EngineArgs {
             }
             (choice, _) => choice,
         };
-        let plan = self.spread.plan(folder, &walking())?;
+        let plan = self.spread.plan(folder, &walking(), tell)?;
         let SpreadChoice { device, parallel } = self.spread.choice()?;
         Ok(WalkEngine { choice, plan, spread: SpreadArgs { device: Some(device.0), parallel: Some(parallel.0) } })
     }

@@ -26,7 +26,7 @@ use crate::engine::{self, EngineChoice};
 use crate::fault::{Fault, WithHint as _};
 use crate::place;
 use crate::say::say;
-use crate::spread::{SpreadArgs, placed};
+use crate::spread::{SpreadArgs, placed, print_plan};
 use progress::{AnswerProgress, speed};
 use settings::Wishes;
 
@@ -169,8 +169,8 @@ fn open(
     let options = OpenOptions { form, context, branches: wishes.branches(), vision, ..OpenOptions::default() };
     let hint = "`rhea models verify DIR` checks a folder; --context N and --quant q8_0 make a model smaller.";
     let spread = &args.engine.spread;
-    let plan = match spread.plan(model, &options)? {
-        None if args.plan_only => Some(spread.choice()?.checked(model, &options, &devices_found())?),
+    let plan = match spread.plan(model, &options, print_plan)? {
+        None if args.plan_only => Some(spread.choice()?.checked(model, &options, &devices_found(), print_plan)?),
         plan => plan,
     };
     if plan.is_none() {

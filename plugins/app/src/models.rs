@@ -15,6 +15,7 @@ use rhea_tokens::TextTokenizer;
 use crate::cli::ModelsWhat;
 use crate::hub::{Hub, ModelName, PUBLISHED};
 use crate::say::say;
+use crate::spread::print_plan;
 use crate::{fault, place};
 
 /// Bytes of a gigabyte, as the pages of published models count it.
@@ -34,7 +35,7 @@ pub fn run(what: &ModelsWhat) -> Result<ExitCode> {
             let form = quant.as_deref().and_then(WeightForm::named);
             let (vision, branches) = (Some(place::vision_folder(&folder)?), usize::from(*branches));
             let options = OpenOptions { form, context: *context, branches, vision, ..OpenOptions::default() };
-            spread.choice()?.checked(&folder, &options, &devices_found())?;
+            spread.choice()?.checked(&folder, &options, &devices_found(), print_plan)?;
             say!("It fits.");
             Ok(ExitCode::SUCCESS)
         }

@@ -37,6 +37,14 @@ pub struct SpreadArgs {
     pub parallel: Option<ParallelRequest>,
 }
 
+/// Who hears of a plan.
+pub type Tell = fn(&ParallelPlan);
+
+/// Prints a plan.
+pub fn print_plan(plan: &ParallelPlan) {
+    say!("Plan: {plan}");
+}
+
 /// What flags, variables and file say of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpreadChoice {
@@ -61,18 +69,18 @@ impl SpreadArgs {
         })
     }
 
-    /// The plan for a folder, printed and checked before anything is loaded; `None` where nobody asked for one and the model runs on
+    /// The plan for a folder, told and checked before anything is loaded; `None` where nobody asked for one and the model runs on
     /// the processor as it always does.
     ///
     /// # Errors
     /// When a device is not there, the model cannot be spread so, or the plan does not fit.
-    pub fn plan(&self, model: &Path, options: &OpenOptions) -> Result<Option<ParallelPlan>> {
+    pub fn plan(&self, model: &Path, options: &OpenOptions, tell: Tell) -> Result<Option<ParallelPlan>> {
         let choice = self.choice()?;
         let there = devices_found();
         if !choice.asked() && !choice.on_cuda(&there).hint(DEVICE_HINT)? {
             return Ok(None);
         }
-        choice.checked(model, options, &there).map(Some)
+        choice.checked(model, options, &there, tell).map(Some)
     }
 }
 
@@ -91,14 +99,20 @@ impl SpreadChoice {
         Ok(self.device.0.among(there)?.iter().any(|info| matches!(info.device, Device::Cuda(_))))
     }
 
-    /// The plan for a folder, printed.
+    /// The plan for a folder; it is told before it is checked, so that the numbers stand above what is wrong with them.
     ///
     /// # Errors
     /// As [`SpreadArgs::plan`].
-    pub fn checked(&self, model: &Path, options: &OpenOptions, there: &[DeviceInfo]) -> Result<ParallelPlan> {
+    pub fn checked(
+        &self,
+        model: &Path,
+        options: &OpenOptions,
+        there: &[DeviceInfo],
+        tell: Tell,
+    ) -> Result<ParallelPlan> {
         let devices = self.device.0.among(there).hint(DEVICE_HINT)?;
         let (plan, sizes) = ModelFolder::plan(model, options, self.parallel.0, &devices).hint(PLAN_HINT)?;
-        say!("Plan: {plan}");
+        tell(&plan);
         plan.check(&sizes).hint(PLAN_HINT)?;
         Ok(plan)
     }

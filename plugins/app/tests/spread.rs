@@ -108,6 +108,10 @@ fn settings_of_devices_and_plans_say_where_they_come_from() {
     assert_eq!(line(&told, "parallel"), "tp=2,cfg=2 [environment RHEA_PARALLEL]");
     let (_, flagged) = show(Some("tp=2,cfg=2"), &["--parallel", "context=2"]);
     assert_eq!(line(&flagged, "parallel"), "tp=1,context=2 [flag --parallel]");
+    // What is printed for programs has no plan in it.
+    let output = rhea(home.path(), &["doctor", "--json", "--parallel", "tp=2"]).output().unwrap();
+    let findings: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(findings["possible"], true);
     let (good, wrong) = show(Some("tp=none"), &[]);
     assert!(!good && wrong.contains("RHEA_PARALLEL: ") && wrong.contains("allowed are auto"), "{wrong}");
     std::fs::write(&file, "(device: \"gpu\")").unwrap();

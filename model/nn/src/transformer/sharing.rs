@@ -223,7 +223,6 @@ mod tests {
         assert_eq!(read(3).2, 3);
         assert_eq!(read(1).2, 4);
         assert_eq!(read(50), (25, 2 * 25 * shape.kv_width(), 0));
-        assert!(layers > 0 && !model.logits(&mut store, 0..1, crate::transformer::Half::Text).unwrap().is_empty());
     }
 
     #[test]
