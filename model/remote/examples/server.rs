@@ -1,7 +1,7 @@
 //! A real server beside the model inside: equal ids, what the client costs, how soon a cancelled request frees the server, what guidance
 //! costs.
 //!
-//! `cargo run --release -p rhea-remote --example server -- http://localhost:8000 model/nano [guided]`, beside a `vllm serve`; the script
+//! `cargo run --release -p rhea-remote --example server -- http://localhost:8000 model/nano [guided|overhead|cancel|die]`, beside a `vllm serve`; the script
 //! `tests/peers/vllm_remote.sh` does all of it.
 #![allow(clippy::print_stdout, reason = "an example")]
 
@@ -19,8 +19,12 @@ use rhea_tokens::prompts::Task;
 
 type Failure = Box<dyn Error>;
 
-/// Pairs of measurements.
+/// Pairs of pictures.
 const PAIRS: usize = 15;
+/// Pairs of short requests, one row of a picture each.
+const SHORT_PAIRS: usize = 300;
+/// Requests that are cancelled.
+const CANCELLED: u64 = 40;
 const CAPTIONS: [&str; 8] = [
     "a room with teal walls",
     "a corridor with a red door",
@@ -57,9 +61,14 @@ fn main() -> Result<(), Failure> {
     match what.first().map(String::as_str) {
         Some("die") => return die(&mut remote),
         Some("guided") => guided(&mut remote, folder)?,
-        Some("overhead") => overhead(&mut remote, url, folder)?,
+        Some("overhead") => {
+            short(&mut remote, url, folder)?;
+            overhead(&mut remote, url, folder)?;
+        }
+        Some("cancel") => cancelled(&mut remote, url)?,
         _ => {
             equal(&mut remote, folder)?;
+            short(&mut remote, url, folder)?;
             overhead(&mut remote, url, folder)?;
             cancelled(&mut remote, url)?;
         }
@@ -84,6 +93,75 @@ fn equal(remote: &mut RemoteGenerator, folder: &Path) -> Result<(), Failure> {
         }
     }
     println!("greedy ids: {same} of {} answers equal ({ids} ids)", CAPTIONS.len());
+    Ok(())
+}
+
+/// One short request after the other, in turns by this client and by a bare socket: what comes and goes on the machine meets both.
+fn short(remote: &mut RemoteGenerator, url: &str, folder: &Path) -> Result<(), Failure> {
+    let mut asked = request(remote, CAPTIONS[0]);
+    let calm = Cancel::default();
+    // The answer ends behind the first row: one request.
+    let cols = remote.only_grid().ok_or("a model that draws pictures of one size is needed")?.cols();
+    asked.settings.stop.tokens = 1;
+    let header = loop {
+        let answer = remote.generate(&asked, &calm, &mut |_| ())?;
+        if answer.usage.drawn > 0 {
+            break answer.ids.len() - 1;
+        }
+        asked.settings.stop.tokens += 1;
+    };
+    asked.settings.stop.tokens = header + cols;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let between = format!("http://{}", listener.local_addr()?);
+    let sent = record(listener, url.trim_start_matches("http://").to_owned());
+    let want = reach(&between, folder)?.generate(&asked, &calm, &mut |_| ())?;
+    let sent = sent.lock().map_err(|_| "the recorder failed")?.clone();
+    let bodies = bodies(&sent);
+    let [body] = &bodies[..] else { return Err(format!("{} requests instead of one", bodies.len()).into()) };
+    let mut bare = Bare::connect(url)?;
+    let (mut ours, mut theirs, mut more) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut processor, waited) = ([0.0; 2], remote.waited());
+    for pair in 0..SHORT_PAIRS {
+        let mut times = [0.0; 2];
+        for turn in [pair % 2, 1 - pair % 2] {
+            let (began, spent) = (Instant::now(), processor_secs());
+            if turn == 0 {
+                let got = remote.generate(&asked, &calm, &mut |_| ())?;
+                if got.ids != want.ids {
+                    return Err("other ids than before".into());
+                }
+            } else {
+                bare.request(body)?;
+            }
+            times[turn] = began.elapsed().as_secs_f64() * 1e3;
+            processor[turn] += (processor_secs() - spent) * 1e3 / SHORT_PAIRS as f64;
+        }
+        ours.push(times[0]);
+        theirs.push(times[1]);
+        more.push(times[0] - times[1]);
+    }
+    let all: f64 = ours.iter().sum();
+    let busy = (all - (remote.waited() - waited).as_secs_f64() * 1e3) / SHORT_PAIRS as f64;
+    println!(
+        "a request takes the client {:.2} ms of processor time, the bare socket {:.2} ms; {busy:.2} ms of it the client does not wait",
+        processor[0], processor[1]
+    );
+    for times in [&mut ours, &mut theirs, &mut more] {
+        times.sort_unstable_by(f64::total_cmp);
+    }
+    let middle = SHORT_PAIRS / 2;
+    println!(
+        "requests of {cols} ids, {SHORT_PAIRS} pairs in turns: client {:.2} ms, bare socket {:.2} ms (medians), {:+.2} %; median of the pairs' \
+         differences {:+.3} ms, {:+.2} %; quickest tenth {:.2} against {:.2} ms, {:+.2} %",
+        ours[middle],
+        theirs[middle],
+        (ours[middle] / theirs[middle] - 1.0) * 1e2,
+        more[middle],
+        more[middle] / theirs[middle] * 1e2,
+        ours[SHORT_PAIRS / 10],
+        theirs[SHORT_PAIRS / 10],
+        (ours[SHORT_PAIRS / 10] / theirs[SHORT_PAIRS / 10] - 1.0) * 1e2,
+    );
     Ok(())
 }
 
@@ -192,13 +270,24 @@ fn bodies(mut sent: &[u8]) -> Vec<String> {
     bodies
 }
 
-/// Sends requests over one connection and reads the answers to their ends.
-fn bare_requests(url: &str, bodies: &[String]) -> Result<(), Failure> {
-    let host = url.trim_start_matches("http://");
-    let mut to = TcpStream::connect(host)?;
-    to.set_nodelay(true)?;
-    let mut from = BufReader::new(to.try_clone()?);
-    for body in bodies {
+/// One connection that sends requests and reads the answers to their ends.
+struct Bare<'a> {
+    host: &'a str,
+    to: TcpStream,
+    from: BufReader<TcpStream>,
+}
+
+impl<'a> Bare<'a> {
+    fn connect(url: &'a str) -> Result<Self, Failure> {
+        let host = url.trim_start_matches("http://");
+        let to = TcpStream::connect(host)?;
+        to.set_nodelay(true)?;
+        let from = BufReader::new(to.try_clone()?);
+        Ok(Self { host, to, from })
+    }
+
+    fn request(&mut self, body: &str) -> Result<(), Failure> {
+        let Self { host, to, from } = self;
         let head = format!(
             "POST /v1/completions HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()
@@ -216,13 +305,18 @@ fn bare_requests(url: &str, bodies: &[String]) -> Result<(), Failure> {
             line.clear();
             from.read_line(&mut line)?;
             let bytes = usize::from_str_radix(line.trim(), 16)?;
-            std::io::copy(&mut (&mut from).take(bytes as u64 + 2), &mut std::io::sink())?;
+            std::io::copy(&mut from.by_ref().take(bytes as u64 + 2), &mut std::io::sink())?;
             if bytes == 0 {
-                break;
+                return Ok(());
             }
         }
     }
-    Ok(())
+}
+
+/// Sends requests over one connection.
+fn bare_requests(url: &str, bodies: &[String]) -> Result<(), Failure> {
+    let mut bare = Bare::connect(url)?;
+    bodies.iter().try_for_each(|body| bare.request(body))
 }
 
 /// Requests that the server works on, from its metrics.
@@ -236,20 +330,38 @@ fn running(url: &str) -> Result<f64, Failure> {
     Ok(line.and_then(|line| line.rsplit(' ').next()).ok_or("no metrics")?.trim().parse()?)
 }
 
-/// From the wish to cancel to the end here, and until the server's metrics say that it works on nothing.
+/// From the wish to cancel to the end here, and until the server's metrics say that it works on nothing; beside it, what of that is the
+/// server's own pace: the time between two of its ids, and what asking for its metrics takes when it is idle.
 fn cancelled(remote: &mut RemoteGenerator, url: &str) -> Result<(), Failure> {
     let mut asked = request(remote, CAPTIONS[1]);
     // Another picture for each seed: the server has none of them in its cache.
     asked.settings.picture = Filter { temperature: 1.0, top_k: 0, top_p: 1.0 };
     asked.settings.stop.pictures = Some(1);
-    let began = Instant::now();
-    remote.generate(&asked, &Cancel::default(), &mut |_| ())?;
-    let pause = began.elapsed().mul_f64(0.3);
-    let (mut here, mut there) = (Vec::new(), Vec::new());
-    for seed in 10..20 {
+    let (mut least, mut drawn) = (Duration::MAX, 0);
+    for seed in 1..4 {
+        asked.seed = seed;
+        let began = Instant::now();
+        drawn = remote.generate(&asked, &Cancel::default(), &mut |_| ())?.usage.drawn;
+        least = least.min(began.elapsed());
+    }
+    println!(
+        "a picture of {drawn} ids takes {:.0} ms at best, {:.1} ms an id",
+        least.as_secs_f64() * 1e3,
+        least.as_secs_f64() * 1e3 / drawn as f64
+    );
+    let mut asking = Vec::new();
+    for _ in 0..20 {
+        let began = Instant::now();
+        running(url)?;
+        asking.push(began.elapsed().as_secs_f64() * 1e3);
+    }
+    let (mut here, mut there, mut looks) = (Vec::new(), Vec::new(), Vec::new());
+    for seed in 10..10 + CANCELLED {
         asked.seed = seed;
         let cancel = Cancel::default();
         let flag = cancel.clone();
+        // At another moment of the picture each time.
+        let pause = least.mul_f64(0.1 + 0.6 * (seed % 7) as f64 / 7.0);
         let wish = std::thread::spawn(move || {
             std::thread::sleep(pause);
             flag.cancel();
@@ -261,23 +373,31 @@ fn cancelled(remote: &mut RemoteGenerator, url: &str) -> Result<(), Failure> {
         if outcome.finish != rhea_engine::generate::FinishReason::Cancelled {
             continue;
         }
+        let mut looked = 1;
         while running(url)? > 0.0 {
+            looked += 1;
             std::thread::sleep(Duration::from_millis(2));
         }
         here.push((ended - wished).as_secs_f64() * 1e3);
         there.push(wished.elapsed().as_secs_f64() * 1e3);
+        looks.push(f64::from(looked));
     }
-    for times in [&mut here, &mut there] {
+    for times in [&mut here, &mut there, &mut asking, &mut looks] {
         times.sort_unstable_by(f64::total_cmp);
     }
     let last = here.len().checked_sub(1).ok_or("every answer ended before it was cancelled")?;
     println!(
-        "cancelled {} times: the client ends within {:.1} ms (most {:.1}), the server is free within {:.1} ms (most {:.1})",
+        "cancelled {} times: the client ends within {:.1} ms (most {:.1}), the server is free within {:.1} ms (most {:.1}); its metrics take \
+         {:.1} ms to ask for (most {:.1}) and were asked for {} times (most {})",
         here.len(),
         here[last / 2],
         here[last],
         there[last / 2],
-        there[last]
+        there[last],
+        asking[asking.len() / 2],
+        asking[asking.len() - 1],
+        looks[last / 2],
+        looks[last],
     );
     Ok(())
 }

@@ -265,7 +265,8 @@ impl Run<'_, '_> {
                     stopped = stops.contains(&id);
                     end = self.push(id);
                     if end.is_some() {
-                        return Ok(false);
+                        // Behind its last id a stream ends by itself, and the connection serves the next request.
+                        return Ok(got == count);
                     }
                 }
                 Ok(true)

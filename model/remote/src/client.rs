@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use rhea_engine::Cancel;
@@ -18,6 +18,7 @@ use crate::error::{RemoteError, shortened};
 use crate::key::Key;
 use crate::limits;
 use crate::lines::{Cut, events};
+use crate::watcher::{TICK, Watcher};
 
 /// How long a server is waited for, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +45,6 @@ impl Default for Patience {
     }
 }
 
-/// How often a wish to cancel is looked at.
-const TICK: Duration = Duration::from_millis(5);
-
 /// Talks to one server.
 pub struct Client {
     endpoint: Endpoint,
@@ -55,6 +53,12 @@ pub struct Client {
     config: Config,
     agent: Agent,
     waited: Duration,
+    /// When an answer was last read to its end, so that its connection serves the next request.
+    ended: Option<Instant>,
+    /// Were connections closed since then?
+    closed: bool,
+    /// Started for the first request that goes over a connection that there is.
+    watcher: Option<Watcher>,
 }
 
 /// Why one attempt brought nothing, or not everything.
@@ -104,7 +108,17 @@ impl Client {
             .user_agent(concat!("rhea/", env!("CARGO_PKG_VERSION")))
             .build();
         let agent = config.new_agent();
-        Ok(Self { endpoint, key, patience, config, agent, waited: Duration::ZERO })
+        Ok(Self {
+            endpoint,
+            key,
+            patience,
+            config,
+            agent,
+            waited: Duration::ZERO,
+            ended: None,
+            closed: false,
+            watcher: None,
+        })
     }
 
     /// The server.
@@ -191,11 +205,79 @@ impl Client {
         cancel: &Cancel,
         on_chunk: &mut dyn FnMut(Chunk) -> Result<bool, RemoteError>,
     ) -> Result<(), Failed> {
+        let connected = self.ended.take().is_some_and(|ended| ended.elapsed() < limits::IDLE);
+        if self.watcher.is_none() {
+            // Without one, another thread reads, as for a first request.
+            self.watcher = Watcher::start().ok();
+        }
+        let done = match self.watcher.take() {
+            Some(watcher) if connected => {
+                let done = self.complete_here(&watcher, &body, cancel, on_chunk);
+                self.watcher = Some(watcher);
+                done
+            }
+            watcher => {
+                self.watcher = watcher;
+                self.complete_apart(body, cancel, on_chunk)
+            }
+        };
+        let closed = std::mem::take(&mut self.closed);
+        self.ended = (done.is_ok() && !closed).then(Instant::now);
+        done
+    }
+
+    /// As [`Self::complete`] over a connection that there is: it is read here, and closed by the watcher when somebody cancels.
+    fn complete_here(
+        &mut self,
+        watcher: &Watcher,
+        body: &str,
+        cancel: &Cancel,
+        on_chunk: &mut dyn FnMut(Chunk) -> Result<bool, RemoteError>,
+    ) -> Result<(), Failed> {
+        let call = Call { url: self.url(), key: self.key.clone() };
+        let (agent, url) = (self.agent.clone(), self.endpoint.completions());
+        let (mut wrong, mut enough, mut busy) = (None, false, Duration::ZERO);
+        let began = Instant::now();
+        watcher.watch(self.agent.clone(), cancel.clone());
+        let done = exchange(&agent, &url, &call, body, &mut |data| {
+            let began = Instant::now();
+            let wanted = self.chunk(data).and_then(&mut *on_chunk);
+            busy += began.elapsed();
+            match wanted {
+                Ok(true) => return true,
+                Ok(false) => enough = true,
+                Err(error) => wrong = Some(error),
+            }
+            false
+        });
+        let closed = watcher.release();
+        self.waited += began.elapsed().saturating_sub(busy);
+        if closed || enough || wrong.is_some() {
+            self.hang_up();
+        }
+        match (wrong, done) {
+            (Some(error), _) => Err(Failed::Finally(error)),
+            (None, Ok(true)) => Ok(()),
+            (None, _) if enough => Ok(()),
+            (None, _) if closed => Err(Failed::Cancelled),
+            (None, Ok(false)) => Err(Failed::Again { what: "hung up".to_owned(), after: None }),
+            (None, Err(failed)) => Err(failed),
+        }
+    }
+
+    /// As [`Self::complete`] with a thread of its own that connects and reads: neither can be cut short.
+    fn complete_apart(
+        &mut self,
+        body: String,
+        cancel: &Cancel,
+        on_chunk: &mut dyn FnMut(Chunk) -> Result<bool, RemoteError>,
+    ) -> Result<(), Failed> {
         let (sender, events) = sync_channel(limits::QUEUE);
         let (agent, url) = (self.agent.clone(), self.endpoint.completions());
         let call = Call { url: self.url(), key: self.key.clone() };
         let talk = move || {
-            let ended = exchange(&agent, &url, &call, &body, &sender).unwrap_or_else(Event::Failed);
+            let pass = &mut |data: &str| sender.send(Event::Data(data.to_owned())).is_ok();
+            let ended = exchange(&agent, &url, &call, &body, pass).map_or_else(Event::Failed, Event::Ended);
             // Nobody listens where the request was given up.
             sender.send(ended).ok();
         };
@@ -251,6 +333,7 @@ impl Client {
 
     /// Closes the connections, so that the server stops working for them.
     fn hang_up(&mut self) {
+        self.closed = true;
         std::mem::replace(&mut self.agent, self.config.new_agent()).shutdown();
     }
 }
@@ -318,8 +401,14 @@ fn read_short(response: &mut ureq::http::Response<ureq::Body>) -> (String, bool)
     (String::from_utf8_lossy(&bytes).into_owned(), whole)
 }
 
-/// Sends a request and passes its events on.
-fn exchange(agent: &Agent, url: &str, call: &Call, body: &str, to: &SyncSender<Event>) -> Result<Event, Failed> {
+/// Sends a request and passes its events on, as long as they are wanted. Says whether the stream ended with its last word.
+fn exchange(
+    agent: &Agent,
+    url: &str,
+    call: &Call,
+    body: &str,
+    pass: &mut dyn FnMut(&str) -> bool,
+) -> Result<bool, Failed> {
     let mut request = agent.post(url).header("content-type", "application/json").header("accept", "text/event-stream");
     if let Some(key) = &call.key {
         request = request.header("authorization", key.header());
@@ -331,11 +420,10 @@ fn exchange(agent: &Agent, url: &str, call: &Call, body: &str, to: &SyncSender<E
         let what = format!("it answered with {kind} instead of a stream of events");
         return Err(Failed::Finally(RemoteError::SomethingElse { url: call.url.clone(), what }));
     }
-    let mut pass = |data: &str| to.send(Event::Data(data.to_owned())).is_ok();
-    let done = events(response.body_mut().as_reader(), (limits::EVENT_BYTES, limits::STREAM_BYTES), &mut pass);
+    let done = events(response.body_mut().as_reader(), (limits::EVENT_BYTES, limits::STREAM_BYTES), pass);
     let large = |what, limit| Failed::Finally(RemoteError::TooLarge { url: call.url.clone(), what, limit });
     match done {
-        Ok(done) => Ok(Event::Ended(done)),
+        Ok(done) => Ok(done),
         Err(Cut::Long) => Err(large("an event", limits::EVENT_BYTES as u64)),
         Err(Cut::Much) => Err(large("a stream", limits::STREAM_BYTES)),
         Err(Cut::Broken(error)) => Err(Failed::Again { what: format!("broke the connection ({error})"), after: None }),

@@ -25,6 +25,7 @@ mod error;
 mod guided;
 mod key;
 mod lines;
+mod watcher;
 
 pub use answer::RemoteGenerator;
 pub use client::{Client, Patience};
@@ -46,6 +47,8 @@ pub mod limits {
     pub const EVENT_BYTES: usize = 16 << 20;
     /// Bytes of a whole stream.
     pub const STREAM_BYTES: u64 = 256 << 20;
+    /// How long a connection is taken to be open after its last answer; servers close theirs after five seconds and more.
+    pub const IDLE: std::time::Duration = std::time::Duration::from_secs(4);
     /// Events that wait to be looked at.
     pub const QUEUE: usize = 64;
     /// Characters of a server's text that an error repeats.

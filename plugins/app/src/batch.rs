@@ -14,9 +14,11 @@ use rhea_batch::{
 #[cfg(feature = "nats")]
 use crate::batch_queue as queue;
 use crate::cli::{Cli, ModelArgs};
+use crate::engine::{ENGINE_VARIABLE, EngineArgs};
 use crate::fault::{Fault, WithHint as _};
 use crate::place;
 use crate::say::{complain, say};
+use crate::spread::{DEVICE_VARIABLE, PARALLEL_VARIABLE, SpreadArgs};
 
 /// Reasons that are printed in full; the others are in the summary.
 pub const SHOWN: usize = 20;
@@ -107,6 +109,9 @@ pub struct WorkerArgs {
     /// The model of the jobs.
     #[command(flatten)]
     pub model: ModelArgs,
+    /// Where it works; all jobs are told the same.
+    #[command(flatten)]
+    pub engine: EngineArgs,
     /// Where the queue is.
     #[command(flatten)]
     pub server: ServerArgs,
@@ -158,6 +163,9 @@ pub struct RunArgs {
     /// The model of the jobs.
     #[command(flatten)]
     pub model: ModelArgs,
+    /// Where it works; all jobs are told the same.
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 /// Does what the arguments say.
@@ -228,7 +236,7 @@ fn check(job: &Job) -> Result<()> {
 }
 
 /// This program with the repository and model that jobs use, by their full paths: jobs are done in folders of their own.
-pub fn program(model: &ModelArgs) -> Result<Program> {
+pub fn program(model: &ModelArgs, engine: &EngineArgs) -> Result<Program> {
     rhea_batch::sweep();
     let mut program = with_hint(Program::this(env!("CARGO_PKG_VERSION")))?;
     let full = |path: &Path| std::fs::canonicalize(path).hint("Start workers inside the repository.");
@@ -238,6 +246,14 @@ pub fn program(model: &ModelArgs) -> Result<Program> {
         // Most jobs need no model; those that do will say so.
         Err(_) if model.model.is_none() && std::env::var_os(place::MODEL_VARIABLE).is_none() => {}
         Err(error) => return Err(error),
+    }
+    let EngineArgs { engine, spread: SpreadArgs { device, parallel } } = engine;
+    for (name, value) in [
+        (ENGINE_VARIABLE, engine.as_ref().map(ToString::to_string)),
+        (DEVICE_VARIABLE, device.as_ref().map(ToString::to_string)),
+        (PARALLEL_VARIABLE, parallel.as_ref().map(ToString::to_string)),
+    ] {
+        program.environment.extend(value.map(|value| (name.to_owned(), value.into())));
     }
     Ok(program)
 }
@@ -287,7 +303,7 @@ fn print(summary: &Summary, out: &Path) {
 
 fn shard(args: &RunArgs) -> Result<ExitCode> {
     let jobs = jobs(&args.jobs)?;
-    let program = program(&args.model)?;
+    let program = program(&args.model, &args.engine)?;
     let ids: Vec<_> = jobs.iter().map(|job| job.id.clone()).collect();
     let folder = with_hint(OutFolder::take(&args.out, &local_name(&jobs), &ids))?;
     let mine = || ids.iter().enumerate().filter(|(index, _)| args.shard.has(*index)).map(|(_, id)| id);

@@ -63,7 +63,11 @@ pub fn submit_jobs(args: &SubmitArgs) -> Result<ExitCode> {
 /// What is no fault of a job.
 pub fn worker(args: &WorkerArgs) -> Result<ExitCode> {
     let settings = settings(&args.server)?;
-    let options = WorkerOptions { program: program(&args.model)?, until_done: args.until_done, most_jobs: args.jobs };
+    let options = WorkerOptions {
+        program: program(&args.model, &args.engine)?,
+        until_done: args.until_done,
+        most_jobs: args.jobs,
+    };
     let mut away = false;
     let mut tell = |event: WorkerEvent<'_>| {
         let back = std::mem::take(&mut away);

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use rhea_engine::OpenOptions;
 use rhea_engine::limits::CONFIG_BYTES;
+use rhea_engine::spread::devices_found;
 use rhea_nn::transformer::{Layout, TransformerConfig, WeightForm};
 use rhea_nn::vision::{VisionConfig, check_folder};
 use rhea_nn::weights::Weights;
@@ -13,8 +14,8 @@ use rhea_tokens::TextTokenizer;
 
 use crate::cli::ModelsWhat;
 use crate::hub::{Hub, ModelName, PUBLISHED};
-use crate::imagine::plan;
 use crate::say::say;
+use crate::spread::print_plan;
 use crate::{fault, place};
 
 /// Bytes of a gigabyte, as the pages of published models count it.
@@ -34,7 +35,7 @@ pub fn run(what: &ModelsWhat) -> Result<ExitCode> {
             let form = quant.as_deref().and_then(WeightForm::named);
             let (vision, branches) = (Some(place::vision_folder(&folder)?), usize::from(*branches));
             let options = OpenOptions { form, context: *context, branches, vision, ..OpenOptions::default() };
-            plan::checked(&folder, &options, spread)?;
+            spread.choice()?.checked(&folder, &options, &devices_found(), print_plan)?;
             say!("It fits.");
             Ok(ExitCode::SUCCESS)
         }

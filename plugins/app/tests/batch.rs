@@ -352,3 +352,67 @@ fn shares_without_a_server_make_the_same_folder() {
     let (code, _, said) = done(share("3/2"));
     assert!(code == Some(2) && said.contains("i from 1 to n"), "{said}");
 }
+
+#[test]
+fn walks_come_through_the_queue_as_the_program_walks_them_alone() {
+    let Some(program) = nats_server() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let server = Server::start(&program, &home.join("nats"), &[]);
+    let url = server.url();
+    let script = home.join("stroll.ron");
+    let steps = "[\"turn left 15 degrees\", \"go forward 0.25 m\", \"turn right 30 degrees\"]";
+    std::fs::write(&script, format!("(start: Scene(\"scenes/worlds/room.ron\"), seed: 5, steps: {steps})")).unwrap();
+    let list = home.join("jobs.ron");
+    let jobs = "(version: 1, tries: 3, jobs: [Walk(script: \"stroll.ron\", seeds: (1, 4)), \
+        EvalPlans(families: [\"F1\"], seeds: (1000000, 1000001), planners: [\"model\"], per_job: 1)])";
+    std::fs::write(&list, jobs).unwrap();
+    let list = list.to_str().unwrap();
+    let submit = ["batch", "submit", list, "--name", "night", "--lost-after", "2", "--server", &url];
+    assert!(good(rhea(home, &submit)).contains("6 jobs queued"));
+
+    // All jobs have the model and the spread of their worker, in f32, where they change no token. One worker is killed over a job.
+    let words = ["batch", "worker", "--name", "night", "--until-done", "--parallel", "tp=2", "--server", &url];
+    let start = |number: usize| {
+        let lines = home.join(format!("worker-{number}.txt"));
+        let mut command = rhea(home, &words);
+        command.env("RHEA_WEIGHTS", "f32").env("RHEA_KERNELS", "f32").stdout(File::create(&lines).unwrap());
+        Worker { child: command.spawn().unwrap(), lines }
+    };
+    let mut workers: Vec<Worker> = (0..2).map(start).collect();
+    wait_for("a job in hand", Duration::from_secs(60), || workers[0].in_hand());
+    workers[0].child.kill().unwrap();
+    workers[0].child.wait().unwrap();
+    workers[0] = start(2);
+    for worker in &mut workers {
+        wait_for("workers end", Duration::from_secs(300), || worker.child.try_wait().unwrap().is_some());
+        assert!(worker.child.wait().unwrap().success());
+    }
+
+    let out = home.join("out");
+    let collect = ["batch", "collect", "--name", "night", "--server", &url, "--out", out.to_str().unwrap()];
+    let said = good(rhea(home, &collect));
+    assert!(said.contains("6 results fetched") && said.contains("6 of 6 jobs done, 6 passed"), "{said}");
+    let folders = entries(&out);
+    let walks: Vec<&String> = folders.iter().filter(|name| name.starts_with("walk-stroll-")).collect();
+    assert_eq!(walks.len(), 4, "{folders:?}");
+    let mut seen = BTreeSet::new();
+    for seed in 1..=4 {
+        let alone = home.join(format!("alone-{seed}"));
+        let number = seed.to_string();
+        let words = ["explore", "--headless", "--script", script.to_str().unwrap(), "--seed", &number, "--out"];
+        let mut command = rhea(home, &[&words[..], &[alone.to_str().unwrap()]].concat());
+        command.env("RHEA_WEIGHTS", "f32").env("RHEA_KERNELS", "f32");
+        good(command);
+        let sheet = std::fs::read(alone.join("sheet.png")).unwrap();
+        let same = |name: &&&String| std::fs::read(out.join(name).join("sheet.png")).unwrap() == sheet;
+        let twin = walks.iter().find(same).unwrap_or_else(|| panic!("no walk of the batch is that of seed {seed}"));
+        for file in ["narration.txt", "map.png", "walk.world"] {
+            let [ours, want] = [out.join(twin), alone.clone()].map(|folder| std::fs::read(folder.join(file)).unwrap());
+            assert!(ours == want, "{file} of {twin} differs from that of seed {seed}");
+        }
+        assert!(out.join(twin).join("walk.mcap").is_file(), "the replay came too");
+        seen.insert((*twin).clone());
+    }
+    assert_eq!(seen.len(), 4, "each walk is that of one seed");
+}

@@ -14,23 +14,33 @@ use crate::vocabulary::emu35;
 
 /// What ranks may differ from one rank, in f32.
 const TOLERANCE: f32 = 1e-4;
-/// The spreads that are compared: layers in parts and in runs, guidance lanes with and without.
-const SPREADS: [(usize, usize, usize); 7] =
-    [(1, 1, 1), (2, 1, 1), (4, 1, 1), (1, 2, 1), (1, 4, 1), (1, 1, 2), (2, 1, 2)];
+/// The spreads that are compared: layers in parts and in runs, guidance lanes with and without, readers.
+const SPREADS: [(usize, usize, usize, usize); 10] = [
+    (1, 1, 1, 1),
+    (2, 1, 1, 1),
+    (4, 1, 1, 1),
+    (1, 2, 1, 1),
+    (1, 4, 1, 1),
+    (1, 1, 1, 2),
+    (2, 1, 1, 2),
+    (1, 1, 2, 1),
+    (1, 1, 3, 1),
+    (2, 1, 2, 1),
+];
 
 /// A folder on ranks, each of which opens it itself.
 fn spread(
     dir: std::path::PathBuf,
     first: usize,
     form: WeightForm,
-    (tensor, stages, lanes): (usize, usize, usize),
+    (tensor, stages, context, lanes): (usize, usize, usize, usize),
 ) -> Transformer {
     let build = move |place| {
         let config = TransformerConfig::from_json(&std::fs::read_to_string(dir.join("config.json")).unwrap())?;
         let loading = Loading { form, positions: 1024 };
         Transformer::from_weights_at(config, &Weights::open_folder(&dir)?, first, loading, place)
     };
-    Transformer::spread(Spread { tensor, stages, lanes }, 1, build).unwrap()
+    Transformer::spread(Spread { tensor, stages, context, lanes }, 1, build).unwrap()
 }
 
 #[test]
@@ -78,7 +88,7 @@ fn golden_ranks_e2e_with_guidance() {
     let vocabulary = emu35();
     let cases: Vec<e2e::Case> = json(&dir.join("cases.json"));
     let mut tokens = 0;
-    for size in [(2, 1, 1), (4, 1, 1), (1, 2, 1), (1, 1, 2), (2, 1, 2)] {
+    for size in [(2, 1, 1, 1), (4, 1, 1, 1), (1, 2, 1, 1), (1, 1, 1, 2), (2, 1, 1, 2), (1, 1, 2, 1)] {
         let model = spread(dir.clone(), vocabulary.visual_base() as usize, WeightForm::Stored, size);
         for case in &cases {
             let mut memory = GenerateMemory::new(&model, 1024, 2).unwrap();

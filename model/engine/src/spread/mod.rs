@@ -11,6 +11,7 @@
 mod device;
 mod plan;
 mod request;
+mod words;
 
 pub use device::{Device, DeviceInfo, DeviceRequest, devices_found};
 pub use plan::{ModelSizes, ParallelPlan, RankPlan};

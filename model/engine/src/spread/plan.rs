@@ -82,12 +82,12 @@ impl ParallelPlan {
         }
         let (spread, why) = match request {
             ParallelRequest::Auto => suggest(devices, sizes),
-            ParallelRequest::Parts { tp, cfg } => {
-                (Spread { tensor: tp, stages: 1, lanes: cfg }, "as asked for".to_owned())
+            ParallelRequest::Parts { tp, context, cfg } => {
+                (Spread { tensor: tp, context, lanes: cfg, ..Spread::SINGLE }, "as asked for".to_owned())
             }
             ParallelRequest::Layers { runs, cfg } => {
                 let runs = runs.unwrap_or_else(|| (devices.len() / cfg).max(1));
-                (Spread { tensor: 1, stages: runs, lanes: cfg }, "as asked for".to_owned())
+                (Spread { stages: runs, lanes: cfg, ..Spread::SINGLE }, "as asked for".to_owned())
             }
         };
         Self::of(spread, devices, sizes, why)
@@ -204,9 +204,10 @@ impl ParallelPlan {
     /// As on the command line.
     #[must_use]
     pub fn name(&self) -> String {
-        let Spread { tensor, stages, lanes } = self.spread;
+        let Spread { tensor, stages, context, lanes } = self.spread;
         let lanes = if lanes > 1 { format!(",cfg={lanes}") } else { String::new() };
-        if stages > 1 { format!("layers={stages}{lanes}") } else { format!("tp={tensor}{lanes}") }
+        let context = if context > 1 { format!(",context={context}") } else { String::new() };
+        if stages > 1 { format!("layers={stages}{lanes}") } else { format!("tp={tensor}{context}{lanes}") }
     }
 }
 
@@ -233,6 +234,13 @@ impl fmt::Display for ParallelPlan {
                 Some(free) => write!(f, " of {} left", Bytes(free))?,
                 None => write!(f, ", what it has left is unknown")?,
             }
+        }
+        if self.spread.context > 1 {
+            write!(
+                f,
+                "\n  {} readers of a branch share out the rows of prompts and canvases; each holds all layers, keys and values",
+                self.spread.context
+            )?;
         }
         if self.repeated_key_heads {
             write!(f, "\n  fewer key heads than ranks: some ranks hold the same key head")?;
@@ -282,9 +290,9 @@ fn spreads(devices: &[DeviceInfo], sizes: &ModelSizes) -> Vec<Spread> {
     let mut all = Vec::new();
     for lanes in (1..=sizes.branches.min(count).min(rhea_nn::parallel::limits::LANES)).rev() {
         let each = count / lanes;
-        all.extend(parts.iter().rev().filter(|p| **p <= each).map(|p| Spread { tensor: *p, stages: 1, lanes }));
+        all.extend(parts.iter().rev().filter(|p| **p <= each).map(|p| Spread { tensor: *p, lanes, ..Spread::SINGLE }));
         let runs = each.min(sizes.config.num_hidden_layers);
-        all.extend((2..=runs).rev().map(|stages| Spread { tensor: 1, stages, lanes }));
+        all.extend((2..=runs).rev().map(|stages| Spread { stages, lanes, ..Spread::SINGLE }));
     }
     all.sort_by_key(|spread| std::cmp::Reverse(spread.ranks()));
     all
@@ -365,7 +373,8 @@ mod tests {
     #[test]
     fn four_ranks_hold_a_quarter_each_and_lanes_hold_their_own_branches() {
         let sizes = emu(WeightForm::Stored, 8192, 2);
-        let plan = ParallelPlan::new(ParallelRequest::Parts { tp: 4, cfg: 2 }, &cuda(8, 80), &sizes).unwrap();
+        let plan =
+            ParallelPlan::new(ParallelRequest::Parts { tp: 4, context: 1, cfg: 2 }, &cuda(8, 80), &sizes).unwrap();
         assert_eq!(plan.ranks.len(), 8);
         for rank in &plan.ranks {
             let share = rank.weights_bytes as f64 / plan.whole_bytes as f64;
@@ -383,13 +392,13 @@ mod tests {
         let auto = |count, gib, form, branches| {
             ParallelPlan::new(ParallelRequest::Auto, &cuda(count, gib), &emu(form, 8192, branches)).unwrap().spread
         };
-        assert_eq!(auto(2, 141, WeightForm::Stored, 2), Spread { tensor: 1, stages: 1, lanes: 2 });
+        assert_eq!(auto(2, 141, WeightForm::Stored, 2), Spread { tensor: 1, stages: 1, context: 1, lanes: 2 });
         // Two whole models do not fit two devices of 80 GB with their keys and values; two halves do.
-        assert_eq!(auto(2, 60, WeightForm::Stored, 2), Spread { tensor: 2, stages: 1, lanes: 1 });
-        assert_eq!(auto(8, 80, WeightForm::Stored, 2), Spread { tensor: 4, stages: 1, lanes: 2 });
-        assert_eq!(auto(4, 80, WeightForm::Stored, 1), Spread { tensor: 4, stages: 1, lanes: 1 });
+        assert_eq!(auto(2, 60, WeightForm::Stored, 2), Spread { tensor: 2, stages: 1, context: 1, lanes: 1 });
+        assert_eq!(auto(8, 80, WeightForm::Stored, 2), Spread { tensor: 4, stages: 1, context: 1, lanes: 2 });
+        assert_eq!(auto(4, 80, WeightForm::Stored, 1), Spread { tensor: 4, stages: 1, context: 1, lanes: 1 });
         // Three cannot share 64 heads; runs of layers use all three.
-        assert_eq!(auto(3, 40, WeightForm::Stored, 1), Spread { tensor: 1, stages: 3, lanes: 1 });
+        assert_eq!(auto(3, 40, WeightForm::Stored, 1), Spread { tensor: 1, stages: 3, context: 1, lanes: 1 });
         let cpu = ParallelPlan::new(ParallelRequest::Auto, &[DeviceInfo::processor()], &emu(WeightForm::Stored, 64, 2));
         let cpu = cpu.unwrap();
         assert!(cpu.spread == Spread::SINGLE && cpu.why.contains("one rank with all threads"));
@@ -402,14 +411,14 @@ mod tests {
             let plan = ParallelPlan::new(request, &cuda(count, gib), &sizes).unwrap();
             plan.check(&sizes).unwrap_err().to_string()
         };
-        let whole = ParallelRequest::Parts { tp: 1, cfg: 1 };
+        let whole = ParallelRequest::Parts { tp: 1, context: 1, cfg: 1 };
         let text = refuse(whole, 2, 60, WeightForm::Stored, 8192);
         assert!(text.contains("on cuda:0, which has 60.0 GiB left; --parallel tp=2 would need"), "{text}");
         let text = refuse(whole, 1, 60, WeightForm::Stored, 8192);
         assert!(text.contains("--parallel tp=1 --quant q8_0 would need"), "{text}");
         let text = refuse(whole, 1, 28, WeightForm::Stored, 32_768);
         assert!(text.contains("--quant q4_k") && text.contains("--context"), "{text}");
-        let text = refuse(ParallelRequest::Parts { tp: 2, cfg: 1 }, 2, 4, WeightForm::Q4K, 2048);
+        let text = refuse(ParallelRequest::Parts { tp: 2, context: 1, cfg: 1 }, 2, 4, WeightForm::Q4K, 2048);
         assert!(text.contains("name more devices"), "{text}");
     }
 
@@ -418,11 +427,11 @@ mod tests {
         let refuse = |request, devices: &[DeviceInfo], branches| {
             ParallelPlan::new(request, devices, &emu(WeightForm::Stored, 512, branches)).unwrap_err().to_string()
         };
-        let text = refuse(ParallelRequest::Parts { tp: 4, cfg: 2 }, &cuda(4, 80), 2);
+        let text = refuse(ParallelRequest::Parts { tp: 4, context: 1, cfg: 2 }, &cuda(4, 80), 2);
         assert!(text.contains("8 ranks on 4 devices (cuda:0, cuda:1, cuda:2, cuda:3)"), "{text}");
-        let text = refuse(ParallelRequest::Parts { tp: 3, cfg: 1 }, &cuda(4, 80), 2);
+        let text = refuse(ParallelRequest::Parts { tp: 3, context: 1, cfg: 1 }, &cuda(4, 80), 2);
         assert!(text.contains("[1, 2, 4, 8, 16, 32, 64]"), "{text}");
-        let text = refuse(ParallelRequest::Parts { tp: 1, cfg: 2 }, &cuda(4, 80), 1);
+        let text = refuse(ParallelRequest::Parts { tp: 1, context: 1, cfg: 2 }, &cuda(4, 80), 1);
         assert!(text.contains("cfg=2: this answer has 1 guidance branches"), "{text}");
         let text = refuse(ParallelRequest::Layers { runs: Some(65), cfg: 1 }, &[DeviceInfo::processor()], 1);
         assert!(text.contains("allowed are 1 to 64"), "{text}");

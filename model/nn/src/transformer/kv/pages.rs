@@ -1,5 +1,7 @@
 //! The memory of the pages: `(page, layer, key or value, kv_head, row, head_dim)`, so that the rows of a head are contiguous.
 
+use std::ops::Range;
+
 use super::PAGE_ROWS;
 use crate::parallel::Slice;
 use crate::transformer::HeadShape;
@@ -11,6 +13,17 @@ pub(in super::super) struct Pages {
     shape: HeadShape,
     layers: usize,
     values: Vec<f32>,
+    /// Rows that other readers have still to be told, a bit each, page by page; those of a row that nobody uses mean nothing.
+    late: Vec<u64>,
+}
+
+/// A page has as many rows as its word of late ones has bits.
+const _: () = assert!(PAGE_ROWS == u64::BITS as usize);
+
+/// Bits of the rows of a page.
+fn bits(rows: Range<usize>) -> u64 {
+    let below = |row: usize| if row < PAGE_ROWS { (1 << row) - 1 } else { u64::MAX };
+    below(rows.end) & !below(rows.start)
 }
 
 impl Pages {
@@ -22,7 +35,7 @@ impl Pages {
     /// Memory for `count` pages; the system provides it when a page is first written.
     pub fn new(slice: &Slice, count: usize) -> Self {
         let values = vec![0.0; count * PAGE_ROWS * slice.kv_values()];
-        Self { shape: slice.shape, layers: slice.layers.len(), values }
+        Self { shape: slice.shape, layers: slice.layers.len(), values, late: vec![0; count] }
     }
 
     pub fn reserved_bytes(&self) -> usize {
@@ -45,6 +58,7 @@ impl Pages {
 
     /// Copies the first `rows` rows of a page.
     pub fn copy(&mut self, from: u32, to: u32, rows: usize) {
+        self.late[to as usize] = self.late[from as usize] & bits(0..rows);
         let (head, used) = (PAGE_ROWS * self.shape.head_dim, rows * self.shape.head_dim);
         let (from, to) = (self.start(from, 0), self.start(to, 0));
         for at in (0..self.layers * 2 * self.side_len()).step_by(head) {
@@ -68,6 +82,56 @@ impl Pages {
                 }
             }
             done += part;
+        }
+    }
+
+    /// Notes of rows of a page table whether other readers have still to be told of them.
+    pub fn mark_late(&mut self, table: &[u32], rows: Range<usize>, late: bool) {
+        let (first, last) = (rows.start / PAGE_ROWS, rows.end.div_ceil(PAGE_ROWS));
+        for (page, number) in table[first..last].iter().zip(first..) {
+            let from = rows.start.max(number * PAGE_ROWS) - number * PAGE_ROWS;
+            let to = (rows.end - number * PAGE_ROWS).min(PAGE_ROWS);
+            let word = &mut self.late[*page as usize];
+            *word = if late { *word | bits(from..to) } else { *word & !bits(from..to) };
+        }
+    }
+
+    /// The rows that other readers have still to be told, of tables of so many rows: pages, and bits of their rows. From now on they
+    /// count as told.
+    pub fn take_late<'a>(&mut self, tables: impl Iterator<Item = (&'a [u32], usize)>) -> Vec<(u32, u64)> {
+        let mut all = Vec::new();
+        for (table, held) in tables {
+            for (page, first) in table.iter().zip((0..held).step_by(PAGE_ROWS)) {
+                let word = &mut self.late[*page as usize];
+                let late = *word & bits(0..(held - first).min(PAGE_ROWS));
+                *word &= !late;
+                all.extend((late != 0).then_some((*page, late)));
+            }
+        }
+        all
+    }
+
+    /// How many rows of a table other readers have still to be told.
+    #[cfg(test)]
+    pub fn count_late(&self, table: &[u32], held: usize) -> u32 {
+        let first = (0..held).step_by(PAGE_ROWS);
+        let late = table
+            .iter()
+            .zip(first)
+            .map(|(page, first)| self.late[*page as usize] & bits(0..(held - first).min(PAGE_ROWS)));
+        late.map(u64::count_ones).sum()
+    }
+
+    /// Hands over the keys and values of rows, head by head.
+    pub fn each_of_rows(&mut self, rows: &[(u32, u64)], mut each: impl FnMut(&mut [f32])) {
+        let d = self.shape.head_dim;
+        for (page, bits) in rows {
+            let start = self.start(*page, 0);
+            let heads = &mut self.values[start..start + self.layers * 2 * PAGE_ROWS * self.shape.kv_width()];
+            for head in heads.chunks_exact_mut(PAGE_ROWS * d) {
+                let late = head.chunks_exact_mut(d).enumerate().filter(|(row, _)| bits >> row & 1 == 1);
+                late.for_each(|(_, row)| each(row));
+            }
         }
     }
 
