@@ -105,12 +105,13 @@ fn nearest_fp8(value: f32) -> f32 {
     let (least, largest) = (-6, 448.0);
     let exponent = if value == 0.0 { least } else { (value.abs().log2().floor() as i32).max(least) };
     let step = 2.0_f32.powi(exponent - 3);
-    (value / step).round_ties_even().mul_add(step, 0.0).clamp(-largest, largest)
+    ((value / step).round_ties_even() * step).clamp(-largest, largest)
 }
 
 /// A file whose matrices, but for the embedding, hold what fp8 with a scale for every output can say.
 fn rounded_folder(dir: &Path) -> Weights {
-    let tensors = parameters(9).vars().iter().map(|(name, var)| {
+    let parameters = parameters(9);
+    let tensors = parameters.vars().iter().map(|(name, var)| {
         let (dims, mut values) = (var.dims().to_vec(), var.flatten_all().unwrap().to_vec1::<f32>().unwrap());
         if let ([_, width], false) = (&dims[..], name.contains("embed_tokens")) {
             for row in values.chunks_exact_mut(*width) {
