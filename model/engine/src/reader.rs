@@ -74,11 +74,18 @@ impl<'a> Reader<'a> {
     /// When they do not fit or are not in the vocabulary.
     pub fn read(&mut self, model: &Transformer, ids: &[u32], spare: usize) -> Result<(), EngineError> {
         let Self { store, streams, prompts, guided_passes, .. } = self;
-        streams.conditional.hold(model, store, &[prompts.conditional, ids].concat(), false, spare)?;
-        if let Some(prompt) = prompts.unconditional.filter(|_| *guided_passes > 0) {
-            streams.unconditional.hold(model, store, &[prompt, ids].concat(), false, spare)?;
+        let conditional = [prompts.conditional, ids].concat();
+        let Some(prompt) = prompts.unconditional.filter(|_| *guided_passes > 0) else {
+            return streams.conditional.hold(model, store, &conditional, false, spare);
+        };
+        let unconditional = [prompt, ids].concat();
+        if model.lanes() > 1 {
+            let parts =
+                &mut [(&mut streams.conditional, &conditional[..]), (&mut streams.unconditional, &unconditional)];
+            return Stream::hold_each(model, store, parts, false, spare);
         }
-        Ok(())
+        streams.conditional.hold(model, store, &conditional, false, spare)?;
+        streams.unconditional.hold(model, store, &unconditional, false, spare)
     }
 
     /// Reads the prompt and `ids` behind it and gives the logits behind the last of them.
@@ -93,6 +100,15 @@ impl<'a> Reader<'a> {
         spare: usize,
     ) -> Result<&[f32], EngineError> {
         let Self { store, streams, prompts, scale, .. } = self;
+        if let Some(prompt) = prompts.unconditional.filter(|_| model.lanes() > 1) {
+            let [conditional, unconditional] = [prompts.conditional, prompt].map(|prompt| [prompt, ids].concat());
+            let parts =
+                &mut [(&mut streams.conditional, &conditional[..]), (&mut streams.unconditional, &unconditional)];
+            Stream::hold_each(model, store, parts, true, spare)?;
+            let (logits, unconditional) = model.last_logits(store, half)?.split_at_mut(model.half_len(half));
+            guide(logits, unconditional, *scale);
+            return Ok(logits);
+        }
         let mut unconditional = None;
         if let Some(prompt) = prompts.unconditional {
             streams.unconditional.hold(model, store, &[prompt, ids].concat(), true, spare)?;

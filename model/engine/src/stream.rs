@@ -82,6 +82,54 @@ impl Stream {
         logits: bool,
         spare: usize,
     ) -> Result<(), EngineError> {
+        Self::hold_each(model, store, &mut [(self, ids)], logits, spare)
+    }
+
+    /// As [`Stream::hold`] for several streams, each with its own ids: a block of each in one pass, so that streams in lanes of
+    /// their own are read at the same time. They end together: with `logits`, the last pass is that of the last ids of all of them.
+    ///
+    /// # Errors
+    /// As [`Stream::hold`].
+    pub fn hold_each(
+        model: &Transformer,
+        store: &mut KvStore,
+        parts: &mut [(&mut Self, &[u32])],
+        logits: bool,
+        spare: usize,
+    ) -> Result<(), EngineError> {
+        let block = Self::block(model);
+        for (stream, ids) in parts.iter_mut() {
+            stream.keep_common(ids, logits, spare, block)?;
+        }
+        let blocks = |stream: &Self, ids: &[u32]| (ids.len() - stream.ids.len()).div_ceil(block);
+        let passes = parts.iter().map(|(stream, ids)| blocks(stream, ids)).max().unwrap_or(0);
+        for behind in (0..passes).rev() {
+            let turn = parts.iter_mut().filter(|(stream, ids)| blocks(stream, ids) > behind);
+            let mut reading: Vec<(&mut Self, &[u32])> = turn
+                .map(|(stream, ids)| {
+                    let unread = &ids[stream.ids.len()..];
+                    (&mut **stream, &unread[..block.min(unread.len())])
+                })
+                .collect();
+            let mut reads: Vec<_> = reading.iter_mut().map(|(stream, ids)| (&mut stream.branch, *ids)).collect();
+            model.extend_for_last(store, &mut reads)?;
+            reading.iter_mut().for_each(|(stream, ids)| stream.ids.extend_from_slice(ids));
+        }
+        for (stream, ids) in parts {
+            stream.blocks = ids.len() / block * block;
+            stream.prompt = ids.len();
+        }
+        Ok(())
+    }
+
+    /// Rows that are read at once: a page for each rank that shares out rows.
+    #[must_use]
+    pub fn block(model: &Transformer) -> usize {
+        BLOCK * model.readers()
+    }
+
+    /// Forgets what is not the beginning of `ids`, and with `logits` enough to read the last of them again.
+    fn keep_common(&mut self, ids: &[u32], logits: bool, spare: usize, block: usize) -> Result<(), EngineError> {
         if ids.is_empty() {
             return Err(EngineError::Request("an empty prompt".to_owned()));
         }
@@ -89,16 +137,10 @@ impl Stream {
         let common = self.ids.iter().zip(ids).take_while(|(a, b)| a == b).count();
         if !logits && self.prompt == ids.len() && common == ids.len() {
             self.cut(common);
-            return Ok(());
+        } else {
+            self.prompt = 0;
+            self.cut(common.min(self.blocks).min(ids.len() - 1) / block * block);
         }
-        self.prompt = 0;
-        self.cut(common.min(self.blocks).min(ids.len() - 1) / BLOCK * BLOCK);
-        for block in ids[self.ids.len()..].chunks(BLOCK) {
-            model.extend_for_last(store, &mut [(&mut self.branch, block)])?;
-            self.ids.extend_from_slice(block);
-        }
-        self.blocks = ids.len() / BLOCK * BLOCK;
-        self.prompt = ids.len();
         Ok(())
     }
 

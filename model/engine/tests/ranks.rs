@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use rhea_engine::generate::{GenerateEvent, GenerateRequest, GenerateSettings, Generator, Prompt, Stop};
-use rhea_engine::spread::{DeviceInfo, ParallelPlan, ParallelRequest};
-use rhea_engine::{Cancel, Decoding, Filter, ModelFolder, OpenOptions};
+use rhea_engine::spread::{Device, DeviceInfo, ParallelPlan, ParallelRequest};
+use rhea_engine::{Cancel, Decoding, Filter, ModelFolder, OpenOptions, Stream};
 use rhea_nn::kernels::{Arithmetic, Format, Unit, arithmetic};
 use rhea_nn::parallel::Spread;
 use rhea_nn::transformer::{Half, Transformer, WeightForm};
@@ -14,17 +14,25 @@ use rhea_tokens::prompts::Task;
 
 /// What ranks may differ from one rank, in f32.
 const TOLERANCE: f32 = 1e-4;
-/// Spreads beside the single rank (layers in parts and in runs, guidance lanes with and without), and which share of the keys
-/// and values of two branches their first rank has.
-const SPREADS: [((usize, usize, usize), f64); 6] =
-    [((2, 1, 1), 0.5), ((4, 1, 1), 0.5), ((1, 2, 1), 0.5), ((1, 3, 1), 1.0 / 3.0), ((1, 1, 2), 0.5), ((2, 1, 2), 0.25)];
+/// Spreads beside the single rank (layers in parts and in runs, readers, guidance lanes with and without), and which share of the
+/// keys and values of two branches their first rank has.
+const SPREADS: [((usize, usize, usize, usize), f64); 8] = [
+    ((2, 1, 1, 1), 0.5),
+    ((4, 1, 1, 1), 0.5),
+    ((1, 2, 1, 1), 0.5),
+    ((1, 3, 1, 1), 1.0 / 3.0),
+    ((1, 1, 2, 1), 1.0),
+    ((2, 1, 2, 1), 0.5),
+    ((1, 1, 1, 2), 0.5),
+    ((2, 1, 1, 2), 0.25),
+];
 
 fn nano() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../nano")
 }
 
-fn spread((tensor, stages, lanes): (usize, usize, usize)) -> Spread {
-    Spread { tensor, stages, lanes }
+fn spread((tensor, stages, context, lanes): (usize, usize, usize, usize)) -> Spread {
+    Spread { tensor, stages, context, lanes }
 }
 
 fn options(spread: Spread) -> OpenOptions {
@@ -101,7 +109,7 @@ fn the_shipped_model_answers_alike_on_any_number_of_ranks() {
         let mut several = generator(spread(size));
         assert_eq!(answers(&mut several), want, "{size:?}");
         let model = several.folder().transformer();
-        assert_eq!(model.ranks(), size.0 * size.1 * size.2);
+        assert_eq!(model.ranks(), size.0 * size.1 * size.2 * size.3);
         let got = logits(model);
         let off = got.iter().zip(&want_logits).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(got.len() == want_logits.len() && off <= TOLERANCE, "{size:?}: {off}");
@@ -111,18 +119,79 @@ fn the_shipped_model_answers_alike_on_any_number_of_ranks() {
 }
 
 #[test]
+fn the_shipped_model_answers_alike_on_a_device() {
+    let mut kernels = generator(Spread::SINGLE);
+    let want = answers(&mut kernels);
+    let want_logits = logits(kernels.folder().transformer());
+    for (size, devices) in [((1, 1, 1, 1), 1), ((2, 1, 1, 2), 4)] {
+        let options = OpenOptions { devices: vec![Device::Candle; devices], ..options(spread(size)) };
+        let mut device = Generator::new(ModelFolder::open_with(&nano(), &options).unwrap()).unwrap();
+        assert_eq!(answers(&mut device), want, "{size:?}");
+        let model = device.folder().transformer();
+        assert!(model.device().is_some_and(|on| on.name() == "cpu"));
+        let got = logits(model);
+        let off = got.iter().zip(&want_logits).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(got.len() == want_logits.len() && off <= TOLERANCE, "{size:?}: {off}");
+        println!("nano on a device in {size:?}: the same answers, logits within {off:.1e}");
+    }
+}
+
+#[test]
+fn devices_that_are_not_there_are_refused_before_anything_is_loaded() {
+    let open = |devices: Vec<Device>, form| {
+        let options = OpenOptions { devices, form, ..options(Spread::SINGLE) };
+        ModelFolder::open_with(&nano(), &options).err().map(|error| error.to_string())
+    };
+    let text = open(vec![Device::Cuda(4096)], None).unwrap();
+    assert!(text.contains("there is no cuda:4096 here") && text.lines().count() == 1, "{text}");
+    let text = open(vec![Device::Candle], Some(WeightForm::Q8)).unwrap();
+    assert!(text.contains("q8_0 weights on candle: allowed there are stored and fp8"), "{text}");
+}
+
+#[test]
+fn prompts_of_two_branches_are_read_side_by_side_and_stay_what_they_are() {
+    let folder = |spread| ModelFolder::open_with(&nano(), &options(spread)).unwrap();
+    let (alone, apart) = (folder(Spread::SINGLE), folder(spread((1, 1, 1, 2))));
+    let vocab = alone.transformer().config().vocab_size as u32;
+    let ids = |len: u32, salt: u32| (0..len).map(|i| (i * 7919 + salt) % vocab).collect::<Vec<u32>>();
+    // The second branch is the longer one, then the first; both keep what they have in common with what was read before.
+    let mut known = (ids(300, 5), ids(420, 9));
+    let [mut one, mut two] = [&alone, &apart].map(|folder| {
+        let store = folder.transformer().new_store_for(1024, 2).unwrap();
+        let streams = [Stream::on(&store, 1024, 0), Stream::on(&store, 1024, 1)];
+        (store, streams)
+    });
+    for _ in 0..2 {
+        let (model, (store, [first, second])) = (alone.transformer(), &mut one);
+        let mut want = Vec::new();
+        for (stream, ids) in [(first, &known.0), (second, &known.1)] {
+            stream.hold(model, store, ids, true, 0).unwrap();
+            want.extend_from_slice(model.last_logits(store, Half::Visual).unwrap());
+        }
+        let (model, (store, [first, second])) = (apart.transformer(), &mut two);
+        Stream::hold_each(model, store, &mut [(first, &known.0), (second, &known.1)], true, 0).unwrap();
+        assert!(model.last_logits(store, Half::Visual).unwrap() == want, "logits differ");
+        assert_eq!((first.ids(), second.ids()), (&known.0[..], &known.1[..]));
+        known.0.truncate(200);
+        known.0.extend(ids(330, 77));
+        known.1.truncate(64);
+        known.1.extend(ids(3, 78));
+    }
+}
+
+#[test]
 fn each_of_four_ranks_holds_less_than_three_tenths_of_the_weights() {
     for form in [options(Spread::SINGLE).form, Some(WeightForm::Stored), Some(WeightForm::Q8)] {
         let open = |spread| ModelFolder::open_with(&nano(), &OpenOptions { form, ..options(spread) }).unwrap();
         let whole = open(Spread::SINGLE).transformer().rank_bytes()[0];
-        let four = spread((4, 1, 1));
+        let four = spread((4, 1, 1, 1));
         let held = open(four).transformer().rank_bytes();
         let shares: Vec<f64> = held.iter().map(|bytes| *bytes as f64 / whole as f64).collect();
         println!("{:10} whole {whole} bytes, ranks {held:?}, shares {shares:.3?}", form.map_or("", WeightForm::name));
         assert!(shares.len() == 4 && shares.iter().all(|share| *share <= 0.30), "{shares:?}");
         // What the plan said before: it leaves out norms, and padding of the kernels' panels.
         let options = OpenOptions { form, ..options(four) };
-        let request = ParallelRequest::Parts { tp: 4, cfg: 1 };
+        let request = ParallelRequest::Parts { tp: 4, context: 1, cfg: 1 };
         let (plan, _) = ModelFolder::plan(&nano(), &options, request, &[DeviceInfo::processor()]).unwrap();
         for (rank, held) in plan.ranks.iter().zip(&held) {
             let ratio = rank.weights_bytes as f64 / *held as f64;

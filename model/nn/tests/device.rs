@@ -35,7 +35,7 @@ fn by_kernels(weights: &Weights) -> Transformer {
 fn spread(dir: &Path, tensor: usize, stages: usize, lanes: usize) -> Transformer {
     let path = dir.join("9.safetensors");
     let build = move |place| on_device(&Weights::open(&path)?, WeightForm::Stored, place);
-    Transformer::spread(Spread { tensor, stages, lanes }, 1, build).unwrap()
+    Transformer::spread(Spread { tensor, stages, lanes, context: 1 }, 1, build).unwrap()
 }
 
 #[test]
@@ -163,6 +163,9 @@ fn what_a_device_cannot_hold_is_refused() {
     let loading = Loading { form: WeightForm::Fp8, positions: 0 };
     let error = Transformer::from_weights(config(), &weights, VISUAL, loading).unwrap_err().to_string();
     assert!(error.contains("fp8 weights are those of CUDA devices"), "{error}");
+    let readers = Place { spread: Spread { context: 2, ..Spread::SINGLE }, rank: 0 };
+    let error = on_device(&weights, WeightForm::Stored, readers).unwrap_err().to_string();
+    assert!(error.contains("context=2"), "{error}");
     let model = on_device(&weights, WeightForm::Stored, Place::ONLY).unwrap();
     assert!(model.new_store(0).is_err());
     let mut store: KvStore = model.new_store(64).unwrap();

@@ -3,28 +3,39 @@
 
 mod common;
 
-use common::story::{both, config, folder, parameters, tell};
+use common::story::{both, cells, config, folder, parameters, tell};
 use common::{CODES, Numbers, VISUAL, assert_near};
 use rhea_nn::NnError;
 use rhea_nn::kernels::{Arithmetic, Unit};
 use rhea_nn::parallel::{Place, Spread};
-use rhea_nn::transformer::{Branch, Half, Loading, Mix, Transformer, WeightForm};
+use rhea_nn::transformer::{Branch, Half, Loading, Mix, Parameters, Transformer, TransformerConfig, WeightForm};
 use rhea_nn::weights::Weights;
 
 /// Logits of f32 sums in another order.
 const TOLERANCE: f32 = 1e-5;
 
 fn spread(tensor: usize, stages: usize, lanes: usize) -> Transformer {
-    let parameters = parameters(9);
+    on(Spread { tensor, stages, lanes, context: 1 }, parameters(9))
+}
+
+fn on(spread: Spread, parameters: Parameters) -> Transformer {
     let build = move |place| Ok(Transformer::from_parameters_at(&parameters, Unit::F32, VISUAL, place)?);
-    Transformer::spread(Spread { tensor, stages, lanes }, 1, build).unwrap()
+    Transformer::spread(spread, 1, build).unwrap()
+}
+
+/// Spreads with readers that share out rows: parts, readers, lanes.
+const READERS: [(usize, usize, usize); 6] = [(1, 2, 1), (1, 3, 1), (1, 4, 1), (2, 2, 1), (1, 2, 2), (2, 3, 1)];
+
+fn readers((tensor, context, lanes): (usize, usize, usize)) -> Spread {
+    Spread { tensor, context, lanes, stages: 1 }
 }
 
 /// All ways to spread the model that are tested, 1 to 6 ranks.
 fn spreads() -> Vec<Transformer> {
     let all =
         [(2, 1, 1), (4, 1, 1), (1, 2, 1), (1, 4, 1), (1, 3, 1), (1, 1, 2), (2, 1, 2), (1, 2, 2), (1, 1, 3), (2, 1, 3)];
-    all.into_iter().map(|(tensor, stages, lanes)| spread(tensor, stages, lanes)).collect()
+    let all = all.into_iter().map(|(tensor, stages, lanes)| spread(tensor, stages, lanes));
+    all.chain(READERS.map(|size| on(readers(size), parameters(9)))).collect()
 }
 
 #[test]
@@ -40,6 +51,62 @@ fn several_ranks_say_what_one_says() {
         // The same again: sums do not depend on timing.
         assert_eq!(tell(&model), got);
     }
+}
+
+/// A long memory in passes of 512 rows, then words behind it, which the first reader reads alone, then more of it, a canvas and
+/// greedy tokens.
+fn remember(model: &Transformer, rows: usize) -> (Vec<Vec<f32>>, Vec<u32>) {
+    let mut numbers = Numbers(6);
+    let mut store = model.new_store(rows + 200).unwrap();
+    let mut branch = store.branch();
+    let mut said = Vec::new();
+    for ids in numbers.ids(rows).chunks(512) {
+        model.extend_for_last(&mut store, &mut [(&mut branch, ids)]).unwrap();
+        said.push(both(model, &mut store));
+    }
+    for id in numbers.ids(7) {
+        model.extend(&mut store, &mut [(&mut branch, &[id])]).unwrap();
+    }
+    model.extend(&mut store, &mut [(&mut branch, &numbers.ids(70))]).unwrap();
+    said.push(model.logits(&mut store, 0..70, Half::Visual).unwrap().to_vec());
+    let canvas = cells(&mut numbers, 64);
+    said.push(model.denoise_cells(&mut store, &[(&branch, &canvas)], 8, Some(&[0, 9, 40])).unwrap().to_vec());
+    let mut drawn = vec![3_u32];
+    for _ in 0..16 {
+        model.extend(&mut store, &mut [(&mut branch, &[*drawn.last().unwrap()])]).unwrap();
+        let logits = model.last_logits(&mut store, Half::Visual).unwrap();
+        let best = (0..CODES).reduce(|a, b| if logits[b] > logits[a] { b } else { a }).unwrap();
+        drawn.push((VISUAL + best) as u32);
+    }
+    let heads = config().num_key_value_heads;
+    for (layer, head) in (0..config().num_hidden_layers).flat_map(|layer| (0..heads).map(move |head| (layer, head))) {
+        let (k, v) = store.head(&branch, layer, head);
+        said.extend([k, v]);
+    }
+    (said, drawn)
+}
+
+#[test]
+fn a_long_memory_is_the_same_whoever_reads_which_rows() {
+    let long = || {
+        let mut numbers = Numbers(9);
+        let config = TransformerConfig { max_position_embeddings: 2400, ..config() };
+        Parameters::fresh(config, || (numbers.bits() % 2000) as f32 / 580.0 - 1.7).unwrap()
+    };
+    let (want, drawn) = remember(&on(Spread::SINGLE, long()), 2085);
+    let mut worst: f32 = 0.0;
+    for size in READERS.into_iter().filter(|size| size.0 == 1) {
+        let model = on(readers(size), long());
+        assert_eq!(model.readers(), size.1);
+        let (got, tokens) = remember(&model, 2085);
+        assert_eq!(tokens, drawn, "{size:?}");
+        assert_eq!(got.len(), want.len());
+        for (i, (got, want)) in got.iter().zip(&want).enumerate() {
+            assert_near(got, want, TOLERANCE, &format!("{size:?}, {i}"));
+            worst = got.iter().zip(want).map(|(a, b)| (a - b).abs()).fold(worst, f32::max);
+        }
+    }
+    println!("2,085 rows on up to 4 readers: logits, keys and values within {worst:.1e}");
 }
 
 #[test]
@@ -100,7 +167,7 @@ fn files_are_cut_where_they_lie() {
         for (tensor, stages) in [(2, 1), (4, 1), (1, 2)] {
             let path = dir.path().join("9.safetensors");
             let build = move |place| of_file(&Weights::open(&path)?, form, place);
-            let model = Transformer::spread(Spread { tensor, stages, lanes: 1 }, 1, build).unwrap();
+            let model = Transformer::spread(Spread { tensor, stages, ..Spread::SINGLE }, 1, build).unwrap();
             for (got, want) in tell(&model).iter().zip(&want) {
                 assert_near(got, want, TOLERANCE, &format!("{form:?} in {tensor} parts, {stages} runs"));
             }
@@ -125,7 +192,7 @@ fn ranks_that_were_given_different_models_are_refused() {
         let seed = if place.rank == 2 { 10 } else { 9 };
         of_file(&Weights::open(&path.join(format!("{seed}.safetensors")))?, WeightForm::Stored, place)
     };
-    let error = Transformer::spread(Spread { tensor: 4, stages: 1, lanes: 1 }, 1, build).unwrap_err().to_string();
+    let error = Transformer::spread(Spread { tensor: 4, ..Spread::SINGLE }, 1, build).unwrap_err().to_string();
     assert!(error.contains("rank 2 has opened another model than rank 0"), "{error}");
 }
 
@@ -139,7 +206,7 @@ fn what_a_rank_cannot_open_is_what_the_first_one_says() {
             let name = if place.rank == broken { "missing" } else { "9" };
             of_file(&Weights::open(&path.join(format!("{name}.safetensors")))?, WeightForm::Stored, place)
         };
-        let error = Transformer::spread(Spread { tensor: 4, stages: 1, lanes: 1 }, 1, build).unwrap_err().to_string();
+        let error = Transformer::spread(Spread { tensor: 4, ..Spread::SINGLE }, 1, build).unwrap_err().to_string();
         assert!(error.contains("missing.safetensors"), "{error}");
     }
     let parameters = parameters(9);
@@ -147,7 +214,7 @@ fn what_a_rank_cannot_open_is_what_the_first_one_says() {
         assert_ne!(place.rank, 1, "a rank that panics");
         Ok(Transformer::from_parameters_at(&parameters, Unit::F32, VISUAL, place)?)
     };
-    let error = Transformer::spread(Spread { tensor: 2, stages: 1, lanes: 1 }, 1, panics).unwrap_err().to_string();
+    let error = Transformer::spread(Spread { tensor: 2, ..Spread::SINGLE }, 1, panics).unwrap_err().to_string();
     assert!(error.contains("rank 1 of the model stopped") && error.contains("a rank that panics"), "{error}");
 }
 
@@ -186,7 +253,7 @@ fn ranks_end_with_their_model_and_with_its_stores() {
     // Nobody else in this file has a seventh rank.
     let parameters = parameters(9);
     let build = move |place| Ok(Transformer::from_parameters_at(&parameters, Unit::F32, VISUAL, place)?);
-    let model = Transformer::spread(Spread { tensor: 4, stages: 1, lanes: 2 }, 1, build).unwrap();
+    let model = Transformer::spread(Spread { tensor: 4, lanes: 2, ..Spread::SINGLE }, 1, build).unwrap();
     let store = model.new_store(64).unwrap();
     assert!(ranks() > 0);
     drop(model);

@@ -14,6 +14,7 @@ use rhea_session::{Command, ExploreSession, Options, Script, SessionEvent, Setup
 use serde::Serialize;
 
 use crate::cli::BenchExploreArgs;
+use crate::engine::{MODEL_HINT, open_inside, walking};
 use crate::fault::WithHint as _;
 use crate::progress::Progress;
 use crate::say::{complain, say};
@@ -84,8 +85,8 @@ pub fn run(args: &BenchExploreArgs) -> Result<ExitCode> {
     let start = start.hint("Name another scene with --world.")?;
     let moves = commands(&script, args.steps)?;
     let recording = Recording::new()?;
-    let mut model =
-        Imagination::open(&folder).hint("Name a model folder with --model DIR; `rhea doctor` says more.")?;
+    let plan = args.spread.plan(&folder, &walking())?;
+    let mut model = open_inside(&folder, plan.as_ref()).hint(MODEL_HINT)?;
     let mut numbers = Numbers {
         steps: args.steps,
         threads: std::thread::available_parallelism().map_or(1, usize::from),

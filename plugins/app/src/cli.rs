@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use rhea_engine::limits::CONTEXT;
-use rhea_engine::spread::{DeviceRequest, ParallelRequest};
 use rhea_tokens::prompts::Task;
 
 use crate::batch::BatchWhat;
@@ -12,6 +11,7 @@ use crate::engine::{ChildArgs, EngineArgs};
 use crate::eval::EvalWhat;
 use crate::export::ExportArgs;
 use crate::plan::PlanArgs;
+use crate::spread::SpreadArgs;
 use crate::train::TrainStage;
 use crate::world::WorldWhat;
 
@@ -136,7 +136,7 @@ pub enum Job {
     /// Which settings hold, and where they come from.
     #[command(
         after_help = "A flag goes before the environment, that before the user's files, those before the default. The files \
-        are config.ron (model, out, log_file), window.ron and keys.ron in rhea/ under the XDG config folder."
+        are config.ron (model, out, log_file, engine, device, parallel), window.ron and keys.ron in rhea/ under the XDG config folder."
     )]
     Config {
         /// What to do.
@@ -245,33 +245,18 @@ pub struct ImagineArgs {
     /// How strongly pictures follow the words; 1 is no more than the model does by itself, and takes half the work.
     #[arg(long, value_name = "F")]
     pub cfg: Option<f32>,
-    /// How weights are held: as stored, or quantised while they are loaded.
-    #[arg(long, value_name = "FORM", value_parser = ["q8_0", "q4_k", "stored"])]
+    /// How weights are held: as stored, or quantised while they are loaded: q8_0 and q4_k on the processor, fp8 on CUDA devices.
+    #[arg(long, value_name = "FORM", value_parser = ["q8_0", "q4_k", "fp8", "stored"])]
     pub quant: Option<String>,
     /// Tokens that prompt and answer may have together.
     #[arg(long, value_name = "N", value_parser = parse_context)]
     pub context: Option<usize>,
-    /// Where the model runs.
-    #[command(flatten)]
-    pub spread: SpreadArgs,
     /// Print what the model would need where, and stop.
     #[arg(long)]
     pub plan_only: bool,
     /// Settings for everything else, and for what is not given here.
     #[arg(long, value_name = "FILE.ron")]
     pub config: Option<PathBuf>,
-}
-
-/// Where a model runs, and how it is spread.
-#[derive(Clone, Debug, Default, Args)]
-pub struct SpreadArgs {
-    /// Devices: auto, cpu, cuda:N or a list such as cuda:0,1 [default: auto].
-    #[arg(long, value_name = "DEVICES", value_parser = str::parse::<DeviceRequest>)]
-    pub device: Option<DeviceRequest>,
-    /// How the model is spread over ranks: auto, tp=N (layers in parts), cfg=N (guidance branches apart), tp=N,cfg=N, or layers
-    /// (runs of layers, one a device; layers=N for N). On the processor ranks are threads [default: auto].
-    #[arg(long, value_name = "PLAN", value_parser = str::parse::<ParallelRequest>)]
-    pub parallel: Option<ParallelRequest>,
 }
 
 fn parse_context(text: &str) -> Result<usize, String> {
@@ -299,7 +284,7 @@ pub enum ModelsWhat {
         #[command(flatten)]
         spread: SpreadArgs,
         /// How weights are held [default: as for `rhea imagine`].
-        #[arg(long, value_name = "FORM", value_parser = ["q8_0", "q4_k", "stored"])]
+        #[arg(long, value_name = "FORM", value_parser = ["q8_0", "q4_k", "fp8", "stored"])]
         quant: Option<String>,
         /// Tokens of a branch.
         #[arg(long, value_name = "N", value_parser = parse_context)]
@@ -421,6 +406,9 @@ pub struct BenchExploreArgs {
     /// The model.
     #[command(flatten)]
     pub model: ModelArgs,
+    /// Where the model runs.
+    #[command(flatten)]
+    pub spread: SpreadArgs,
     /// Seed.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,

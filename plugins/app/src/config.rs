@@ -1,9 +1,10 @@
 //! Settings and where they come from: a flag goes before the environment, that before the user's file, that before the default.
 //!
-//! The file is RON text, `rhea/config.ron` under the XDG config folder: `(model: "my/model", out: "walks", log_file: "rhea.log")`.
+//! The file is RON text, `rhea/config.ron` under the XDG config folder: `(model: "my/model", out: "walks", device: "cpu")`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use anyhow::Result;
 use rhea_explore::bindings::{self, Bindings};
@@ -17,6 +18,7 @@ use crate::engine::EngineArgs;
 use crate::fault::WithHint as _;
 use crate::place::{self, MODEL_VARIABLE};
 use crate::say::{complain, say};
+use crate::spread::SpreadChoice;
 
 /// Name of the file.
 const FILE: &str = "config.ron";
@@ -40,6 +42,12 @@ pub struct ConfigFile {
     /// Where the model works, as on the command line.
     #[serde(deserialize_with = "text")]
     pub engine: Option<String>,
+    /// Devices that the model runs on, as on the command line.
+    #[serde(deserialize_with = "text")]
+    pub device: Option<String>,
+    /// How it is spread over them, as on the command line.
+    #[serde(deserialize_with = "text")]
+    pub parallel: Option<String>,
 }
 
 /// A path that may be left out but needs no `Some(..)`.
@@ -102,6 +110,29 @@ pub fn first(
     let named = flag.1.map(|value| (value.to_path_buf(), Origin::Flag(flag.0)));
     let told = || variable.and_then(|name| Some((variable_path(name)?, Origin::Env(name))));
     named.or_else(told).or_else(|| file.map(|value| (value.to_path_buf(), Origin::File(config_file()))))
+}
+
+/// As [`first`], for what is written in words: the values of variable and file, a field of `config.ron`, are read here.
+///
+/// # Errors
+/// When they cannot be read as what they should be.
+pub fn chosen<T: FromStr<Err = String> + Clone>(
+    (flag, value): (&'static str, Option<&T>),
+    name: &'static str,
+    (field, file): (&'static str, Option<String>),
+) -> Result<Option<(T, Origin)>> {
+    if let Some(value) = value {
+        return Ok(Some((value.clone(), Origin::Flag(flag))));
+    }
+    if let Some(text) = variable(name) {
+        let value = text.parse().map_err(|e| format!("{name}: {e}")).hint("Set it to one of these, or unset it.")?;
+        return Ok(Some((value, Origin::Env(name))));
+    }
+    let Some(text) = file else { return Ok(None) };
+    let file = config_file();
+    let hint = format!("Set `{field}` to one of these, or leave it out.");
+    let value = text.parse().map_err(|e| format!("{}: {field}: {e}", file.display())).hint(hint)?;
+    Ok(Some((value, Origin::File(file))))
 }
 
 /// The place of the user's file; empty where there is no folder for it.
@@ -172,6 +203,9 @@ fn settings(everywhere: &Everywhere, model: Option<&Path>, engine: &EngineArgs) 
     ];
     let (choice, origin) = engine.choice()?;
     all.push(Setting { name: "engine", value: choice.to_string(), origin });
+    let SpreadChoice { device, parallel } = engine.spread.choice()?;
+    all.push(Setting { name: "device", value: device.0.to_string(), origin: device.1 });
+    all.push(Setting { name: "parallel", value: parallel.0.to_string(), origin: parallel.1 });
     let kernels = rhea_nn::kernels::arithmetic();
     let weights = weights_asked().map_or_else(|| "as stored".to_owned(), |form| form.name().to_owned());
     for (name, variable, value) in
@@ -214,6 +248,8 @@ fn of_the_window(folder: &UserFolder) -> Result<Vec<Setting>> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use rhea_engine::spread::ParallelRequest;
+
     use super::*;
 
     #[test]
@@ -223,9 +259,30 @@ mod tests {
         assert_eq!(ConfigFile::load(&file).unwrap(), ConfigFile::default());
         std::fs::write(&file, "(out: \"walks\")").unwrap();
         assert_eq!(ConfigFile::load(&file).unwrap().out, Some(PathBuf::from("walks")));
+        std::fs::write(&file, "(device: \"cpu\", parallel: \"tp=2\")").unwrap();
+        let read = ConfigFile::load(&file).unwrap();
+        assert_eq!((read.device.as_deref(), read.parallel.as_deref()), (Some("cpu"), Some("tp=2")));
         std::fs::write(&file, "(speed: 3)").unwrap();
         let why = ConfigFile::load(&file).unwrap_err().to_string();
         assert!(why.contains("config.ron") && why.contains("speed"), "{why}");
+    }
+
+    #[test]
+    fn words_are_read_wherever_they_stand_and_wrong_ones_name_their_place() {
+        let (nobody, plan) = ("RHEA_NO_SUCH_VARIABLE", |text: &str| text.parse::<ParallelRequest>().unwrap());
+        let from_file =
+            |text: &str| chosen::<ParallelRequest>(("--parallel", None), nobody, ("parallel", Some(text.into())));
+        let (value, origin) = from_file("tp=2").unwrap().unwrap();
+        assert!(value == plan("tp=2") && matches!(origin, Origin::File(_)));
+        let told = from_file("tp=none").unwrap_err().to_string();
+        assert!(told.contains("parallel: ") && told.contains("allowed are auto, tp=N"), "{told}");
+        let flag =
+            chosen(("--parallel", Some(&plan("cfg=2"))), nobody, ("parallel", Some("tp=none".to_owned()))).unwrap();
+        assert_eq!(flag, Some((plan("cfg=2"), Origin::Flag("--parallel"))));
+        // Set for every test by cargo, and no plan.
+        let told = chosen::<ParallelRequest>(("--parallel", None), "CARGO_PKG_NAME", ("parallel", None)).unwrap_err();
+        assert!(told.to_string().contains("CARGO_PKG_NAME: ") && told.to_string().contains("allowed are"), "{told}");
+        assert_eq!(chosen::<ParallelRequest>(("--parallel", None), nobody, ("parallel", None)).unwrap(), None);
     }
 
     #[test]

@@ -152,9 +152,9 @@ fn model(args: &DoctorArgs) -> Finding {
         return server(args, &url);
     }
     let opened = place::model_folder(args.model.model.as_deref()).and_then(|folder| {
-        let choice = args.engine.local()?;
+        let choice = args.engine.local(&folder)?;
         let model = engine::open(&folder, &choice)?;
-        Ok((folder, model, choice))
+        Ok((folder, model, choice.choice().clone()))
     });
     match opened {
         Ok((folder, model, choice)) => {

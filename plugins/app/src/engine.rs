@@ -1,7 +1,9 @@
 //! Where a model works: in this program, in a process of its own, or behind a server.
 //!
-//! A flag goes before `RHEA_ENGINE`, that before `engine` of the user's `config.ron`, that before `inside`.
+//! A flag goes before `RHEA_ENGINE`, that before `engine` of the user's `config.ron`, that before `process` for
+//! models on CUDA devices and `inside` for others.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,12 +13,14 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use rhea_child::{ChildEngine, Launch, Patience, Served, fingerprint, serve};
+use rhea_engine::spread::{DeviceInfo, ParallelPlan, devices_found};
 use rhea_engine::{EngineError, Imagination, ModelFolder, OpenOptions, Speak};
 use rhea_remote::{Client, Endpoint, Key, RemoteGenerator};
 
-use crate::config::{ConfigFile, Origin, config_file, variable};
+use crate::config::{ConfigFile, Origin, chosen, variable};
 use crate::fault::{Fault, WithHint as _};
 use crate::place;
+use crate::spread::{SpreadArgs, SpreadChoice, placed};
 
 /// Environment variable with the place.
 pub const ENGINE_VARIABLE: &str = "RHEA_ENGINE";
@@ -78,47 +82,82 @@ impl fmt::Display for EngineChoice {
 #[derive(Clone, Debug, Default, Args)]
 pub struct EngineArgs {
     /// Where the model works: inside this program, in a process of its own, whose crash is one failed step, or behind a server
-    /// [default: $RHEA_ENGINE, else that of config.ron, else inside].
+    /// [default: $RHEA_ENGINE, else that of config.ron, else process on CUDA devices and inside on the processor].
     #[arg(long, value_name = "inside|process|URL", value_parser = EngineChoice::from_str)]
     pub engine: Option<EngineChoice>,
+    /// Where the model runs.
+    #[command(flatten)]
+    pub spread: SpreadArgs,
 }
 
 impl EngineArgs {
-    /// The choice, and where it comes from.
+    /// The choice, and where it comes from. Where nobody says anything, a model on a CUDA device works in a process of its own:
+    /// drivers fail in ways that no program survives.
     ///
     /// # Errors
-    /// When variable or file say something else than an engine.
+    /// When variable or file say something else than an engine, or devices are named that are not there.
     pub fn choice(&self) -> Result<(EngineChoice, Origin)> {
-        if let Some(choice) = &self.engine {
-            return Ok((choice.clone(), Origin::Flag("--engine")));
-        }
-        if let Some(text) = variable(ENGINE_VARIABLE) {
-            let choice = text.parse().map_err(|e| format!("{ENGINE_VARIABLE}: {e}")).hint("Set it to one of these.")?;
-            return Ok((choice, Origin::Env(ENGINE_VARIABLE)));
-        }
-        if let Some(text) = ConfigFile::of_user()?.engine {
-            let file = config_file();
-            let choice =
-                text.parse().map_err(|e| format!("{}: {e}", file.display())).hint("Set `engine` to one of these.")?;
-            return Ok((choice, Origin::File(file)));
-        }
-        Ok((EngineChoice::default(), Origin::Default))
+        self.choice_among(&devices_found())
     }
 
-    /// The choice of a job that draws views or plans, which no server does.
+    fn choice_among(&self, there: &[DeviceInfo]) -> Result<(EngineChoice, Origin)> {
+        let file = ConfigFile::of_user()?.engine;
+        if let Some(found) = chosen(("--engine", self.engine.as_ref()), ENGINE_VARIABLE, ("engine", file))? {
+            return Ok(found);
+        }
+        let on_cuda = self.spread.choice()?.on_cuda(there);
+        let hint = "Choose another --device; `rhea doctor` says what this machine has.";
+        let usual = if on_cuda.hint(hint)? { EngineChoice::Process } else { EngineChoice::Inside };
+        Ok((usual, Origin::Default))
+    }
+
+    /// The engine of a job that draws views or plans, which no server does. Where devices or a spread are asked for, the plan is
+    /// printed and checked.
     ///
     /// # Errors
-    /// As [`Self::choice`], and when a server is chosen.
-    pub fn local(&self) -> Result<EngineChoice> {
-        match self.choice()? {
+    /// As [`Self::choice`], when a server is chosen, and when the plan cannot be followed.
+    pub fn local(&self, folder: &Path) -> Result<WalkEngine> {
+        let choice = match self.choice()? {
             (EngineChoice::Server(url), origin) => {
                 let what = format!(
                     "the engine {url} ({origin}) answers `rhea imagine` only: views with memory need the model's own decoder"
                 );
-                Err(Fault::new(what, "Take --engine inside or --engine process here.").into())
+                return Err(Fault::new(what, "Take --engine inside or --engine process here.").into());
             }
-            (choice, _) => Ok(choice),
-        }
+            (choice, _) => choice,
+        };
+        let plan = self.spread.plan(folder, &walking())?;
+        let SpreadChoice { device, parallel } = self.spread.choice()?;
+        Ok(WalkEngine { choice, plan, spread: SpreadArgs { device: Some(device.0), parallel: Some(parallel.0) } })
+    }
+}
+
+/// Where a model for walks and plans works, and how it is spread.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WalkEngine {
+    choice: EngineChoice,
+    plan: Option<ParallelPlan>,
+    /// What the plan was made of, for a process that makes it again.
+    spread: SpreadArgs,
+}
+
+impl WalkEngine {
+    /// In this program, on one rank.
+    #[must_use]
+    pub fn inside() -> Self {
+        Self { choice: EngineChoice::Inside, plan: None, spread: SpreadArgs::default() }
+    }
+
+    /// Where it works.
+    #[must_use]
+    pub fn choice(&self) -> &EngineChoice {
+        &self.choice
+    }
+
+    /// Ranks of one model. Models side by side would take the cores from each other's ranks.
+    #[must_use]
+    pub fn ranks(&self) -> usize {
+        self.plan.as_ref().map_or(1, |plan| plan.ranks.len())
     }
 }
 
@@ -126,15 +165,23 @@ impl EngineArgs {
 ///
 /// # Errors
 /// When the model, or the process, cannot be opened.
-pub fn open(folder: &Path, choice: &EngineChoice) -> Result<Box<dyn Speak>> {
-    match choice {
+pub fn open(folder: &Path, engine: &WalkEngine) -> Result<Box<dyn Speak>> {
+    match engine.choice {
         EngineChoice::Process => {
-            let launch = launch(folder)?;
+            let launch = launch(folder, engine)?;
             let text = ModelFolder::open_text(folder, &walking()).hint(MODEL_HINT)?;
             Ok(Box::new(ChildEngine::open(launch, text).hint(MODEL_HINT)?))
         }
-        _ => Ok(Box::new(Imagination::open(folder).hint(MODEL_HINT)?)),
+        _ => Ok(Box::new(open_inside(folder, engine.plan.as_ref()).hint(MODEL_HINT)?)),
     }
+}
+
+/// Opens a model in this program, as a plan says.
+///
+/// # Errors
+/// As [`Imagination::open`].
+pub fn open_inside(folder: &Path, plan: Option<&ParallelPlan>) -> Result<Imagination, EngineError> {
+    Imagination::new(ModelFolder::open_with(folder, &placed(walking(), plan))?)
 }
 
 /// Opens the tokenizers of a folder and reaches the server that has its model. The key is that of [`KEY_VARIABLE`], else that in the
@@ -160,14 +207,30 @@ pub fn open_server(folder: &Path, url: &str, options: &OpenOptions) -> Result<Re
 }
 
 /// As [`Imagination::open`] opens a folder.
-fn walking() -> OpenOptions {
+#[must_use]
+pub fn walking() -> OpenOptions {
     OpenOptions { walk: true, ..OpenOptions::default() }
 }
 
-fn launch(folder: &Path) -> Result<Launch> {
+fn launch(folder: &Path, engine: &WalkEngine) -> Result<Launch> {
     let program = std::env::current_exe().hint("The program's own file is needed for --engine process.")?;
-    let arguments = vec![CHILD_JOB.into(), "--model".into(), folder.as_os_str().to_owned()];
+    let arguments = child_arguments(folder, engine);
     Ok(Launch { program, arguments, environment: Vec::new(), patience: patience()? })
+}
+
+/// The command line of the process. Without a plan it is told nothing of devices, so that it opens the model as it would be here.
+fn child_arguments(folder: &Path, engine: &WalkEngine) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec![CHILD_JOB.into(), "--model".into(), folder.as_os_str().to_owned()];
+    if engine.plan.is_some() {
+        let SpreadArgs { device, parallel } = &engine.spread;
+        for (name, value) in [
+            ("--device", device.as_ref().map(ToString::to_string)),
+            ("--parallel", parallel.as_ref().map(ToString::to_string)),
+        ] {
+            arguments.extend(value.into_iter().flat_map(|value| [name.into(), value.into()]));
+        }
+    }
+    arguments
 }
 
 fn patience() -> Result<Patience> {
@@ -185,6 +248,22 @@ pub struct ChildArgs {
     /// The model folder.
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
+    /// Where the model runs; without any of it, on one rank of the processor.
+    #[command(flatten)]
+    pub spread: SpreadArgs,
+}
+
+impl ChildArgs {
+    /// Opens the model. The program that started this one has printed the plan.
+    fn open(&self) -> Result<Imagination, EngineError> {
+        let SpreadArgs { device, parallel } = &self.spread;
+        if device.is_none() && parallel.is_none() {
+            return Imagination::open(&self.model);
+        }
+        let devices = device.clone().unwrap_or_default().among(&devices_found())?;
+        let (plan, _) = ModelFolder::plan(&self.model, &walking(), parallel.unwrap_or_default(), &devices)?;
+        open_inside(&self.model, Some(&plan))
+    }
 }
 
 /// Serves the program that started this one, over standard input and output, until it hangs up.
@@ -194,10 +273,10 @@ pub struct ChildArgs {
 pub fn run_child(args: &ChildArgs) -> Result<ExitCode> {
     // Where memory runs out, this process goes and the walk stays. A system that does not allow it decides by itself.
     std::fs::write("/proc/self/oom_score_adj", "500").ok();
-    let folder = args.model.clone();
+    let args = args.clone();
     let open = move || -> Result<Served, EngineError> {
-        let model = Box::new(Imagination::open(&folder)?);
-        let fingerprint = fingerprint(&folder)
+        let (model, folder) = (Box::new(args.open()?), &args.model);
+        let fingerprint = fingerprint(folder)
             .map_err(|e| EngineError::Folder { what: format!("cannot be read: {e}"), path: folder.clone() })?;
         Ok(Served { model, fingerprint })
     };
@@ -209,7 +288,11 @@ pub fn run_child(args: &ChildArgs) -> Result<ExitCode> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use clap::Parser as _;
+    use rhea_engine::spread::Device;
+
     use super::*;
+    use crate::cli::{Cli, Job};
 
     #[test]
     fn an_engine_is_a_word_or_an_address() {
@@ -219,7 +302,41 @@ mod tests {
         for wrong in ["", "Inside", "ftp://x", "localhost:8000"] {
             assert!(wrong.parse::<EngineChoice>().unwrap_err().contains("allowed are"), "{wrong}");
         }
-        let server = EngineArgs { engine: Some(EngineChoice::Server("http://x".to_owned())) };
-        assert!(server.local().unwrap_err().to_string().contains("rhea imagine"));
+        let server = EngineArgs { engine: Some(EngineChoice::Server("http://x".to_owned())), ..EngineArgs::default() };
+        assert!(server.local(Path::new("nowhere")).unwrap_err().to_string().contains("rhea imagine"));
+    }
+
+    #[test]
+    fn models_on_cuda_devices_work_in_a_process_unless_told() {
+        let gpu = |n| DeviceInfo { device: Device::Cuda(n), name: "a GPU".to_owned(), free_bytes: Some(80 << 30) };
+        let (with, without) = ([DeviceInfo::processor(), gpu(0), gpu(1)], [DeviceInfo::processor()]);
+        let choice = |engine: Option<EngineChoice>, device: Option<&str>, there: &[DeviceInfo]| {
+            let spread = SpreadArgs { device: device.map(|text| text.parse().unwrap()), parallel: None };
+            EngineArgs { engine, spread }.choice_among(there).map_err(|e| e.to_string())
+        };
+        let usual = |choice| Ok((choice, Origin::Default));
+        assert_eq!(choice(None, None, &with), usual(EngineChoice::Process));
+        assert_eq!(choice(None, Some("cuda:1"), &with), usual(EngineChoice::Process));
+        assert_eq!(choice(None, Some("cpu"), &with), usual(EngineChoice::Inside));
+        assert_eq!(choice(None, None, &without), usual(EngineChoice::Inside));
+        let flag = (EngineChoice::Inside, Origin::Flag("--engine"));
+        assert_eq!(choice(Some(EngineChoice::Inside), Some("cuda:0"), &with), Ok(flag));
+        let told = choice(None, Some("cuda:2"), &with).unwrap_err();
+        assert!(told.contains("no cuda:2 here; there are: cpu, cuda:0, cuda:1"), "{told}");
+    }
+
+    #[test]
+    fn a_process_is_told_the_devices_and_the_plan() {
+        let nano = place::repository().join("model/nano");
+        let spread = SpreadArgs { device: Some("cpu".parse().unwrap()), parallel: Some("tp=2".parse().unwrap()) };
+        let engine = EngineArgs { engine: Some(EngineChoice::Process), spread: spread.clone() }.local(&nano).unwrap();
+        assert_eq!((engine.choice(), engine.ranks()), (&EngineChoice::Process, 2));
+        let words = child_arguments(&nano, &engine);
+        assert_eq!(words[3..], ["--device", "cpu", "--parallel", "tp=2"]);
+        assert_eq!(child_arguments(&nano, &WalkEngine::inside()).len(), 3);
+        // What the process reads of it is what was meant.
+        let line = std::iter::once(OsString::from("rhea")).chain(words);
+        let Some(Job::EngineChild(read)) = Cli::try_parse_from(line).unwrap().job else { panic!("another job") };
+        assert_eq!((read.model, read.spread), (nano, spread));
     }
 }

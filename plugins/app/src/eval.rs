@@ -183,7 +183,7 @@ pub fn run(what: &EvalWhat) -> Result<ExitCode> {
 
 fn open(model: &ModelArgs, engine: &EngineArgs) -> Result<(Box<dyn Speak>, PathBuf)> {
     let folder = place::model_folder(model.model.as_deref())?;
-    Ok((engine::open(&folder, &engine.local()?)?, folder))
+    Ok((engine::open(&folder, &engine.local(&folder)?)?, folder))
 }
 
 pub(crate) fn write_json(path: Option<&PathBuf>, figures: &impl serde::Serialize) -> Result<()> {

@@ -13,7 +13,7 @@ use rhea_session::ModelPlanner;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::engine::{self, EngineChoice};
+use crate::engine::{self, WalkEngine};
 use crate::fault::WithHint as _;
 use crate::say::say;
 
@@ -57,7 +57,7 @@ impl Row {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    fn planner(self, (model, engine): (&Path, &EngineChoice), seed: u64) -> Result<Box<dyn StepPlanner>, PhysicsError> {
+    fn planner(self, (model, engine): (&Path, &WalkEngine), seed: u64) -> Result<Box<dyn StepPlanner>, PhysicsError> {
         Ok(match self {
             Self::First => Box::new(FirstLegal),
             Self::Random => Box::new(RandomLegal::new(seed)),
@@ -80,7 +80,7 @@ pub struct Planners<'a> {
     /// The model's folder.
     pub model: &'a Path,
     /// Where it works.
-    pub engine: EngineChoice,
+    pub engine: WalkEngine,
     /// Where the robots are.
     pub robots: &'a Path,
     /// Tasks side by side.

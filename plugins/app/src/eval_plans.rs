@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::cli::ModelArgs;
-use crate::engine::EngineArgs;
+use crate::engine::{EngineArgs, WalkEngine};
 use crate::eval_planners::Row;
 use crate::eval_share::{Asked, Found, measure, put_together};
 use crate::eval_table::tell;
@@ -116,7 +116,12 @@ pub fn run(args: &EvalPlansArgs) -> Result<ExitCode> {
     let robots = place::shipped(ROBOTS)?;
     let families = families(args)?;
     let model = if args.planners.is_empty() { None } else { Some(place::model_folder(args.model.model.as_deref())?) };
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(MOST_THREADS));
+    let engine = match &model {
+        Some(folder) => args.engine.local(folder)?,
+        None => WalkEngine::inside(),
+    };
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = (cores / engine.ranks()).clamp(1, MOST_THREADS);
     let asked = Asked {
         families: &families,
         planners: &args.planners,
@@ -124,7 +129,7 @@ pub fn run(args: &EvalPlansArgs) -> Result<ExitCode> {
         faults: args.faults,
         paraphrases: args.instructions.is_none() && !args.no_paraphrases,
         model: model.as_deref(),
-        engine: args.engine.local()?,
+        engine,
         robots: &robots,
         threads: args.threads.map_or(threads, |threads| threads as usize),
     };

@@ -164,10 +164,10 @@ fn table_of_extras(e: &Extras) -> String {
 /// One model for each core, as far as there is work.
 fn open(args: &EvalWalksArgs, walks: usize) -> Result<Vec<Box<dyn Imagine>>> {
     let folder = place::model_folder(args.model.model.as_deref())?;
-    let choice = args.engine.local()?;
+    let engine = args.engine.local(&folder)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let open = |_| -> Result<Box<dyn Imagine>> { Ok(engine::open(&folder, &choice)?) };
-    (0..cores.min(walks).clamp(1, MOST_WALKERS)).map(open).collect()
+    let open = |_| -> Result<Box<dyn Imagine>> { Ok(engine::open(&folder, &engine)?) };
+    (0..(cores / engine.ranks()).min(walks).clamp(1, MOST_WALKERS)).map(open).collect()
 }
 
 /// The tables of the terminal.

@@ -15,7 +15,7 @@ use rhea_physics::tasks::Family;
 use rhea_physics::world::stage::{Contacts, RobotShelf};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::EngineChoice;
+use crate::engine::WalkEngine;
 use crate::eval_planners::{Planners, Row, RowDone, work};
 use crate::fault::{Fault, WithHint as _};
 
@@ -69,7 +69,7 @@ pub struct Asked<'a> {
     /// The model's folder; needed where planners are.
     pub model: Option<&'a Path>,
     /// Where the model works.
-    pub engine: EngineChoice,
+    pub engine: WalkEngine,
     /// Where the robots are.
     pub robots: &'a Path,
     /// Tasks of planners side by side.

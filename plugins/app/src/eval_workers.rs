@@ -7,11 +7,13 @@ use anyhow::Result;
 use clap::ValueEnum as _;
 use rhea_batch::{tied, workplace};
 
+use crate::engine::EngineArgs;
 use crate::eval_planners::Row;
 use crate::eval_plans::EvalPlansArgs;
 use crate::eval_share::Found;
 use crate::fault::{Fault, WithHint as _};
 use crate::say::{complain, say};
+use crate::spread::SpreadArgs;
 
 /// How often a share may die.
 const TRIES: u32 = 3;
@@ -85,8 +87,14 @@ fn words(args: &EvalPlansArgs, share: &str, threads: usize, figures: &Path) -> V
     if let Some(model) = &args.model.model {
         add("--model", model.display().to_string());
     }
-    if let Some(engine) = &args.engine.engine {
-        add("--engine", engine.to_string());
+    let EngineArgs { engine, spread: SpreadArgs { device, parallel } } = &args.engine;
+    let shown = [
+        ("--engine", engine.as_ref().map(ToString::to_string)),
+        ("--device", device.as_ref().map(ToString::to_string)),
+        ("--parallel", parallel.as_ref().map(ToString::to_string)),
+    ];
+    for (name, value) in shown {
+        value.into_iter().for_each(|value| add(name, value));
     }
     if args.instructions.is_some() {
         words.push("--no-paraphrases".to_owned());

@@ -40,7 +40,8 @@ pub fn run(args: &ExploreArgs) -> Result<ExitCode> {
     let (seed, saving) =
         (args.seed.unwrap_or(DEFAULT_SEED), Saving { also: args.save_world.clone(), adopt: args.adopt });
     let offers = offers(&folder)?;
-    let opener = SessionOpener::new(folder, args.engine.local()?, out.clone(), seed, saving);
+    let engine = args.engine.local(&folder)?;
+    let opener = SessionOpener::new(folder, engine, out.clone(), seed, saving);
     // The model loads while the window opens.
     let (thread, link) = SessionThread::start(Box::new(opener), start).hint("Close other programs and try again.")?;
     let shown = run_window(link, WindowSettings { out: out.clone(), offers });

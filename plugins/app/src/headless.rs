@@ -36,11 +36,11 @@ pub fn run(args: &ExploreArgs) -> Result<ExitCode> {
     }
     script.seed = args.seed.unwrap_or(script.seed);
     let folder = place::model_folder(args.model.model.as_deref())?;
-    let choice = args.engine.local()?;
+    let engine = args.engine.local(&folder)?;
     let out = place::output_folder(args.out.as_deref())?;
     let began = Instant::now();
-    let mut model = engine::open(&folder, &choice)?;
-    let process = if choice == EngineChoice::Process { " in a process of its own" } else { "" };
+    let mut model = engine::open(&folder, &engine)?;
+    let process = if *engine.choice() == EngineChoice::Process { " in a process of its own" } else { "" };
     say!("Model {} opened in {:.1} s{process}.", folder.display(), began.elapsed().as_secs_f32());
 
     let progress = Progress::new(script.steps.len() as u64);

@@ -1,6 +1,5 @@
 //! `rhea imagine`: words and pictures in, a folder with the answer out.
 
-pub mod plan;
 mod progress;
 mod settings;
 
@@ -13,6 +12,7 @@ use rhea_engine::generate::{
     Answers, FinishReason, GenerateEvent, GenerateRequest, GenerateSettings, Generated, Generator, Prompt,
     ThoughtAbout, Usage,
 };
+use rhea_engine::spread::devices_found;
 use rhea_engine::{Cancel, EngineError, ModelFolder, OpenOptions};
 use rhea_nn::transformer::{TransformerConfig, WeightForm};
 use rhea_picture::{CELL_PX, Picture, load_picture};
@@ -20,12 +20,13 @@ use rhea_record::{AnswerFolder, RecordError};
 use rhea_tokens::prompts::Task;
 use rhea_tokens::{Aspect, Conversation, Grid, TurnPrompt};
 
-use crate::cli::{ImagineArgs, SpreadArgs};
+use crate::cli::ImagineArgs;
 use crate::config::Origin;
 use crate::engine::{self, EngineChoice};
 use crate::fault::{Fault, WithHint as _};
 use crate::place;
 use crate::say::say;
+use crate::spread::{SpreadArgs, placed};
 use progress::{AnswerProgress, speed};
 use settings::Wishes;
 
@@ -126,7 +127,7 @@ fn open(
 ) -> Result<Option<(Box<dyn Answers>, String)>> {
     match args.engine.choice()? {
         (EngineChoice::Server(url), _) => {
-            let SpreadArgs { device, parallel } = &args.spread;
+            let SpreadArgs { device, parallel } = &args.engine.spread;
             if device.is_some() || parallel.is_some() || args.plan_only {
                 let what =
                     format!("--device, --parallel and --plan-only spread a model here, and this one is at {url}");
@@ -165,15 +166,18 @@ fn open(
         None => None,
     };
     let vision = Some(place::vision_folder(model)?);
-    let mut options = OpenOptions { form, context, branches: wishes.branches(), vision, ..OpenOptions::default() };
+    let options = OpenOptions { form, context, branches: wishes.branches(), vision, ..OpenOptions::default() };
     let hint = "`rhea models verify DIR` checks a folder; --context N and --quant q8_0 make a model smaller.";
-    let SpreadArgs { device, parallel } = &args.spread;
-    if device.is_some() || parallel.is_some() || args.plan_only {
-        options.spread = plan::checked(model, &options, &args.spread)?;
-    } else {
+    let spread = &args.engine.spread;
+    let plan = match spread.plan(model, &options)? {
+        None if args.plan_only => Some(spread.choice()?.checked(model, &options, &devices_found())?),
+        plan => plan,
+    };
+    if plan.is_none() {
         let estimate = ModelFolder::estimate(model, &options).hint(hint)?;
         say!("Memory: {estimate}");
     }
+    let options = placed(options, plan.as_ref());
     if args.plan_only {
         return Ok(None);
     }

@@ -38,6 +38,7 @@ mod plan;
 mod progress;
 mod review;
 mod say;
+mod spread;
 mod train;
 mod world;
 

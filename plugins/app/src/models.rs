@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use rhea_engine::OpenOptions;
 use rhea_engine::limits::CONFIG_BYTES;
+use rhea_engine::spread::devices_found;
 use rhea_nn::transformer::{Layout, TransformerConfig, WeightForm};
 use rhea_nn::vision::{VisionConfig, check_folder};
 use rhea_nn::weights::Weights;
@@ -13,7 +14,6 @@ use rhea_tokens::TextTokenizer;
 
 use crate::cli::ModelsWhat;
 use crate::hub::{Hub, ModelName, PUBLISHED};
-use crate::imagine::plan;
 use crate::say::say;
 use crate::{fault, place};
 
@@ -34,7 +34,7 @@ pub fn run(what: &ModelsWhat) -> Result<ExitCode> {
             let form = quant.as_deref().and_then(WeightForm::named);
             let (vision, branches) = (Some(place::vision_folder(&folder)?), usize::from(*branches));
             let options = OpenOptions { form, context: *context, branches, vision, ..OpenOptions::default() };
-            plan::checked(&folder, &options, spread)?;
+            spread.choice()?.checked(&folder, &options, &devices_found())?;
             say!("It fits.");
             Ok(ExitCode::SUCCESS)
         }

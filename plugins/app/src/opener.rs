@@ -13,7 +13,7 @@ use rhea_session::{
     StepReport,
 };
 
-use crate::engine::{self, EngineChoice};
+use crate::engine::{self, WalkEngine};
 
 /// Recordings in one output folder.
 const MAX_REPLAYS: u32 = 9999;
@@ -23,7 +23,7 @@ type SharedModel = Arc<Mutex<Box<dyn Imagine>>>;
 /// Opens worlds with the model of one folder, and records them in one output folder.
 pub struct SessionOpener {
     folder: PathBuf,
-    engine: EngineChoice,
+    engine: WalkEngine,
     out: PathBuf,
     seed: u64,
     saving: Saving,
@@ -42,7 +42,7 @@ pub struct Saving {
 impl SessionOpener {
     /// Nothing is loaded yet.
     #[must_use]
-    pub fn new(folder: PathBuf, engine: EngineChoice, out: PathBuf, seed: u64, saving: Saving) -> Self {
+    pub fn new(folder: PathBuf, engine: WalkEngine, out: PathBuf, seed: u64, saving: Saving) -> Self {
         Self { folder, engine, out, seed, saving, model: None }
     }
 
@@ -240,7 +240,7 @@ mod tests {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let opener = SessionOpener::new(
             repository.join("model/nano"),
-            EngineChoice::Inside,
+            WalkEngine::inside(),
             out.to_path_buf(),
             1,
             Saving::default(),

@@ -8,7 +8,7 @@ use crate::request::Cancel;
 use crate::sampler::{Drawn, Sampler};
 use crate::stream::Stream;
 
-/// Tokens of a prompt that are read before anybody is asked whether to go on; no pass reads more at once.
+/// Tokens of a prompt that are read before anybody is asked whether to go on, or somewhat more where ranks share out rows.
 const PROMPT_STEP: usize = 512;
 
 /// The KV memory of a generator. What one answer has read, the next one finds.
@@ -64,25 +64,38 @@ impl<'a> Reading<'a> {
     ) -> Result<Option<()>, EngineError> {
         let GenerateMemory { store, streams, without_pictures, .. } = &mut *self.memory;
         let mut all = [&mut streams.conditional, &mut streams.unconditional, without_pictures];
-        for (index, (stream, ids)) in all.iter_mut().zip(&self.ids).take(branches).enumerate() {
-            let prompt = std::mem::take(&mut self.prompts[index]);
+        // Branches in lanes of their own are read side by side, others one after the other.
+        let together = if self.model.lanes() > 1 { branches.max(1) } else { 1 };
+        let step = PROMPT_STEP.next_multiple_of(Stream::block(self.model));
+        for (first, group) in (0..).step_by(together).zip(all[..branches].chunks_mut(together)) {
+            let ids = &self.ids[first..first + group.len()];
+            let prompts: Vec<usize> = self.prompts[first..first + group.len()].iter_mut().map(std::mem::take).collect();
             // All but the last id: that one is read with the rest below, where its logits are wanted.
-            let last = prompt.saturating_sub(1);
-            if prompt == 1 {
-                stream.truncate(0);
+            let last = |branch: usize| prompts[branch].saturating_sub(1);
+            let mut done: Vec<usize> = Vec::with_capacity(group.len());
+            for (branch, (stream, ids)) in group.iter_mut().zip(ids).enumerate() {
+                if prompts[branch] == 1 {
+                    stream.truncate(0);
+                }
+                // What an earlier answer has read is not read again.
+                let common = stream.ids().iter().zip(ids).take_while(|(a, b)| a == b).count();
+                done.push(common.min(last(branch)) / step * step);
             }
-            // What an earlier answer has read is not read again.
-            let common = stream.ids().iter().zip(ids).take_while(|(a, b)| a == b).count();
-            let mut done = common.min(last) / PROMPT_STEP * PROMPT_STEP;
-            while done < last {
+            while (0..group.len()).any(|branch| done[branch] < last(branch)) {
                 if cancel.cancelled() {
-                    self.prompts[index] = prompt;
+                    self.prompts[first..first + group.len()].copy_from_slice(&prompts);
                     return Ok(None);
                 }
-                done = (done + PROMPT_STEP).min(last);
-                stream.hold(self.model, store, &ids[..done], true, 0)?;
-                if index == 0 {
-                    on_prompt(done + usize::from(done == last), prompt);
+                let unread: Vec<bool> = (0..group.len()).map(|branch| done[branch] < last(branch)).collect();
+                for (branch, done) in done.iter_mut().enumerate().filter(|(branch, _)| unread[*branch]) {
+                    *done = (*done + step).min(last(branch));
+                }
+                let parts = group.iter_mut().zip(ids).zip(&done).zip(&unread).filter(|(_, unread)| **unread);
+                let mut parts: Vec<(&mut Stream, &[u32])> =
+                    parts.map(|(((stream, ids), done), _)| (&mut **stream, &ids[..*done])).collect();
+                Stream::hold_each(self.model, store, &mut parts, true, 0)?;
+                if first == 0 && unread[0] {
+                    on_prompt(done[0] + usize::from(done[0] == last(0)), prompts[0]);
                 }
             }
         }

@@ -10,10 +10,12 @@ pub enum ParallelRequest {
     /// As the devices suggest.
     #[default]
     Auto,
-    /// Layers in so many parts, guidance branches in so many lanes.
+    /// Layers in so many parts, rows of long passes over so many readers, guidance branches in so many lanes.
     Parts {
         /// Parts of every layer.
         tp: usize,
+        /// Readers of a branch: they share out the rows of prompts and canvases, and each holds all layers and all keys and values.
+        context: usize,
         /// Lanes of guidance branches.
         cfg: usize,
     },
@@ -29,18 +31,19 @@ pub enum ParallelRequest {
 impl FromStr for ParallelRequest {
     type Err = String;
 
-    /// `auto`, `tp=4,cfg=2` (either may be missing), `layers` or `layers=4`, with `cfg=2` behind it where wanted.
+    /// `auto`, `tp=4,context=2,cfg=2` (each may be missing), `layers` or `layers=4`, with `cfg=2` behind it where wanted.
     fn from_str(text: &str) -> Result<Self, String> {
         if text == "auto" {
             return Ok(Self::Auto);
         }
         let form = format!(
-            "allowed are auto, tp=N, cfg=N, tp=N,cfg=N, layers and layers=N, with 1 to {} ranks and up to {} lanes",
+            "allowed are auto, tp=N, context=N, cfg=N and lists of these such as tp=N,cfg=N, layers and layers=N, with 1 to {} ranks \
+             and up to {} lanes",
             limits::RANKS,
             limits::LANES
         );
         let wrong = |what: &str| format!("{what} in {text:?}; {form}");
-        let (mut tp, mut cfg, mut layers) = (None, None, None);
+        let (mut tp, mut context, mut cfg, mut layers) = (None, None, None, None);
         for part in text.split(',') {
             let (name, value) = part.split_once('=').map_or((part, None), |(name, value)| (name, Some(value)));
             let number = |most: usize| {
@@ -49,6 +52,7 @@ impl FromStr for ParallelRequest {
             };
             let twice = match name {
                 "tp" => tp.replace(number(limits::RANKS)?).is_some(),
+                "context" => context.replace(number(limits::RANKS)?).is_some(),
                 "cfg" => cfg.replace(number(limits::LANES)?).is_some(),
                 "layers" if value.is_none() => layers.replace(None).is_some(),
                 "layers" => layers.replace(Some(number(limits::RANKS)?)).is_some(),
@@ -59,10 +63,11 @@ impl FromStr for ParallelRequest {
             }
         }
         let cfg = cfg.unwrap_or(1);
-        match (tp, layers) {
-            (Some(_), Some(_)) => Err(wrong("tp and layers exclude each other")),
-            (_, Some(runs)) => Ok(Self::Layers { runs, cfg }),
-            (tp, None) => Ok(Self::Parts { tp: tp.unwrap_or(1), cfg }),
+        match (tp, context, layers) {
+            (Some(_), _, Some(_)) => Err(wrong("tp and layers exclude each other")),
+            (_, Some(_), Some(_)) => Err(wrong("context and layers exclude each other")),
+            (_, _, Some(runs)) => Ok(Self::Layers { runs, cfg }),
+            (tp, context, None) => Ok(Self::Parts { tp: tp.unwrap_or(1), context: context.unwrap_or(1), cfg }),
         }
     }
 }
@@ -76,8 +81,10 @@ mod tests {
     fn plans_are_read_and_wrong_ones_refused_with_the_forms() {
         let read = |text: &str| text.parse::<ParallelRequest>();
         assert_eq!(read("auto"), Ok(ParallelRequest::Auto));
-        assert_eq!(read("tp=4,cfg=2"), Ok(ParallelRequest::Parts { tp: 4, cfg: 2 }));
-        assert_eq!(read("cfg=3"), Ok(ParallelRequest::Parts { tp: 1, cfg: 3 }));
+        assert_eq!(read("tp=4,cfg=2"), Ok(ParallelRequest::Parts { tp: 4, context: 1, cfg: 2 }));
+        assert_eq!(read("cfg=3"), Ok(ParallelRequest::Parts { tp: 1, context: 1, cfg: 3 }));
+        assert_eq!(read("context=2"), Ok(ParallelRequest::Parts { tp: 1, context: 2, cfg: 1 }));
+        assert_eq!(read("cfg=2,context=3,tp=4"), Ok(ParallelRequest::Parts { tp: 4, context: 3, cfg: 2 }));
         assert_eq!(read("layers"), Ok(ParallelRequest::Layers { runs: None, cfg: 1 }));
         assert_eq!(read("cfg=2,layers=3"), Ok(ParallelRequest::Layers { runs: Some(3), cfg: 2 }));
         for (text, says) in [
@@ -89,6 +96,8 @@ mod tests {
             ("pp=2", "pp=2"),
             ("tp=2,tp=2", "twice"),
             ("tp=2,layers", "exclude"),
+            ("layers=2,context=2", "exclude"),
+            ("context=0", "context=0"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.contains(says) && error.contains("allowed are"), "{text}: {error}");

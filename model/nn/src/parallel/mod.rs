@@ -1,6 +1,6 @@
 //! One model on several ranks: who holds what, and how ranks talk.
 //!
-//! * [`Spread`] says how a model is cut (by heads and inner size, by layers, by guidance branches), [`Place`] which part of it a
+//! * [`Spread`] says how a model is cut (by heads and inner size, by layers, by rows, by guidance branches), [`Place`] which part of it a
 //!   rank is, [`Slice`] what that part holds;
 //! * [`Communicator`] is what ranks do together; [`ThreadWorld`] is its transport between threads of one process.
 //!
@@ -25,4 +25,6 @@ pub mod limits {
     pub const RANKS: usize = 64;
     /// Lanes for guidance branches: the conditional one, the unconditional one, the one without pictures.
     pub const LANES: usize = 3;
+    /// Rows of a branch that a pass must have for each reader before they are shared out: fewer are read sooner than told about.
+    pub const ROWS_OF_A_READER: usize = 8;
 }

@@ -12,25 +12,28 @@ const INNER_BLOCK: usize = 64;
 const ID_BLOCK: usize = 16;
 
 /// How a model is spread over ranks: `lanes` groups of ranks, one for each guidance branch, each of which holds the whole model,
-/// cut into `tensor` parts of every layer or into `stages` runs of layers.
+/// cut into `tensor` parts of every layer or into `stages` runs of layers. Parts may be held by `context` readers each, which share
+/// out the rows of long passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spread {
     /// Parts of every layer: heads and inner size.
     pub tensor: usize,
     /// Runs of layers.
     pub stages: usize,
+    /// Ranks that hold the same part of all layers and all keys and values, and read different rows of a pass.
+    pub context: usize,
     /// Groups of ranks that read different branches; they share nothing but logits.
     pub lanes: usize,
 }
 
 impl Spread {
     /// Everything on one rank.
-    pub const SINGLE: Self = Self { tensor: 1, stages: 1, lanes: 1 };
+    pub const SINGLE: Self = Self { tensor: 1, stages: 1, context: 1, lanes: 1 };
 
-    /// Ranks that hold one whole model.
+    /// Ranks that read one branch together: they hold one whole model, or `context` copies of its layers.
     #[must_use]
     pub fn lane_ranks(self) -> usize {
-        self.tensor * self.stages
+        self.tensor * self.stages * self.context
     }
 
     /// All ranks.
@@ -56,16 +59,24 @@ impl Spread {
     /// What cannot be cut, and what is allowed.
     pub fn check(self, config: &TransformerConfig, visual_start: usize) -> Result<(), TransformerError> {
         let refuse = |text: String| Err(TransformerError::Input(text));
-        let Self { tensor, stages, lanes } = self;
-        if tensor == 0 || stages == 0 || !(1..=limits::LANES).contains(&lanes) || self.ranks() > limits::RANKS {
+        let Self { tensor, stages, context, lanes } = self;
+        if tensor == 0
+            || stages == 0
+            || context == 0
+            || !(1..=limits::LANES).contains(&lanes)
+            || self.ranks() > limits::RANKS
+        {
             return refuse(format!(
-                "a model on {tensor} x {stages} x {lanes} ranks; allowed are 1 to {} in 1 to {} lanes",
+                "a model on {tensor} x {stages} x {context} x {lanes} ranks; allowed are 1 to {} in 1 to {} lanes",
                 limits::RANKS,
                 limits::LANES
             ));
         }
         if tensor > 1 && stages > 1 {
             return refuse(format!("layers in {tensor} parts and in {stages} runs; allowed is one of both"));
+        }
+        if context > 1 && stages > 1 {
+            return refuse(format!("{context} readers of layers in {stages} runs; allowed is one of both"));
         }
         let parts = Self::tensor_parts(config);
         if !parts.contains(&tensor) {
@@ -114,7 +125,13 @@ impl Place {
     /// Its run of layers.
     #[must_use]
     pub fn stage(self) -> usize {
-        self.in_lane() / self.spread.tensor
+        if self.spread.stages > 1 { self.in_lane() / self.spread.tensor } else { 0 }
+    }
+
+    /// Its number among the readers of its lane.
+    #[must_use]
+    pub fn reader(self) -> usize {
+        if self.spread.context > 1 { self.in_lane() / self.spread.tensor } else { 0 }
     }
 
     /// What it holds of a model. The vocabulary is cut over all ranks of a lane, layers only as the spread says.
@@ -204,7 +221,8 @@ mod tests {
             let parts = Spread::tensor_parts(&config);
             let spreads = parts.iter().map(|tensor| Spread { tensor: *tensor, ..Spread::SINGLE });
             let stages = [2, 3, 5].map(|stages| Spread { stages, lanes: 2, ..Spread::SINGLE });
-            for spread in spreads.chain(stages) {
+            let readers = [(1, 3), (2, 2)].map(|(tensor, context)| Spread { tensor, context, ..Spread::SINGLE });
+            for spread in spreads.chain(stages).chain(readers) {
                 spread.check(&config, visual).unwrap();
                 let slice = |rank: usize| Place { spread, rank }.slice(&config, visual);
                 let lane: Vec<Slice> = (0..spread.lane_ranks()).map(slice).collect();
@@ -220,9 +238,15 @@ mod tests {
                 joined(&|s| s.visual.clone(), config.vocab_size - visual);
                 if spread.stages > 1 {
                     joined(&|s| s.layers.clone(), config.num_hidden_layers);
-                } else {
+                } else if spread.context == 1 {
                     joined(&|s| s.inner.clone(), config.intermediate_size);
                     joined(&|s| s.heads.clone(), config.num_attention_heads);
+                } else {
+                    // Readers hold the same of every layer.
+                    let of_layers = |s: &Slice| (s.heads.clone(), s.inner.clone(), s.layers.clone());
+                    let (first, others) = lane.split_at(spread.tensor);
+                    let same = |readers: &[Slice]| readers.iter().zip(first).all(|(a, b)| of_layers(a) == of_layers(b));
+                    assert!(others.chunks(spread.tensor).all(same), "{spread:?}");
                 }
                 // Every query head stands beside its key head, and the lanes are alike.
                 let group = config.head_shape().group();
@@ -242,7 +266,8 @@ mod tests {
     #[test]
     fn what_cannot_be_cut_is_refused_with_what_can() {
         let refuse = |tensor, stages, lanes, says: &str| {
-            let error = Spread { tensor, stages, lanes }.check(&TransformerConfig::nano(300), 100).unwrap_err();
+            let error =
+                Spread { tensor, stages, lanes, context: 1 }.check(&TransformerConfig::nano(300), 100).unwrap_err();
             assert!(error.to_string().contains(says), "{error}");
         };
         refuse(3, 1, 1, "[1, 2, 4]");
@@ -250,5 +275,8 @@ mod tests {
         refuse(1, 7, 1, "6 layers");
         refuse(1, 1, 4, "1 to 3 lanes");
         refuse(0, 1, 1, "allowed are 1 to 64");
+        let readers = Spread { context: 2, stages: 2, ..Spread::SINGLE };
+        let error = readers.check(&TransformerConfig::nano(300), 100).unwrap_err().to_string();
+        assert!(error.contains("2 readers of layers in 2 runs"), "{error}");
     }
 }

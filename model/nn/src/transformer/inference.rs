@@ -2,20 +2,16 @@
 
 use std::sync::Arc;
 
-use super::device::{DeviceNet, FromFiles, Held, Random};
-use super::matrix::{FromValues, FromWeights, Matrix, Piece, Role, Source, StoredMatrix, Table, TableRows, WeightForm};
+use super::device::DeviceNet;
+use super::matrix::{FromValues, FromWeights, Matrix, Piece, Role, Source, StoredMatrix, Table, WeightForm};
 use super::ops::rope::Rope;
 use super::team::{Links, Team};
 use super::{KvStore, Parameters, TransformerConfig, TransformerError, limits};
 use crate::NnError;
-use crate::device::OnDevice;
 use crate::kernels::{self, Arithmetic};
 use crate::parallel::{Place, Slice};
-use crate::weights::{StoredType, Weights};
+use crate::weights::Weights;
 
-/// Rows of the small table that all ids of a random model share, and how often it is repeated; ids behind that read zeros.
-const RANDOM_ROWS: usize = 256;
-const RANDOM_PARTS: usize = 16;
 /// Values of each end of a tensor that a fingerprint looks at.
 const ENDS: usize = 64;
 
@@ -152,59 +148,8 @@ impl Transformer {
         Ok(model)
     }
 
-    /// As [`Self::from_weights_at`] on a device: layers, heads, keys and values are there; the embedding, of which a pass reads
-    /// single rows, stays in its file.
-    ///
-    /// # Errors
-    /// As [`Self::from_weights_at`], when the form is not one of devices, or when the device's memory is full.
-    pub fn on_device(
-        config: TransformerConfig,
-        weights: &Weights,
-        visual_start: usize,
-        loading: Loading,
-        (place, on): (Place, &OnDevice),
-    ) -> Result<Self, NnError> {
-        let positions = positions(&config, loading)?;
-        check_sizes(&config, visual_start, place)?;
-        let head = weights.stored("lm_head.weight", &[config.vocab_size, config.hidden_size])?;
-        let held = Held::of(loading.form, head.stored_type() == StoredType::F32)?;
-        let slice = place.slice(&config, visual_start);
-        let net = DeviceNet::load(&config, &slice, visual_start, on, &mut FromFiles::new(weights, held, on))?;
-        let shape = [config.vocab_size, config.hidden_size];
-        let mut embedding = FromWeights { weights, form: WeightForm::Stored };
-        let embedding = embedding.table("model.embed_tokens.weight", shape, &ids(&slice, visual_start))?;
-        let mut model = Self::of_net(config, (visual_start, positions), place, embedding, net);
-        if place.spread.ranks() > 1 {
-            model.fingerprint = fingerprint(&model.config, weights);
-        }
-        Ok(model)
-    }
-
-    /// A model of random weights on a device, for measuring speed at sizes of which there is no file. What it says means nothing.
-    ///
-    /// # Errors
-    /// Settings that are not supported, or when the device's memory is full.
-    pub fn random_on_device(
-        config: TransformerConfig,
-        visual_start: usize,
-        loading: Loading,
-        on: &OnDevice,
-    ) -> Result<Self, NnError> {
-        let positions = positions(&config, loading)?;
-        check_sizes(&config, visual_start, Place::ONLY)?;
-        let mut tensors = Random::new(Held::of(loading.form, false)?, on);
-        let slice = Place::ONLY.slice(&config, visual_start);
-        let net = DeviceNet::load(&config, &slice, visual_start, on, &mut tensors)?;
-        // Speed does not depend on what rows hold, so all ids share the rows of one small table.
-        let (width, rows) = (config.hidden_size, config.vocab_size);
-        let row = |id: usize| (0..width).map(move |i| ((id * 31 + i * 17) % 97) as f32 / 970.0 - 0.05);
-        let table: Vec<f32> = (0..RANDOM_ROWS.min(rows)).flat_map(row).collect();
-        let parts = (0..rows.div_ceil(RANDOM_ROWS)).map(|part| (part * RANDOM_ROWS, TableRows::Held(table.clone())));
-        let embedding = Table::new(width, parts.take(RANDOM_PARTS).collect());
-        Ok(Self::of_net(config, (visual_start, positions), Place::ONLY, embedding, net))
-    }
-
-    fn of_net(
+    /// A model whose layers and heads are a net on a device.
+    pub(super) fn of_net(
         config: TransformerConfig,
         (visual_start, positions): (usize, usize),
         place: Place,
@@ -328,12 +273,6 @@ impl Transformer {
             }
         }
         self
-    }
-
-    /// Where its layers are; `None` for the kernels of this project.
-    #[must_use]
-    pub fn device(&self) -> Option<&OnDevice> {
-        self.device.as_ref().map(DeviceNet::on)
     }
 
     /// Bytes of the weights: in memory of their own, or of a device, and in mapped files; of several ranks, those of this one.
@@ -463,7 +402,7 @@ pub(super) fn pieces(config: &TransformerConfig, slice: &Slice, layer: usize) ->
 }
 
 /// The ids of a slice: its two ranges, which are one where nobody else holds any.
-fn ids(slice: &Slice, visual_start: usize) -> Vec<std::ops::Range<usize>> {
+pub(super) fn ids(slice: &Slice, visual_start: usize) -> Vec<std::ops::Range<usize>> {
     let visual = slice.visual.start + visual_start..slice.visual.end + visual_start;
     if slice.text.end == visual.start {
         return std::iter::once(slice.text.start..visual.end).collect();
@@ -471,7 +410,11 @@ fn ids(slice: &Slice, visual_start: usize) -> Vec<std::ops::Range<usize>> {
     vec![slice.text.clone(), visual]
 }
 
-fn check_sizes(config: &TransformerConfig, visual_start: usize, place: Place) -> Result<(), TransformerError> {
+pub(super) fn check_sizes(
+    config: &TransformerConfig,
+    visual_start: usize,
+    place: Place,
+) -> Result<(), TransformerError> {
     config.check()?;
     let vocab = config.vocab_size;
     if visual_start == 0 || visual_start >= vocab {
@@ -482,7 +425,7 @@ fn check_sizes(config: &TransformerConfig, visual_start: usize, place: Place) ->
 }
 
 /// Rotary positions to make tables for.
-fn positions(config: &TransformerConfig, loading: Loading) -> Result<usize, TransformerError> {
+pub(super) fn positions(config: &TransformerConfig, loading: Loading) -> Result<usize, TransformerError> {
     let positions = config.max_position_embeddings.max(loading.positions);
     if positions > limits::POSITIONS {
         let text = format!("{positions} positions; up to {} are allowed", limits::POSITIONS);
@@ -493,7 +436,7 @@ fn positions(config: &TransformerConfig, loading: Loading) -> Result<usize, Tran
 
 /// Settings, names, shapes and both ends of every tensor, as one number (FNV-1a): enough to tell checkpoints apart, and read in
 /// no time.
-fn fingerprint(config: &TransformerConfig, weights: &Weights) -> u64 {
+pub(super) fn fingerprint(config: &TransformerConfig, weights: &Weights) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut add = |bytes: &[u8]| {
         for byte in bytes {

@@ -19,6 +19,7 @@ pub mod ops;
 mod parameters;
 mod passes;
 mod sequence;
+mod sharing;
 mod shortlist;
 mod team;
 pub mod training;

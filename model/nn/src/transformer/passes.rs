@@ -215,10 +215,7 @@ impl Transformer {
         half: Half,
     ) -> Result<&'w mut [f32], TransformerError> {
         if let Some(net) = &self.device {
-            let (d, len) = (self.config.hidden_size, rows.len() * net.head_len(half));
-            let wanted = rows.flat_map(|row| stream[row * d..(row + 1) * d].iter().copied()).collect();
-            net.logits(wanted, half, logits)?;
-            return Ok(&mut logits[..len]);
+            return net.head_logits(stream, rows, half, logits);
         }
         let (n, d, eps) = (rows.len(), self.config.hidden_size, self.config.rms_norm_eps as f32);
         let normed = sized(normed, n * d);
@@ -309,18 +306,14 @@ impl Transformer {
         if let Some(lane) = lane {
             lane.all_reduce_sum(&mut work.stream[..n * d])?;
         }
+        if let Some(sharing) = self.sharing() {
+            return self.run_shared(sharing, pages, work, rows);
+        }
         let stages = self.place.spread.stages;
         for stage in 0..stages {
             let last_stage = stage + 1 == stages;
             if stage == self.place.stage() {
-                if let (Some(net), Some(held)) = (&self.device, &mut pages.device) {
-                    let others = lane.filter(|_| self.place.spread.tensor > 1);
-                    net.run(held, work, &self.rope, (rows, last_stage), others)?;
-                }
-                for (i, layer) in self.layers.iter().enumerate() {
-                    let last = last_stage && i + 1 == self.layers.len();
-                    self.run_layer(pages, work, (i, layer, last), rows)?;
-                }
+                self.run_own_layers(pages, work, (rows, last_stage))?;
             }
             if let Some(lane) = lane.filter(|_| stages > 1) {
                 let rows = if last_stage { work.outputs.len() } else { n };
@@ -334,7 +327,7 @@ impl Transformer {
     }
 
     /// One layer, of which this is the `index`th of this rank.
-    fn run_layer(
+    pub(super) fn run_layer(
         &self,
         pages: &mut Pages,
         work: &mut Work,
@@ -343,6 +336,10 @@ impl Transformer {
     ) -> Result<(), TransformerError> {
         let (d, f, eps) = (self.config.hidden_size, self.slice.inner.len(), self.config.rms_norm_eps as f32);
         let n = self.attend(pages, work, (index, layer, last), rows)?;
+        if n == 0 {
+            // Of the last layer, other readers have all wanted rows.
+            return Ok(());
+        }
         let Work { stream, normed, scales, gate_up, act, .. } = work;
         let normed = sized(normed, n * d);
         rmsnorm::forward(&stream[..n * d], &layer.post_norm, eps, normed, sized(scales, n));
@@ -359,7 +356,10 @@ impl Transformer {
     /// Where layers are in parts, each rank has the sum over its own inner values.
     fn sum_of_parts(&self, values: &mut [f32]) -> Result<(), TransformerError> {
         match &self.links {
-            Some(links) if self.place.spread.tensor > 1 => Ok(links.lane.all_reduce_sum(values)?),
+            Some(links) if self.place.spread.tensor > 1 => {
+                let parts = links.sharing.as_ref().map_or(&links.lane, |sharing| &sharing.parts);
+                Ok(parts.all_reduce_sum(values)?)
+            }
             _ => Ok(()),
         }
     }
@@ -375,8 +375,8 @@ impl Transformer {
     ) -> Result<usize, TransformerError> {
         let (d, shape) = (self.config.hidden_size, self.slice.shape);
         let (eps, heads_of_row) = (self.config.rms_norm_eps as f32, shape.heads + shape.kv_heads);
-        let n = work.tokens.len();
-        let Work { spans, tables, positions, visible, outputs, outputs_visible, stream, normed, scales, .. } = work;
+        let n = work.positions.len();
+        let Work { spans, positions, outputs, stream, normed, scales, .. } = work;
         let some = last && outputs.len() < n;
         let normed = sized(normed, n * d);
         let scales = sized(scales, n * heads_of_row);
@@ -385,24 +385,32 @@ impl Transformer {
         layer.qkv.multiply(normed, n, qkv);
         let q = sized(&mut work.q, n * shape.q_width());
         let (k, v) = (sized(&mut work.k, n * shape.kv_width()), sized(&mut work.v, n * shape.kv_width()));
-        let out = sized(&mut work.heads_context, n * shape.q_width());
-        let context = sized(&mut work.context, n * shape.q_width());
-        let mut done = 0;
-        for Span { rows: span, start, table, .. } in &*spans {
+        for Span { rows: span, .. } in &*spans {
             let of = |width: usize| span.start * width..span.end * width;
-            let (count, table) = (span.len(), &tables[table.clone()]);
             let q = &mut q[of(shape.q_width())];
             let (k, v) = (&mut k[of(shape.kv_width())], &mut v[of(shape.kv_width())]);
             let norms = HeadNorms { q: &layer.q_norm, k: &layer.k_norm, eps };
-            let to = HeadsMut { q: &mut *q, k: &mut *k, v: &mut *v, capacity: count, kv_row: 0 };
+            let to = HeadsMut { q, k, v, capacity: span.len(), kv_row: 0 };
             let scales = &mut scales[of(heads_of_row)];
             heads::split(&qkv[of(shape.qkv_width())], shape, &positions[span.clone()], &self.rope, norms, to, scales);
+        }
+        self.gather_keys(work)?;
+        let Work { spans, tables, visible, outputs, outputs_visible, stream, normed, q, k, v, .. } = work;
+        let out = sized(&mut work.heads_context, n * shape.q_width());
+        let context = sized(&mut work.context, n * shape.q_width());
+        let (mut done, mut first) = (0, 0);
+        for Span { rows: span, start, table, whole, .. } in &*spans {
+            let (count, whole, table) = (span.len(), *whole, &tables[table.clone()]);
+            let q = &mut q[span.start * shape.q_width()..span.end * shape.q_width()];
+            let of = first * shape.kv_width()..(first + whole) * shape.kv_width();
+            let (k, v) = (&k[of.clone()], &v[of]);
+            first += whole;
             let keys = match rows {
                 Rows::Kept => {
                     pages.write(index, table, *start, k, v);
-                    pages.keys(index, table, start + count, None)
+                    pages.keys(index, table, start + whole, None)
                 }
-                Rows::Passing => pages.keys(index, table, *start, Some(Keys { k, v, capacity: count, len: count })),
+                Rows::Passing => pages.keys(index, table, *start, Some(Keys { k, v, capacity: whole, len: whole })),
             };
             let (mut asking, mut visible) = (count, &visible[span.clone()]);
             if some {
@@ -418,9 +426,12 @@ impl Transformer {
                     q.copy_within(from..from + shape.head_dim, at * shape.head_dim);
                 }
             }
+            if asking == 0 {
+                continue;
+            }
             let (q, out) = (&q[..asking * shape.q_width()], &mut out[..asking * shape.q_width()]);
             if asking * shape.group() <= FEW_STACKED_ROWS {
-                let scores = sized(&mut work.scores, start + count);
+                let scores = sized(&mut work.scores, start + whole);
                 attention::forward_few(shape, q, keys, visible, scores, out);
             } else if self.arithmetic.unit == Unit::AmxBf16 {
                 attention::forward(Unit::AmxBf16, shape, q, keys, visible, None, out, &mut work.attention);
@@ -432,6 +443,9 @@ impl Transformer {
         }
         if some {
             take_rows(outputs, n, d, stream);
+        }
+        if done == 0 {
+            return Ok(0);
         }
         let normed = &mut normed[..done * d];
         layer.o.multiply(&context[..done * shape.q_width()], done, normed);
@@ -448,7 +462,7 @@ pub(super) fn last_rows(spans: &[Span], outputs: &[usize]) -> impl ExactSizeIter
 }
 
 /// Moves ascending rows of `(n, d)` to the front.
-fn take_rows(wanted: &[usize], n: usize, d: usize, values: &mut [f32]) {
+pub(super) fn take_rows(wanted: &[usize], n: usize, d: usize, values: &mut [f32]) {
     if wanted.len() < n {
         for (to, from) in wanted.iter().enumerate() {
             values.copy_within(from * d..(from + 1) * d, to * d);

@@ -170,7 +170,7 @@ pub fn run(args: &PlanArgs) -> Result<ExitCode> {
 
 fn opened(args: &PlanArgs, seed: u64) -> Result<ModelPlanner> {
     let folder = place::model_folder(args.model.model.as_deref())?;
-    Ok(ModelPlanner::of(engine::open(&folder, &args.engine.local()?)?, seed))
+    Ok(ModelPlanner::of(engine::open(&folder, &args.engine.local(&folder)?)?, seed))
 }
 
 /// Everything that a run needs.

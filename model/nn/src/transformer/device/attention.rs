@@ -8,10 +8,9 @@ use candle_core::{D, DType, Result, Tensor};
 
 use super::pages::runs;
 use crate::device::OnDevice;
+use crate::transformer::limits::DEVICE_SCORES;
 use crate::transformer::{HeadShape, Visible};
 
-/// Scores that stand in memory at once: heads times rows times keys.
-const SCORES: usize = 1 << 26;
 /// Runs of pages up to which each has products of its own.
 const MOST_RUNS: usize = 8;
 
@@ -60,7 +59,7 @@ pub struct Block {
 pub fn blocks(visible: &[Visible], shape: HeadShape, on: &OnDevice) -> Result<Vec<Block>> {
     let end = |v: &Visible| if v.block_end > v.block_start { v.block_end } else { v.causal } as usize;
     let widest = visible.iter().map(end).max().unwrap_or(0);
-    let rows = (SCORES / (shape.heads * widest).max(1)).clamp(1, visible.len().max(1));
+    let rows = (DEVICE_SCORES / (shape.heads * widest).max(1)).clamp(1, visible.len().max(1));
     let mut all = Vec::new();
     for (number, some) in visible.chunks(rows).enumerate() {
         let keys = some.iter().map(end).max().unwrap_or(0);

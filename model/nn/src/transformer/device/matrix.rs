@@ -48,11 +48,6 @@ impl DeviceMatrix {
         Ok(Self { w, scale: Some(Tensor::cat(&scales, 0)?.reshape((1, n))?), products })
     }
 
-    /// Outputs.
-    pub fn n(&self) -> usize {
-        self.w.dims().first().copied().unwrap_or(0)
-    }
-
     pub fn bytes(&self) -> u64 {
         let scale = self.scale.as_ref().map_or(0, Tensor::elem_count) * DType::F32.size_in_bytes();
         (self.w.elem_count() * self.w.dtype().size_in_bytes() + scale) as u64

@@ -6,7 +6,7 @@
 //! between them nothing leaves it but the sums of layers that are cut over ranks.
 //!
 //! * [`DeviceNet`] holds weights, [`matrix`] in which form; [`DevicePages`] keys and values, all reserved at once;
-//! * `pass.rs` runs layers, `attention.rs` is one attention over the keys of a branch and of its pass;
+//! * `open.rs` makes transformers of it, `pass.rs` runs layers, `attention.rs` is one attention over the keys of a branch and of its pass;
 //! * on CUDA weights are bf16, f32 or fp8; on the processor bf16 becomes f32, because candle has no product of bf16 there.
 //!
 //! It does not know tokens or branches: spans say which pages a row sees.
@@ -15,13 +15,13 @@
 
 mod attention;
 mod matrix;
+mod open;
 mod pages;
 mod pass;
 
 use candle_core::{DType, Tensor};
 
-use self::matrix::{DeviceMatrix, DeviceTensors};
-pub(super) use self::matrix::{FromFiles, Random};
+use self::matrix::{DeviceMatrix, DeviceTensors, FromFiles, Random};
 pub(super) use self::pages::DevicePages;
 use super::inference::pieces;
 use super::matrix::{Piece, WeightForm};
@@ -140,30 +140,33 @@ impl DeviceNet {
         self.layers.truncate(count);
     }
 
-    /// Final norm and head over rows of a stream, `(rows, hidden)`, to `(rows, ids)`.
+    /// Final norm and head over rows of a stream, `(rows, ids)`.
     ///
     /// # Errors
     /// What the device says.
-    pub fn logits(&self, rows: Vec<f32>, half: Half, out: &mut Vec<f32>) -> Result<(), TransformerError> {
+    pub fn head_logits<'w>(
+        &self,
+        stream: &[f32],
+        rows: impl Iterator<Item = usize>,
+        half: Half,
+        out: &'w mut Vec<f32>,
+    ) -> Result<&'w mut [f32], TransformerError> {
+        let d = self.hidden;
+        let wanted: Vec<f32> = rows.flat_map(|row| stream[row * d..(row + 1) * d].iter().copied()).collect();
         let work = || -> candle_core::Result<Vec<f32>> {
-            let x = Tensor::from_vec(rows, ((), self.hidden), self.on.device())?;
+            let x = Tensor::from_vec(wanted, ((), d), self.on.device())?;
             let normed = candle_nn::ops::rms_norm(&x, &self.norm, self.eps)?;
             let head = &self.heads[usize::from(half == Half::Visual)];
             head.multiply(&normed)?.flatten_all()?.to_vec1()
         };
         *out = work().map_err(|error| self.on.told(&error))?;
-        Ok(())
-    }
-
-    /// Outputs of a head.
-    pub fn head_len(&self, half: Half) -> usize {
-        self.heads[usize::from(half == Half::Visual)].n()
+        Ok(out)
     }
 }
 
 /// How weights are held on a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Held {
+enum Held {
     /// f32.
     F32,
     /// What the device computes short products in.
@@ -177,7 +180,7 @@ impl Held {
     ///
     /// # Errors
     /// When a form is one of the processor's kernels alone.
-    pub fn of(form: WeightForm, stored_f32: bool) -> Result<Self, TransformerError> {
+    fn of(form: WeightForm, stored_f32: bool) -> Result<Self, TransformerError> {
         use crate::kernels::Format;
         match form {
             WeightForm::Stored if stored_f32 => Ok(Self::F32),

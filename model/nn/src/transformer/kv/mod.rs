@@ -78,6 +78,8 @@ pub(super) struct Span {
     pub table: std::ops::Range<usize>,
     /// The lane that its branch lives in.
     pub lane: usize,
+    /// Rows of it in the pass of all readers; `rows` has as many where they are not shared out.
+    pub whole: usize,
 }
 
 /// Buffers of a forward pass, grown on first use.
@@ -108,6 +110,11 @@ pub(super) struct Work {
     pub act: Vec<f32>,
     pub scales: Vec<f32>,
     pub logits: Vec<f32>,
+    /// Are rows shared out? Spans, positions and wanted rows are then those of this reader.
+    pub shared: bool,
+    /// What readers tell each other.
+    pub told: Vec<f32>,
+    pub heard: Vec<f32>,
 }
 
 impl Work {
@@ -131,7 +138,8 @@ impl Work {
     pub fn push_span(&mut self, rows: std::ops::Range<usize>, start: usize, table: &[u32], lane: usize) {
         let from = self.tables.len();
         self.tables.extend_from_slice(table);
-        self.spans.push(Span { rows, start, table: from..self.tables.len(), lane });
+        let whole = rows.len();
+        self.spans.push(Span { rows, start, table: from..self.tables.len(), lane, whole });
     }
 }
 

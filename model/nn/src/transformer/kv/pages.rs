@@ -1,5 +1,7 @@
 //! The memory of the pages: `(page, layer, key or value, kv_head, row, head_dim)`, so that the rows of a head are contiguous.
 
+use std::ops::Range;
+
 use super::PAGE_ROWS;
 use crate::parallel::Slice;
 use crate::transformer::device::{DeviceNet, DevicePages};
@@ -14,6 +16,17 @@ pub(in super::super) struct Pages {
     values: Vec<f32>,
     /// Where they are on a device; `values` is empty then.
     pub device: Option<DevicePages>,
+    /// Rows that other readers have still to be told, a bit each, page by page; those of a row that nobody uses mean nothing.
+    late: Vec<u64>,
+}
+
+/// A page has as many rows as its word of late ones has bits.
+const _: () = assert!(PAGE_ROWS == u64::BITS as usize);
+
+/// Bits of the rows of a page.
+fn bits(rows: Range<usize>) -> u64 {
+    let below = |row: usize| if row < PAGE_ROWS { (1 << row) - 1 } else { u64::MAX };
+    below(rows.end) & !below(rows.start)
 }
 
 impl Pages {
@@ -29,7 +42,8 @@ impl Pages {
     pub fn new(slice: &Slice, device: Option<&DeviceNet>, count: usize) -> Result<Self, TransformerError> {
         let device = device.map(|net| net.pages(count)).transpose()?;
         let held = if device.is_some() { 0 } else { count * PAGE_ROWS * slice.kv_values() };
-        Ok(Self { shape: slice.shape, layers: slice.layers.len(), values: vec![0.0; held], device })
+        let (values, late) = (vec![0.0; held], vec![0; count]);
+        Ok(Self { shape: slice.shape, layers: slice.layers.len(), values, device, late })
     }
 
     pub fn reserved_bytes(&self) -> usize {
@@ -55,6 +69,7 @@ impl Pages {
         if let Some(device) = &mut self.device {
             return device.copy(from, to, rows);
         }
+        self.late[to as usize] = self.late[from as usize] & bits(0..rows);
         let (head, used) = (PAGE_ROWS * self.shape.head_dim, rows * self.shape.head_dim);
         let (from, to) = (self.start(from, 0), self.start(to, 0));
         for at in (0..self.layers * 2 * self.side_len()).step_by(head) {
@@ -78,6 +93,45 @@ impl Pages {
                 }
             }
             done += part;
+        }
+    }
+
+    /// Notes of rows of a page table whether other readers have still to be told of them.
+    pub fn mark_late(&mut self, table: &[u32], rows: Range<usize>, late: bool) {
+        let (first, last) = (rows.start / PAGE_ROWS, rows.end.div_ceil(PAGE_ROWS));
+        for (page, number) in table[first..last].iter().zip(first..) {
+            let from = rows.start.max(number * PAGE_ROWS) - number * PAGE_ROWS;
+            let to = (rows.end - number * PAGE_ROWS).min(PAGE_ROWS);
+            let word = &mut self.late[*page as usize];
+            *word = if late { *word | bits(from..to) } else { *word & !bits(from..to) };
+        }
+    }
+
+    /// The rows that other readers have still to be told, of tables of so many rows: pages, and bits of their rows. From now on they
+    /// count as told.
+    pub fn take_late<'a>(&mut self, tables: impl Iterator<Item = (&'a [u32], usize)>) -> Vec<(u32, u64)> {
+        let mut all = Vec::new();
+        for (table, held) in tables {
+            for (page, first) in table.iter().zip((0..held).step_by(PAGE_ROWS)) {
+                let word = &mut self.late[*page as usize];
+                let late = *word & bits(0..(held - first).min(PAGE_ROWS));
+                *word &= !late;
+                all.extend((late != 0).then_some((*page, late)));
+            }
+        }
+        all
+    }
+
+    /// Hands over the keys and values of rows, head by head.
+    pub fn each_of_rows(&mut self, rows: &[(u32, u64)], mut each: impl FnMut(&mut [f32])) {
+        let d = self.shape.head_dim;
+        for (page, bits) in rows {
+            let start = self.start(*page, 0);
+            let heads = &mut self.values[start..start + self.layers * 2 * PAGE_ROWS * self.shape.kv_width()];
+            for head in heads.chunks_exact_mut(PAGE_ROWS * d) {
+                let late = head.chunks_exact_mut(d).enumerate().filter(|(row, _)| bits >> row & 1 == 1);
+                late.for_each(|(_, row)| each(row));
+            }
         }
     }
 

@@ -42,6 +42,16 @@ pub(super) struct Links {
     pub lane: Box<dyn Communicator>,
     /// The ranks of all lanes that hold the same part.
     pub across: Box<dyn Communicator>,
+    /// Where rows are shared out, the ranks of this lane beside this one.
+    pub sharing: Option<Sharing>,
+}
+
+/// The groups of a rank whose lane shares out the rows of passes.
+pub(super) struct Sharing {
+    /// The ranks that hold the parts of layers and read the same rows.
+    pub parts: Box<dyn Communicator>,
+    /// The ranks that hold the same part and read other rows.
+    pub readers: Box<dyn Communicator>,
 }
 
 impl std::fmt::Debug for Links {
@@ -189,13 +199,35 @@ fn links(spread: Spread, threads: usize) -> Vec<Links> {
             of_parts[*rank] = Some(Box::new(link));
         }
     }
+    let mut sharing = sharing(spread, &world);
     let mut all = Vec::with_capacity(ranks);
     for (rank, link) in world.group(&everybody).into_iter().enumerate() {
         if let (Some(lane), Some(across)) = (of_lanes[rank].take(), of_parts[rank].take()) {
-            all.push(Links { world: Box::new(link), lane, across });
+            all.push(Links { world: Box::new(link), lane, across, sharing: sharing[rank].take() });
         }
     }
     all
+}
+
+/// For each rank, the groups within its lane; `None` where rows are not shared out.
+fn sharing(spread: Spread, world: &ThreadWorld) -> Vec<Option<Sharing>> {
+    let Spread { tensor, context, .. } = spread;
+    if context == 1 {
+        return (0..spread.ranks()).map(|_| None).collect();
+    }
+    let ranks: Vec<usize> = (0..spread.ranks()).collect();
+    let of_parts = ranks.chunks(tensor).flat_map(|parts| world.group(parts));
+    let mut of_readers: Vec<_> = ranks.iter().map(|_| None).collect();
+    for lane in ranks.chunks(spread.lane_ranks()) {
+        for part in 0..tensor {
+            let same: Vec<usize> = lane.iter().copied().skip(part).step_by(tensor).collect();
+            for (rank, link) in same.iter().zip(world.group(&same)) {
+                of_readers[*rank] = Some(link);
+            }
+        }
+    }
+    let both = of_parts.zip(of_readers);
+    both.map(|(parts, readers)| Some(Sharing { parts: Box::new(parts), readers: Box::new(readers?) })).collect()
 }
 
 /// The threads of a rank's kernels: its own, on cores of their own where there are enough, so that ranks do not wait for each
