@@ -115,7 +115,7 @@ fn rounded_folder(dir: &Path) -> Weights {
         let (dims, mut values) = (var.dims().to_vec(), var.flatten_all().unwrap().to_vec1::<f32>().unwrap());
         if let ([_, width], false) = (&dims[..], name.contains("embed_tokens")) {
             for row in values.chunks_exact_mut(*width) {
-                let scale = row.iter().fold(0.0_f32, |most, v| most.max(v.abs())) / 448.0;
+                let scale = row.iter().fold(0.0_f32, |most, v| most.max(v.abs())) * (1.0_f64 / 448.0) as f32;
                 row.iter_mut().for_each(|v| *v = nearest_fp8(*v / scale) * scale);
             }
         }
