@@ -253,6 +253,12 @@ impl fmt::Display for ParallelPlan {
                 self.spread.context
             )?;
         }
+        if self.spread.tensor > 1 && self.ranks.iter().any(|rank| !rank.device.is_processor()) {
+            match rhea_nn::device::nccl_version() {
+                Ok(version) => write!(f, "\n  sums of layers go from device to device (NCCL {version})")?,
+                Err(why) => write!(f, "\n  sums of layers go through the processor: {why}")?,
+            }
+        }
         if self.repeated_key_heads {
             write!(f, "\n  fewer key heads than ranks: some ranks hold the same key head")?;
         }

@@ -73,7 +73,7 @@ pub fn open(number: usize) -> Result<Device, DeviceError> {
 }
 
 /// The stream that a device works in order on.
-pub fn stream_of(device: &Device) -> Option<Arc<CudaStream>> {
+fn stream_of(device: &Device) -> Option<Arc<CudaStream>> {
     match device {
         Device::Cuda(cuda) => Some(cuda.cuda_stream()),
         _ => None,
@@ -90,7 +90,7 @@ pub fn free_bytes(device: &Device) -> Option<u64> {
 
 /// The version of NCCL.
 #[cfg(feature = "nccl")]
-pub fn nccl() -> Result<String, DeviceError> {
+pub fn nccl_version() -> Result<String, DeviceError> {
     driver::has_nccl()?;
     let version = cudarc::nccl::result::get_nccl_version();
     let version = version.map_err(|error| DeviceError::Nccl(format!("it does not tell its version ({error:?})")))?;

@@ -24,7 +24,7 @@ const NCCL: [&str; 2] = ["libnccl.so.2", "libnccl.so"];
 pub fn version() -> Result<i32, DeviceError> {
     let none = || DeviceError::NoDriver { looked_for: NAMES.join(" or ") };
     // SAFETY: loading runs the initialisers of NVIDIA's own library, which expect nothing of the program.
-    let library = NAMES.iter().find_map(|name| unsafe { libloading::Library::new(name) }.ok()).ok_or_else(none)?;
+    let library = NAMES.iter().find_map(|name| unsafe { libloading::Library::new(*name) }.ok()).ok_or_else(none)?;
     let mut version: c_int = 0;
     // SAFETY: `cuDriverGetVersion(int*)` has this type in every driver and may be called before anything else; the pointer is to
     // a live `c_int`, and the library outlives the call.
@@ -43,7 +43,7 @@ pub fn version() -> Result<i32, DeviceError> {
 #[allow(unsafe_code, reason = "loads a library")]
 pub fn has_nccl() -> Result<(), DeviceError> {
     // SAFETY: loading runs the initialisers of NVIDIA's own library, which expect nothing of the program.
-    if NCCL.iter().any(|name| unsafe { libloading::Library::new(name) }.is_ok()) {
+    if NCCL.iter().any(|name| unsafe { libloading::Library::new(*name) }.is_ok()) {
         return Ok(());
     }
     let text = format!(

@@ -13,12 +13,14 @@
 mod cuda;
 #[cfg(feature = "cuda")]
 mod driver;
+#[cfg(feature = "nccl")]
+mod nccl;
 
 use candle_core::{DType, Device};
 use thiserror::Error;
 
-#[cfg(feature = "cuda")]
-pub(crate) use cuda::stream_of;
+#[cfg(feature = "nccl")]
+pub use nccl::{NcclRank, new_group};
 
 /// What can be wrong with a device.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -154,9 +156,9 @@ pub fn found() -> Result<Vec<Found>, DeviceError> {
 ///
 /// # Errors
 /// When the program was built without it, or its library is not there.
-pub fn nccl() -> Result<String, DeviceError> {
+pub fn nccl_version() -> Result<String, DeviceError> {
     #[cfg(feature = "nccl")]
-    return caught("NCCL", cuda::nccl);
+    return caught("NCCL", cuda::nccl_version);
     #[cfg(not(feature = "nccl"))]
     Err(DeviceError::Nccl("this program was built without it (feature nccl)".to_owned()))
 }

@@ -19,6 +19,8 @@ mod open;
 mod pages;
 mod pass;
 
+use std::sync::Arc;
+
 use candle_core::{DType, Tensor};
 
 use self::matrix::{DeviceMatrix, DeviceTensors, FromFiles, Random};
@@ -28,7 +30,7 @@ use super::matrix::{Piece, WeightForm};
 use super::{Half, HeadShape, TransformerConfig, TransformerError};
 use crate::NnError;
 use crate::device::{DeviceError, OnDevice};
-use crate::parallel::Slice;
+use crate::parallel::{Communicator, Slice};
 
 /// One layer on the device.
 #[derive(Debug)]
@@ -57,6 +59,9 @@ pub(super) struct DeviceNet {
     layers: Vec<DeviceLayer>,
     norm: Tensor,
     heads: [DeviceMatrix; 2],
+    /// The devices of the other parts of each layer, where NCCL connects them; else sums go through the processor.
+    #[cfg(feature = "nccl")]
+    sums: Option<crate::device::NcclRank>,
 }
 
 impl DeviceNet {
@@ -98,7 +103,19 @@ impl DeviceNet {
         let heads = [head(slice.text.clone())?, head(visual)?];
         let products = tensors.products();
         let (shape, inner, eps) = (slice.shape, slice.inner.len(), config.rms_norm_eps as f32);
-        Ok(Self { on: on.clone(), products, shape, hidden: d, inner, eps, layers, norm, heads })
+        Ok(Self {
+            on: on.clone(),
+            products,
+            shape,
+            hidden: d,
+            inner,
+            eps,
+            layers,
+            norm,
+            heads,
+            #[cfg(feature = "nccl")]
+            sums: None,
+        })
     }
 
     /// Bytes of the weights.
@@ -115,6 +132,24 @@ impl DeviceNet {
     /// Where it is.
     pub fn on(&self) -> &OnDevice {
         &self.on
+    }
+
+    /// Connects the devices of the ranks that hold parts of each layer. Every rank of `lane` does this at once; where NCCL is not
+    /// there, all of them go on without it.
+    ///
+    /// # Errors
+    /// When a rank is lost, or NCCL is there and cannot connect the devices.
+    pub fn connect(&mut self, lane: &Arc<dyn Communicator>) -> Result<(), TransformerError> {
+        #[cfg(feature = "nccl")]
+        if self.on.is_cuda() {
+            let mut name = if lane.rank() == 0 { crate::device::new_group().unwrap_or_default() } else { Vec::new() };
+            lane.tell(0, &mut name)?;
+            if !name.is_empty() {
+                self.sums = Some(crate::device::NcclRank::join(&self.on, &name, Arc::clone(lane))?);
+            }
+        }
+        // Without NCCL, values meet on the processor, where the lane is.
+        Ok(lane.lost()?)
     }
 
     /// Keys and values of `count` pages.

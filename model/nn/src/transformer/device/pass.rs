@@ -80,14 +80,22 @@ impl DeviceNet {
             x = (x + self.summed(layer.o.multiply(&context)?, others)?)?;
             x = (&x + self.summed(self.feed_forward(&x, layer)?, others)?)?;
         }
+        #[cfg(feature = "nccl")]
+        if let Some(sums) = &self.sums {
+            sums.wait()?;
+        }
         let values = x.flatten_all()?.to_vec1::<f32>()?;
         work.stream[..values.len()].copy_from_slice(&values);
         Ok(())
     }
 
-    /// The sum over ranks, where there are several. Values cross to the host for it.
+    /// The sum over ranks, where there are several: from device to device where NCCL connects them, else on the processor.
     fn summed(&self, part: Tensor, others: Others<'_>) -> std::result::Result<Tensor, TransformerError> {
         let Some(others) = others else { return Ok(part) };
+        #[cfg(feature = "nccl")]
+        if let Some(sums) = &self.sums {
+            return Ok(sums.sum(&part)?);
+        }
         let mut values = part.flatten_all()?.to_vec1::<f32>()?;
         others.all_reduce_sum(&mut values)?;
         Ok(Tensor::from_vec(values, part.dims(), self.on.device())?)
