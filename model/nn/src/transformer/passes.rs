@@ -357,7 +357,7 @@ impl Transformer {
     fn sum_of_parts(&self, values: &mut [f32]) -> Result<(), TransformerError> {
         match &self.links {
             Some(links) if self.place.spread.tensor > 1 => {
-                let parts = links.sharing.as_ref().map_or(&links.lane, |sharing| &sharing.parts);
+                let parts = links.sharing.as_ref().map_or(&*links.lane, |sharing| &*sharing.parts);
                 Ok(parts.all_reduce_sum(values)?)
             }
             _ => Ok(()),
