@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use rhea_engine::limits::CONTEXT;
+use rhea_engine::spread::DeviceRequest;
 use rhea_tokens::prompts::Task;
 
 use crate::batch::BatchWhat;
@@ -363,6 +364,13 @@ pub struct BenchListArgs {
     /// Measure these only.
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(crate::bench_list::NAMES))]
     pub only: Vec<String>,
+    /// Measure a device instead: cuda:N, or candle, which runs on the processor what CUDA devices run. The shipped model has to say the
+    /// same tokens there and on the processor; then layers as wide as the published model's are timed beside what memory allows.
+    #[arg(long, value_name = "DEVICE", value_parser = str::parse::<DeviceRequest>, conflicts_with = "only")]
+    pub device: Option<DeviceRequest>,
+    /// Layers that are timed on a device; half as many are timed too, and 64 computed from both.
+    #[arg(long, value_name = "N", default_value_t = 4, requires = "device", value_parser = clap::value_parser!(u8).range(2..=16))]
+    pub layers: u8,
     /// Write the numbers as JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

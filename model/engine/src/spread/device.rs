@@ -127,6 +127,17 @@ impl FromStr for DeviceRequest {
 }
 
 impl DeviceRequest {
+    /// Of the devices that are meant, those that are there: what can be gone on with when one is lost. The processor is not among
+    /// them unless it was meant.
+    #[must_use]
+    pub fn those_left(&self, there: &[DeviceInfo]) -> Vec<DeviceInfo> {
+        let meant = |info: &&DeviceInfo| match self {
+            Self::Auto => !info.device.is_processor(),
+            Self::These(devices) => devices.contains(&info.device),
+        };
+        there.iter().filter(meant).cloned().collect()
+    }
+
     /// The devices that are meant, of those that there are.
     ///
     /// # Errors
@@ -193,6 +204,10 @@ mod tests {
         assert_eq!(meant("candle").unwrap()[0].device, Device::Candle);
         let error = meant("cuda:0,7").unwrap_err().to_string();
         assert!(error.contains("no cuda:7 here") && error.contains("cpu, cuda:0, cuda:1"), "{error}");
+        let left = |text: &str, there: &[DeviceInfo]| text.parse::<DeviceRequest>().unwrap().those_left(there);
+        assert_eq!(left("cuda:1,0,7", &there()).len(), 2);
+        assert_eq!(left("cuda:1", &there()[..2]), []);
+        assert_eq!(left("auto", &there()).len(), 2);
         let alone = DeviceRequest::Auto.among(&there()[..1]).unwrap();
         assert_eq!(alone[0].device, Device::Cpu);
     }

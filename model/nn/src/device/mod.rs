@@ -86,6 +86,12 @@ impl DeviceError {
         matches!(self, Self::Lost { .. })
     }
 
+    /// May another process do better? What was on the device is given back with the process that had it.
+    #[must_use]
+    pub fn ends_process(&self) -> bool {
+        matches!(self, Self::Lost { .. } | Self::Memory { .. })
+    }
+
     /// What an error of candle means on a device.
     #[must_use]
     pub fn of(device: &str, error: &candle_core::Error) -> Self {
