@@ -116,11 +116,15 @@ fn cuda() -> Vec<Finding> {
         }
         Err(why) => (Grade::Less, why.to_string()),
     };
+    let libraries = rhea_nn::device::check_libraries();
+    let libraries = libraries.err().map(|why| Finding { grade: Grade::Less, about: "cuda", what: why.to_string() });
     let (nccl_grade, nccl) = match rhea_nn::device::nccl_version() {
         Ok(version) => (Grade::Good, format!("version {version}; devices that hold parts of layers meet through it")),
         Err(why) => (Grade::Less, why.to_string()),
     };
-    vec![Finding { grade, about: "cuda", what }, Finding { grade: nccl_grade, about: "nccl", what: nccl }]
+    let device = Finding { grade, about: "cuda", what };
+    let nccl = Finding { grade: nccl_grade, about: "nccl", what: nccl };
+    std::iter::once(device).chain(libraries).chain([nccl]).collect()
 }
 
 fn window() -> Finding {

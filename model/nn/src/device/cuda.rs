@@ -62,6 +62,7 @@ pub fn open(number: usize) -> Result<Device, DeviceError> {
     if number >= count {
         return Err(DeviceError::Missing { number, count });
     }
+    check_libraries()?;
     let opened = Device::new_cuda_with_stream(number);
     let device = opened.map_err(|error| DeviceError::of(&format!("cuda:{number}"), &error))?;
     if let Device::Cuda(cuda) = &device {
@@ -86,6 +87,11 @@ pub fn free_bytes(device: &Device) -> Option<u64> {
     }
     let (free, _) = stream_of(device)?.context().mem_get_info().ok()?;
     Some(free as u64)
+}
+
+/// Are the libraries there that opening a device loads?
+pub fn check_libraries() -> Result<(), DeviceError> {
+    driver::check_libraries(cudarc::driver::sys::CUDA_VERSION as i32 / 1000)
 }
 
 /// The version of NCCL.

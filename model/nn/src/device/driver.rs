@@ -38,18 +38,38 @@ pub fn version() -> Result<i32, DeviceError> {
     }
 }
 
-/// Is the library of NCCL there?
-#[cfg(feature = "nccl")]
+/// Are the libraries there that candle loads when it opens a device? `major` is the version of CUDA.
+///
+/// # Errors
+/// The first that is missing.
+pub fn check_libraries(major: i32) -> Result<(), DeviceError> {
+    // cuRAND has kept the number of an older CUDA.
+    for (name, numbers) in [("cublas", &[major][..]), ("curand", &[major, 10])] {
+        let there = numbers.iter().map(|number| format!("lib{name}.so.{number}")).chain([format!("lib{name}.so")]);
+        if !there.map(|file| loads(&file)).any(|loads| loads) {
+            return Err(DeviceError::Library { name: format!("lib{name}.so.{}", numbers[numbers.len() - 1]) });
+        }
+    }
+    Ok(())
+}
+
 #[allow(unsafe_code, reason = "loads a library")]
-pub fn has_nccl() -> Result<(), DeviceError> {
+fn loads(file: &str) -> bool {
     // SAFETY: loading runs the initialisers of NVIDIA's own library, which expect nothing of the program.
-    if NCCL.iter().any(|name| unsafe { libloading::Library::new(*name) }.is_ok()) {
+    cfg!(windows) || unsafe { libloading::Library::new(file) }.is_ok()
+}
+
+/// Is the library of NCCL there?
+///
+/// # Errors
+/// When it is not.
+#[cfg(feature = "nccl")]
+pub fn has_nccl() -> Result<(), DeviceError> {
+    if NCCL.iter().any(|name| loads(name)) {
         return Ok(());
     }
-    let text = format!(
-        "{} was not found; install NCCL 2, or leave it out: sums then go through the processor",
-        NCCL.join(" or ")
-    );
+    let names = NCCL.join(" or ");
+    let text = format!("{names} was not found; install NCCL 2, or leave it out: sums then go through the processor");
     Err(DeviceError::Nccl(text))
 }
 

@@ -42,6 +42,12 @@ pub enum DeviceError {
         /// What is needed.
         needs: String,
     },
+    /// A library of CUDA that products or random numbers need.
+    #[error("{name} was not found; install CUDA's own libraries (cuBLAS, cuRAND) where the system looks for libraries")]
+    Library {
+        /// Its name.
+        name: String,
+    },
     /// A device that is not there.
     #[error("there is no cuda:{number} here; there are {count} CUDA devices, counted from 0")]
     Missing {
@@ -154,6 +160,17 @@ pub struct Found {
 pub fn found() -> Result<Vec<Found>, DeviceError> {
     #[cfg(feature = "cuda")]
     return caught("CUDA", cuda::found);
+    #[cfg(not(feature = "cuda"))]
+    Err(DeviceError::NotBuilt)
+}
+
+/// Are the libraries there that opening a CUDA device loads?
+///
+/// # Errors
+/// When the program was built without CUDA, or one is missing.
+pub fn check_libraries() -> Result<(), DeviceError> {
+    #[cfg(feature = "cuda")]
+    return cuda::check_libraries();
     #[cfg(not(feature = "cuda"))]
     Err(DeviceError::NotBuilt)
 }
