@@ -53,7 +53,7 @@ fn greedy(folder: &Path, device: Device) -> Result<Vec<Row>> {
         let form = Some(WeightForm::Packed(exact));
         let options = OpenOptions { form, context: Some(1024), devices, ..OpenOptions::default() };
         let opened = ModelFolder::open_with(folder, &options).and_then(Generator::new);
-        Ok(opened.hint("Name a model folder with --model DIR; `rhea doctor` says more.")?)
+        opened.hint("Name a model folder with --model DIR; `rhea doctor` says more.")
     };
     let (mut here, mut there) = (open(Vec::new())?, open(vec![device])?);
     let (mut tokens, mut secs) = (0, 0.0);
