@@ -6,7 +6,9 @@
 # FOLDER (default: ~/.cache/rhea-cuda) takes NVIDIA's compiler and headers from PyPI (0.6 GB, without root), candle-core with the
 # one setting changed that lets a program start where there is no driver, a copy of the sources, and the build; this checkout stays
 # as it is. What is built needs no CUDA file to start: with a driver of CUDA 13.0 or newer `rhea imagine --device cuda:0` uses it,
-# without one it says so, and `rhea doctor` says what is there. NCCL is looked for when several devices want it.
+# without one it says so, and `rhea doctor` says what is there. On a device it wants cuBLAS and cuRAND of CUDA 13, from a CUDA installation
+# or from PyPI ("cuda-toolkit[cublas,curand]==13.0.*", with LD_LIBRARY_PATH=.../site-packages/nvidia/cu13/lib). NCCL is looked for when
+# several devices want it.
 # The first build takes about 35 minutes of one core, mostly of NVIDIA's assembler; later ones build the workspace alone.
 # CUDA_COMPUTE_CAP chooses the device: 80 A100, 86 RTX 30, 89 RTX 40 and L4, 90 H100 and H200 (default), 120 RTX 50.
 # RHEA_CUDA_CHECK=1 only checks that everything compiles.

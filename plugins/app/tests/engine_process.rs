@@ -223,32 +223,6 @@ fn moves(count: usize) -> Vec<Move> {
 }
 
 #[test]
-fn a_device_that_is_gone_is_done_without_and_that_is_said() {
-    let folder = nano();
-    let arguments = |more: &[&str]| {
-        let all = ["engine-child", "--model", folder.to_str().unwrap()].into_iter().chain(more.iter().copied());
-        all.map(Into::into).collect()
-    };
-    let program = Path::new(env!("CARGO_BIN_EXE_rhea"));
-    let mut launch = launch(program, &[], Duration::from_secs(20));
-    // No machine has this many devices: it is refused where it is the user's wish, and done without where a process was lost.
-    launch.arguments = arguments(&["--device", "cuda:4096"]);
-    let refused = open(launch.clone()).err().unwrap().to_string();
-    assert!(refused.contains("there is no cuda:4096 here"), "{refused}");
-    launch.arguments = arguments(&["--device", "candle"]);
-    launch.again = Some(arguments(&["--device", "cuda:4096", "--what-is-left"]));
-    let mut engine = open(launch).unwrap();
-    assert_eq!(engine.mended(), Vec::<String>::new());
-    let first = engine.choose(&[1], &[vec![2], vec![3]], &Cancel::default()).unwrap();
-    Harm::Kill.strike(engine.process_id().unwrap());
-    while engine.choose(&[1], &[vec![2]], &Cancel::default()).is_err() {}
-    let told = engine.mended().join("; ");
-    assert!(told.contains("The model now runs on the processor: devices: there is no cuda:4096 here"), "{told}");
-    let second = engine.choose(&[1], &[vec![2], vec![3]], &Cancel::default()).unwrap();
-    assert_eq!(first.index, second.index);
-}
-
-#[test]
 fn a_walk_whose_process_is_lost_in_three_ways_is_the_same_walk() {
     let harms = [(3, Harm::Hang), (8, Harm::Kill), (9, Harm::OutOfMemory)];
     let harms = harms.map(|(at, harm)| (at, harm, Duration::from_millis(5))).to_vec();
