@@ -8,6 +8,7 @@
 //!
 //! Invariant: no figure is reported for a computation that has not passed its check in the same run.
 
+mod device;
 mod error;
 #[cfg(feature = "peers")]
 mod gguf;
@@ -29,6 +30,7 @@ mod stock_training;
 mod torch;
 mod training;
 
+pub use device::{MOST_DEVICE_LAYERS, device_speed};
 pub use error::BenchError;
 pub use model::{LayerSizes, RandomModel};
 pub use pairs::{Row, Times, alone, alternate, timed};

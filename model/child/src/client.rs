@@ -74,6 +74,7 @@ impl ChildEngine {
             Err(Lost::Process(error)) => return Err(explained(error, process, OPENING).into()),
         };
         let (room, grid) = (ready.room()?, grid(ready.grid)?);
+        let (note, ready) = (ready.note.clone(), Ready { note: None, ..ready });
         Ok(Self {
             launch,
             text,
@@ -84,7 +85,7 @@ impl ChildEngine {
             open: true,
             pending: None,
             asked: 0,
-            mended: Vec::new(),
+            mended: note.into_iter().collect(),
             restarts: Vec::new(),
         })
     }
@@ -138,7 +139,7 @@ impl ChildEngine {
         self.open = false;
         self.pending = Some(why);
         // What prevents it is told when the process is needed.
-        self.process = Process::start(&self.launch).ok();
+        self.process = Process::start_again(&self.launch).ok();
     }
 
     /// Makes sure that there is a process with an open model.
@@ -156,9 +157,9 @@ impl ChildEngine {
         }
         let mut process = match self.process.take() {
             Some(process) => process,
-            None => Process::start(&self.launch)?,
+            None => Process::start_again(&self.launch)?,
         };
-        let (ready, at) = match opened(&mut process, &self.launch, cancel) {
+        let (mut ready, at) = match opened(&mut process, &self.launch, cancel) {
             Ok(opened) => opened,
             Err(Lost::Request(EngineError::Cancelled)) => {
                 // It goes on opening for the next request.
@@ -168,6 +169,7 @@ impl ChildEngine {
             Err(Lost::Request(error)) => return Err(error),
             Err(Lost::Process(error)) => return Err(explained(error, process, OPENING).into()),
         };
+        self.mended.extend(ready.note.take());
         if ready != self.ready {
             let named = |ready: &Ready| format!("{} {}", ready.name, ready.fingerprint);
             return Err(ChildError::OtherModel { was: named(&self.ready), is: named(&ready) }.into());
@@ -260,6 +262,7 @@ fn answered(
                 return match answer {
                     _ if cancel.cancelled() => Err(Lost::Request(EngineError::Cancelled)),
                     Err(Told::Cancelled) => Err(Lost::Request(EngineError::Cancelled)),
+                    Err(Told::Lost(told)) => Err(ChildError::Device { doing, told }.into()),
                     answer => answer.map_err(|told| Lost::Request(told.into())),
                 };
             }

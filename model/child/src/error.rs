@@ -42,6 +42,14 @@ pub enum ChildError {
         /// The last it wrote to its standard error.
         said: String,
     },
+    /// The process lives, but the device of its model does not.
+    #[error("the engine's process gave up while {doing}: {told}; it is started again for the next request")]
+    Device {
+        /// What it was at.
+        doing: &'static str,
+        /// What it said.
+        told: String,
+    },
     /// The process says nothing any more.
     #[error(
         "the engine's process has said nothing for {secs:.1} s while {doing}, so it was ended; it is started again for the next request"

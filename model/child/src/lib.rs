@@ -36,7 +36,7 @@ pub mod limits {
     use std::time::Duration;
 
     /// Version of the protocol. Both ends have to have the same.
-    pub const PROTOCOL: u32 = 1;
+    pub const PROTOCOL: u32 = 2;
     /// Bytes of one message at most; looked at before anything is reserved for it. A view of 1024 x 1024 px with its memory has 15 MiB.
     pub const MESSAGE_BYTES: usize = 64 << 20;
     /// Messages that wait to be looked at.

@@ -45,6 +45,8 @@ pub(crate) struct Ready {
     /// Context, rows and columns.
     pub room: Option<(u64, u32, u32)>,
     pub grid: (u32, u32),
+    /// What the user should know of how it was opened.
+    pub note: Option<String>,
 }
 
 impl Ready {
@@ -124,14 +126,20 @@ impl From<Chosen> for Answer {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Told {
     Cancelled,
-    NonFinite { step: u64, count: u64 },
+    NonFinite {
+        step: u64,
+        count: u64,
+    },
     Request(String),
+    /// The process cannot serve any more: its device or a rank is lost.
+    Lost(String),
     Other(String),
 }
 
 impl From<&EngineError> for Told {
     fn from(error: &EngineError) -> Self {
         match error {
+            lost if lost.ends_process() => Self::Lost(lost.to_string()),
             EngineError::Cancelled => Self::Cancelled,
             EngineError::NonFinite { step, count } => Self::NonFinite { step: *step as u64, count: *count as u64 },
             EngineError::Request(text) => Self::Request(text.clone()),
@@ -146,7 +154,7 @@ impl From<Told> for EngineError {
             Told::Cancelled => Self::Cancelled,
             Told::NonFinite { step, count } => Self::NonFinite { step: step as usize, count: count as usize },
             Told::Request(text) => Self::Request(text),
-            Told::Other(text) => Self::Told(text),
+            Told::Lost(text) | Told::Other(text) => Self::Told(text),
         }
     }
 }

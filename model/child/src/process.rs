@@ -22,6 +22,8 @@ pub struct Launch {
     pub program: PathBuf,
     /// Its arguments, which make it call [`crate::serve`].
     pub arguments: Vec<OsString>,
+    /// Its arguments when it is started in place of a lost one, where they differ.
+    pub again: Option<Vec<OsString>>,
     /// Variables of its environment besides those of this process.
     pub environment: Vec<(OsString, OsString)>,
     /// How long it may take.
@@ -52,9 +54,18 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 impl Process {
     /// Starts it and greets it. It opens its model meanwhile; [`FromChild::Ready`] is the first that is heard.
     pub(crate) fn start(launch: &Launch) -> Result<Self, ChildError> {
+        Self::start_with(launch, &launch.arguments)
+    }
+
+    /// As [`Self::start`], in place of a lost one.
+    pub(crate) fn start_again(launch: &Launch) -> Result<Self, ChildError> {
+        Self::start_with(launch, launch.again.as_ref().unwrap_or(&launch.arguments))
+    }
+
+    fn start_with(launch: &Launch, arguments: &[OsString]) -> Result<Self, ChildError> {
         let failed = |source| ChildError::Start { program: launch.program.clone(), source };
         let mut command = Command::new(&launch.program);
-        command.args(&launch.arguments).envs(launch.environment.iter().map(|(name, value)| (name, value)));
+        command.args(arguments).envs(launch.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Ctrl-C is for the caller; the process ends with its pipe.
         #[cfg(unix)]

@@ -18,6 +18,8 @@ pub struct Served {
     pub model: Box<dyn Speak>,
     /// What its files are known by, [`crate::fingerprint`].
     pub fingerprint: String,
+    /// What the user should know of how it was opened, such as that it runs on another device than was asked for.
+    pub note: Option<String>,
 }
 
 /// A request with the flag that its caller can set.
@@ -107,6 +109,7 @@ pub fn serve<W: Write + Send + 'static>(
         Ok(served) => served,
         Err(error) => return shared.send(&FromChild::Refused(Told::from(&error))),
     };
+    let note = served.note.take();
     let model = served.model.as_mut();
     let room = model.reads_views().map(|room| {
         let (rows, cols) = sides(room.grid);
@@ -119,6 +122,7 @@ pub fn serve<W: Write + Send + 'static>(
         canvas_form: model.canvas_form(),
         room,
         grid: sides(model.grid()),
+        note,
     };
     shared.busy.store(false, Ordering::Relaxed);
     shared.send(&FromChild::Ready(ready))?;

@@ -63,6 +63,24 @@ pub enum EngineError {
     Tensor(#[from] candle_core::Error),
 }
 
+impl EngineError {
+    /// Has this process lost its devices or its ranks, so that no later request can be served by it?
+    #[must_use]
+    pub fn ends_process(&self) -> bool {
+        match self {
+            Self::Network(NnError::Device(error)) => error.ends_process(),
+            Self::Network(NnError::Ranks(_)) => true,
+            _ => false,
+        }
+    }
+
+    /// Is it about devices: one that is not there, cannot be had, or has too little room?
+    #[must_use]
+    pub fn is_of_devices(&self) -> bool {
+        matches!(self, Self::Devices(_) | Self::Network(NnError::Device(_) | NnError::Ranks(_)))
+    }
+}
+
 impl From<TransformerError> for EngineError {
     fn from(error: TransformerError) -> Self {
         Self::Network(error.into())

@@ -166,6 +166,7 @@ impl MemoryEstimate {
         let forms: &[WeightForm] = match self.form {
             WeightForm::Q8 => &[WeightForm::Q8, WeightForm::Q4K],
             WeightForm::Q4K => &[WeightForm::Q4K],
+            WeightForm::Fp8 => &[WeightForm::Fp8],
             WeightForm::Stored | WeightForm::Packed(_) => &[self.form, WeightForm::Q8, WeightForm::Q4K],
         };
         let contexts = std::iter::once(self.context).chain(SHORTER.into_iter().filter(|c| *c < self.context));

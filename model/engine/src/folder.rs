@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use rhea_nn::NnError;
 use rhea_nn::kernels::{Arithmetic, Format, arithmetic, weights_asked};
-use rhea_nn::parallel::Spread;
+use rhea_nn::parallel::{Place, Spread};
 use rhea_nn::transformer::{Loading, Transformer, TransformerConfig, WeightForm};
 use rhea_nn::vision::{Units, VisionConfig, VisionTokenizer};
 use rhea_nn::weights::{INDEX_FILE, StoredType, WEIGHTS_FILE, Weights};
@@ -24,7 +24,7 @@ use crate::error::EngineError;
 use crate::estimate::MemoryEstimate;
 use crate::generation::{CanvasSettings, GenerationConfig};
 use crate::limits;
-use crate::spread::{DeviceInfo, ModelSizes, ParallelPlan, ParallelRequest};
+use crate::spread::{Device, DeviceInfo, DeviceRequest, ModelSizes, ParallelPlan, ParallelRequest, devices_found};
 
 /// The opened files of a model, checked against each other.
 pub struct ModelFolder {
@@ -57,6 +57,8 @@ pub struct OpenOptions {
     pub force: bool,
     /// How it is spread over ranks, which are threads of this process; [`Spread::SINGLE`] is one rank.
     pub spread: Spread,
+    /// The device of each rank, as [`ParallelPlan::devices`] says; empty puts all of them on the processor.
+    pub devices: Vec<Device>,
     /// For walking: without a `context`, a model that draws pictures of any size takes as many tokens as its settings name, at
     /// most [`limits::WALK_CONTEXT`], because it reads earlier views as pictures.
     pub walk: bool,
@@ -72,6 +74,7 @@ impl Default for OpenOptions {
             text: None,
             force: false,
             spread: Spread::SINGLE,
+            devices: Vec::new(),
             walk: false,
         }
     }
@@ -153,14 +156,14 @@ impl ModelFolder {
     pub fn open_with(dir: &Path, options: &OpenOptions) -> Result<Self, EngineError> {
         let described = describe(dir, options)?;
         let spread = options.spread;
-        let threads = if spread == Spread::SINGLE {
+        let threads = if spread == Spread::SINGLE && options.devices.iter().all(|device| *device == Device::Cpu) {
             if !options.force {
                 described.estimate.check()?;
             }
             0
         } else {
-            let sizes = described.sizes();
-            let plan = ParallelPlan::of(spread, &[DeviceInfo::processor()], &sizes, String::new())?;
+            let (sizes, devices) = (described.sizes(), there(&options.devices)?);
+            let plan = ParallelPlan::of(spread, &devices, &sizes, String::new())?;
             if !options.force {
                 plan.check(&sizes)?;
             }
@@ -172,8 +175,9 @@ impl ModelFolder {
         let canvas = read_generation(dir)?.settings(text.vocabulary()).map_err(wrong("generation_config.json"))?;
         let loading = Loading { form, positions: estimate.context };
         let first = text.vocabulary().visual_base() as usize;
+        let ranks = Ranks { devices: options.devices.clone(), first, loading };
         let transformer = if spread == Spread::SINGLE {
-            Transformer::from_weights(config, &weights, first, loading)?
+            ranks.open(config, &weights, Place::ONLY)?
         } else {
             // Each rank opens the files itself, as one in another process would.
             let folder = dir.to_owned();
@@ -181,7 +185,7 @@ impl ModelFolder {
                 let wrong = |what: String| NnError::Config { path: folder.join("config.json"), what };
                 let json = read_config(&folder.join("config.json")).map_err(|e| wrong(e.to_string()))?;
                 let config = TransformerConfig::from_json(&json).map_err(|e| wrong(e.to_string()))?;
-                Transformer::from_weights_at(config, &Weights::open_folder(&folder)?, first, loading, place)
+                ranks.open(config, &Weights::open_folder(&folder)?, place)
             })?
         };
         let name = dir.file_name().map_or_else(|| dir.display().to_string(), |n| n.to_string_lossy().into_owned());
@@ -263,6 +267,36 @@ impl ModelFolder {
     pub fn vision(&self) -> &VisionTokenizer {
         &self.vision
     }
+}
+
+/// How ranks open what they hold.
+struct Ranks {
+    /// By rank; empty for the processor's kernels.
+    devices: Vec<Device>,
+    /// The first visual id.
+    first: usize,
+    loading: Loading,
+}
+
+impl Ranks {
+    fn open(&self, config: TransformerConfig, weights: &Weights, place: Place) -> Result<Transformer, NnError> {
+        let Self { first, loading, .. } = *self;
+        let device = self.devices.get(place.rank % self.devices.len().max(1)).copied().unwrap_or(Device::Cpu);
+        match device.open()? {
+            None => Transformer::from_weights_at(config, weights, first, loading, place),
+            Some(on) => Transformer::on_device(config, weights, first, loading, (place, &on)),
+        }
+    }
+}
+
+/// What is known of the devices that ranks are to run on, each named once; the processor where none is named.
+fn there(devices: &[Device]) -> Result<Vec<DeviceInfo>, EngineError> {
+    let mut each: Vec<Device> = Vec::new();
+    devices.iter().for_each(|device| each.extend((!each.contains(device)).then_some(*device)));
+    if each.is_empty() {
+        return Ok(vec![DeviceInfo::processor()]);
+    }
+    DeviceRequest::These(each).among(&devices_found())
 }
 
 /// Settings and vocabulary of a folder.

@@ -119,6 +119,36 @@ fn the_shipped_model_answers_alike_on_any_number_of_ranks() {
 }
 
 #[test]
+fn the_shipped_model_answers_alike_on_a_device() {
+    let mut kernels = generator(Spread::SINGLE);
+    let want = answers(&mut kernels);
+    let want_logits = logits(kernels.folder().transformer());
+    for (size, devices) in [((1, 1, 1, 1), 1), ((2, 1, 1, 2), 4)] {
+        let options = OpenOptions { devices: vec![Device::Candle; devices], ..options(spread(size)) };
+        let mut device = Generator::new(ModelFolder::open_with(&nano(), &options).unwrap()).unwrap();
+        assert_eq!(answers(&mut device), want, "{size:?}");
+        let model = device.folder().transformer();
+        assert!(model.device().is_some_and(|on| on.name() == "cpu"));
+        let got = logits(model);
+        let off = got.iter().zip(&want_logits).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(got.len() == want_logits.len() && off <= TOLERANCE, "{size:?}: {off}");
+        println!("nano on a device in {size:?}: the same answers, logits within {off:.1e}");
+    }
+}
+
+#[test]
+fn devices_that_are_not_there_are_refused_before_anything_is_loaded() {
+    let open = |devices: Vec<Device>, form| {
+        let options = OpenOptions { devices, form, ..options(Spread::SINGLE) };
+        ModelFolder::open_with(&nano(), &options).err().map(|error| error.to_string())
+    };
+    let text = open(vec![Device::Cuda(4096)], None).unwrap();
+    assert!(text.contains("there is no cuda:4096 here") && text.lines().count() == 1, "{text}");
+    let text = open(vec![Device::Candle], Some(WeightForm::Q8)).unwrap();
+    assert!(text.contains("q8_0 weights on candle: allowed there are stored and fp8"), "{text}");
+}
+
+#[test]
 fn prompts_of_two_branches_are_read_side_by_side_and_stay_what_they_are() {
     let folder = |spread| ModelFolder::open_with(&nano(), &options(spread)).unwrap();
     let (alone, apart) = (folder(Spread::SINGLE), folder(spread((1, 1, 1, 2))));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::device::DeviceError;
 use crate::parallel::CommError;
 use crate::weights::WeightsFault;
 
@@ -42,6 +43,9 @@ pub enum NnError {
     /// Ranks of a model could not do something together.
     #[error(transparent)]
     Ranks(#[from] CommError),
+    /// A device cannot be used, is full or was lost.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// A tensor operation failed.
     #[error("tensor operation failed: {0}")]
     Tensor(#[from] candle_core::Error),

@@ -2,8 +2,10 @@
 //!
 //! It knows tensors and weights files; it knows nothing of prompts, worlds or windows.
 //!
-//! Invariant: `unsafe` code stands only in `kernels` and in the weight mapping.
+//! Invariant: `unsafe` code stands only in `kernels`, in the weight mapping, and where a CUDA driver is looked for and opened
+//! (`device/driver.rs`, `device/cuda.rs`).
 
+pub mod device;
 mod error;
 pub mod kernels;
 pub mod ops;

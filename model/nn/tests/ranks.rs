@@ -3,35 +3,16 @@
 
 mod common;
 
-use common::{CODES, EOL, Numbers, VISUAL, assert_near};
+use common::story::{both, cells, config, folder, parameters, tell};
+use common::{CODES, Numbers, VISUAL, assert_near};
 use rhea_nn::NnError;
 use rhea_nn::kernels::{Arithmetic, Unit};
 use rhea_nn::parallel::{Place, Spread};
-use rhea_nn::transformer::{
-    Branch, CanvasToken, Half, KvStore, Loading, Mix, NO_ID, Parameters, Transformer, TransformerConfig, WeightForm,
-};
-use rhea_nn::weights::{Stored, Weights, save};
+use rhea_nn::transformer::{Branch, Half, Loading, Mix, Parameters, Transformer, TransformerConfig, WeightForm};
+use rhea_nn::weights::Weights;
 
 /// Logits of f32 sums in another order.
 const TOLERANCE: f32 = 1e-5;
-
-fn config() -> TransformerConfig {
-    TransformerConfig {
-        hidden_size: 24,
-        intermediate_size: 40,
-        num_hidden_layers: 4,
-        head_dim: 8,
-        initializer_range: 0.3,
-        max_position_embeddings: 400,
-        eol_token_id: Some(EOL),
-        ..TransformerConfig::nano(VISUAL + CODES)
-    }
-}
-
-fn parameters(seed: u64) -> Parameters {
-    let mut numbers = Numbers(seed);
-    Parameters::fresh(config(), || (numbers.bits() % 2000) as f32 / 580.0 - 1.7).unwrap()
-}
 
 fn spread(tensor: usize, stages: usize, lanes: usize) -> Transformer {
     on(Spread { tensor, stages, lanes, context: 1 }, parameters(9))
@@ -55,76 +36,6 @@ fn spreads() -> Vec<Transformer> {
         [(2, 1, 1), (4, 1, 1), (1, 2, 1), (1, 4, 1), (1, 3, 1), (1, 1, 2), (2, 1, 2), (1, 2, 2), (1, 1, 3), (2, 1, 3)];
     let all = all.into_iter().map(|(tensor, stages, lanes)| spread(tensor, stages, lanes));
     all.chain(READERS.map(|size| on(readers(size), parameters(9)))).collect()
-}
-
-/// Three branches in their lanes, as guidance has them, and a fork.
-struct Story {
-    store: KvStore,
-    branches: Vec<Branch>,
-}
-
-fn cells(numbers: &mut Numbers, count: usize) -> Vec<CanvasToken> {
-    let ids = numbers.ids(count);
-    ids.into_iter().map(|id| CanvasToken { id, marks: [7, NO_ID] }).collect()
-}
-
-fn both(model: &Transformer, store: &mut KvStore) -> Vec<f32> {
-    let mut all = model.last_logits(store, Half::Text).unwrap().to_vec();
-    all.extend_from_slice(model.last_logits(store, Half::Visual).unwrap());
-    all
-}
-
-/// The same things asked of any model; everything that it answers.
-fn tell(model: &Transformer) -> Vec<Vec<f32>> {
-    let mut numbers = Numbers(4);
-    let mut said = Vec::new();
-    let store = model.new_store_for(400, 4).unwrap();
-    let branches = (0..3).map(|lane| store.branch_on(lane)).collect();
-    let Story { mut store, mut branches } = Story { store, branches };
-    // Prompts of their own, one of them over several pages.
-    for (branch, len) in branches.iter_mut().zip([70, 5, 33]) {
-        model.extend(&mut store, &mut [(branch, &numbers.ids(len))]).unwrap();
-        said.push(both(model, &mut store));
-        said.push(model.logits(&mut store, len / 2..len, Half::Visual).unwrap().to_vec());
-    }
-    // All of them together, each with its own ids.
-    let more: Vec<Vec<u32>> = [2, 9, 1].map(|len| numbers.ids(len)).to_vec();
-    let mut reads: Vec<(&mut Branch, &[u32])> = branches.iter_mut().zip(&more).map(|(b, m)| (b, &m[..])).collect();
-    model.extend_for_last(&mut store, &mut reads).unwrap();
-    said.push(both(model, &mut store));
-    // A fork writes to a shared page, which is copied on every rank; its origin goes on.
-    let mut fork = branches[1].fork();
-    model.extend(&mut store, &mut [(&mut fork, &numbers.ids(3))]).unwrap();
-    said.push(both(model, &mut store));
-    model.extend(&mut store, &mut [(&mut branches[1], &numbers.ids(2))]).unwrap();
-    said.push(both(model, &mut store));
-    // Canvases of two branches, whole and in part.
-    let canvas = cells(&mut numbers, 12);
-    let pair = [(&branches[0], &canvas[..]), (&branches[1], &canvas[..])];
-    said.push(model.denoise(&mut store, &pair, 4).unwrap().to_vec());
-    said.push(model.denoise_cells(&mut store, &pair, 4, Some(&[1, 5, 11])).unwrap().to_vec());
-    said.push(model.denoise(&mut store, &[(&fork, &canvas)], 4).unwrap().to_vec());
-    // The finished picture is kept, and words follow it.
-    let codes: Vec<u32> = (0..12).map(|i| i * 7 % CODES as u32).collect();
-    let mut all: Vec<&mut Branch> = branches.iter_mut().collect();
-    model.commit(&mut store, &mut all, &codes, 4).unwrap();
-    said.push(both(model, &mut store));
-    branches[0].truncate(65);
-    drop(fork);
-    // Greedy tokens with guidance of the first two branches.
-    let mut drawn = vec![3_u32];
-    for _ in 0..24 {
-        let token = [*drawn.last().unwrap()];
-        let (first, rest) = branches.split_at_mut(1);
-        model.extend(&mut store, &mut [(&mut first[0], &token), (&mut rest[0], &token)]).unwrap();
-        let logits = model.last_logits(&mut store, Half::Visual).unwrap();
-        let (conditional, others) = logits.split_at_mut(CODES);
-        Mix::Towards(2.5).apply(conditional, others);
-        let best = (0..CODES).reduce(|a, b| if conditional[b] > conditional[a] { b } else { a }).unwrap();
-        drawn.push((VISUAL + best) as u32);
-    }
-    said.push(drawn.iter().map(|id| *id as f32).collect());
-    said
 }
 
 #[test]
@@ -239,18 +150,6 @@ fn shortlists_are_the_largest_of_all_logits() {
     let mut branch = store.branch();
     alone.extend(&mut store, &mut [(&mut branch, &[1, 2])]).unwrap();
     assert_eq!(alone.shortlist(&mut store, Half::Text, Mix::Alone, 3).unwrap(), None);
-}
-
-/// Weights in a file, as a folder has them.
-fn folder(dir: &std::path::Path, seed: u64) -> Weights {
-    let parameters = parameters(seed);
-    let tensors = parameters.vars().iter().map(|(name, var)| {
-        let values = var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        (name.clone(), (var.dims().to_vec(), values))
-    });
-    let path = dir.join(format!("{seed}.safetensors"));
-    save(&path, &tensors.collect(), Stored::F32).unwrap();
-    Weights::open(&path).unwrap()
 }
 
 fn of_file(weights: &Weights, form: WeightForm, place: Place) -> Result<Transformer, NnError> {

@@ -22,7 +22,7 @@ use crate::fault::WithHint as _;
 use crate::plan::ROBOTS;
 use crate::progress::Progress;
 use crate::say::say;
-use crate::{bench, bench_kernels, machine, place};
+use crate::{bench, bench_device, bench_kernels, machine, place};
 
 /// All names, in the order of the list.
 pub const NAMES: [&str; 14] = [
@@ -67,20 +67,18 @@ struct Line {
 /// When a side fails its check, or the model or the JSON file cannot be used.
 pub fn run(args: &BenchListArgs) -> Result<ExitCode> {
     let folder = place::model_folder(args.model.model.as_deref())?;
+    if let Some(device) = &args.device {
+        let rows = bench_device::rows(&folder, device, usize::from(args.layers))?;
+        head();
+        let line = |row| Line { row, cpu_s: None, peak_mb: machine::peak_mb() };
+        let lines: Vec<Line> = rows.into_iter().map(line).collect();
+        lines.iter().for_each(print_line);
+        return write(args, &lines);
+    }
     let limits = measure::limits(rhea_nn::kernels::arithmetic());
     bench_kernels::print_limits(&limits, rhea_nn::kernels::arithmetic());
     say!();
-    say!(
-        "{:24} {:>10} {:>10} {:10} {:>7} {:>9} {:>7} {:>7}  peer",
-        "",
-        "ours",
-        "peer",
-        "",
-        "ratio",
-        "of floor",
-        "cpu s",
-        "MB"
-    );
+    head();
     let mut lines = Vec::new();
     let mut walk = None;
     for name in NAMES.into_iter().filter(|name| args.only.is_empty() || args.only.iter().any(|only| only == name)) {
@@ -117,8 +115,28 @@ pub fn run(args: &BenchListArgs) -> Result<ExitCode> {
             lines.push(line);
         }
     }
+    write(args, &lines)
+}
+
+/// The words above the columns.
+fn head() {
+    say!(
+        "{:24} {:>10} {:>10} {:10} {:>7} {:>9} {:>7} {:>7}  peer",
+        "",
+        "ours",
+        "peer",
+        "",
+        "ratio",
+        "of floor",
+        "cpu s",
+        "MB"
+    );
+}
+
+/// Writes the numbers as JSON where that is wanted.
+fn write(args: &BenchListArgs, lines: &[Line]) -> Result<ExitCode> {
     if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&lines).context("writing the numbers as JSON")?;
+        let text = serde_json::to_string_pretty(lines).context("writing the numbers as JSON")?;
         std::fs::write(path, text + "\n")
             .map_err(|error| format!("cannot write {}: {error}", path.display()))
             .hint("Choose another file with --json.")?;

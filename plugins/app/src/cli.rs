@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use rhea_engine::limits::CONTEXT;
+use rhea_engine::spread::DeviceRequest;
 use rhea_tokens::prompts::Task;
 
 use crate::batch::BatchWhat;
@@ -245,8 +246,8 @@ pub struct ImagineArgs {
     /// How strongly pictures follow the words; 1 is no more than the model does by itself, and takes half the work.
     #[arg(long, value_name = "F")]
     pub cfg: Option<f32>,
-    /// How weights are held: as stored, or quantised while they are loaded.
-    #[arg(long, value_name = "FORM", value_parser = ["q8_0", "q4_k", "stored"])]
+    /// How weights are held: as stored, or quantised while they are loaded: q8_0 and q4_k on the processor, fp8 on CUDA devices.
+    #[arg(long, value_name = "FORM", value_parser = ["q8_0", "q4_k", "fp8", "stored"])]
     pub quant: Option<String>,
     /// Tokens that prompt and answer may have together.
     #[arg(long, value_name = "N", value_parser = parse_context)]
@@ -284,7 +285,7 @@ pub enum ModelsWhat {
         #[command(flatten)]
         spread: SpreadArgs,
         /// How weights are held [default: as for `rhea imagine`].
-        #[arg(long, value_name = "FORM", value_parser = ["q8_0", "q4_k", "stored"])]
+        #[arg(long, value_name = "FORM", value_parser = ["q8_0", "q4_k", "fp8", "stored"])]
         quant: Option<String>,
         /// Tokens of a branch.
         #[arg(long, value_name = "N", value_parser = parse_context)]
@@ -370,6 +371,13 @@ pub struct BenchListArgs {
     /// Measure these only.
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(crate::bench_list::NAMES))]
     pub only: Vec<String>,
+    /// Measure a device instead: cuda:N, or candle, which runs on the processor what CUDA devices run. The shipped model has to say the
+    /// same tokens there and on the processor; then layers as wide as the published model's are timed beside what memory allows.
+    #[arg(long, value_name = "DEVICE", value_parser = str::parse::<DeviceRequest>, conflicts_with = "only")]
+    pub device: Option<DeviceRequest>,
+    /// Layers that are timed on a device; half as many are timed too, and 64 computed from both.
+    #[arg(long, value_name = "N", default_value_t = 4, requires = "device", value_parser = clap::value_parser!(u8).range(2..=16))]
+    pub layers: u8,
     /// Write the numbers as JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

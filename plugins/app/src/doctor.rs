@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 use rhea_engine::OpenOptions;
 use rhea_engine::generate::Answers as _;
+use rhea_nn::device::{DeviceError, Found};
 use rhea_nn::kernels::{Arithmetic, Isa, Unit, weights_asked};
 use rhea_window::display;
 use serde::Serialize;
@@ -45,7 +46,9 @@ struct Finding {
 /// Never; the signature is that of all jobs.
 pub fn run(args: &DoctorArgs) -> Result<ExitCode> {
     let version = env!("CARGO_PKG_VERSION");
-    let findings = [processor(), kernels(), memory(), window(), gamepads(), scenes(), output(), model(args)];
+    let mut findings = vec![processor(), kernels(), memory()];
+    findings.extend(cuda());
+    findings.extend([window(), gamepads(), scenes(), output(), model(args)]);
     let possible = findings.iter().all(|finding| finding.grade != Grade::Bad);
     let code = if possible { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if args.json {
@@ -93,6 +96,35 @@ fn memory() -> Finding {
         about: "memory",
         what: format!("{free:.1} of {total:.1} GB free; a walk needs about {NEEDED_GB} GB"),
     }
+}
+
+/// CUDA devices, and in builds that have it NCCL, which several of them want.
+fn cuda() -> Vec<Finding> {
+    let gb = |bytes: u64| bytes as f64 / 1e9;
+    let device = |found: &Found| {
+        let Found { number, name, free_bytes, total_bytes, capability } = found;
+        format!("cuda:{number} {name} ({capability}), {:.1} of {:.1} GB free", gb(*free_bytes), gb(*total_bytes))
+    };
+    let (grade, what) = match rhea_nn::device::found() {
+        Ok(found) if found.is_empty() => {
+            (Grade::Less, "a driver, but no device; the processor does everything".to_owned())
+        }
+        Ok(found) => (Grade::Good, found.iter().map(device).collect::<Vec<_>>().join("; ")),
+        // Nothing is missing that this program could use.
+        Err(why @ DeviceError::NotBuilt) => {
+            return vec![Finding { grade: Grade::Good, about: "cuda", what: why.to_string() }];
+        }
+        Err(why) => (Grade::Less, why.to_string()),
+    };
+    let libraries = rhea_nn::device::check_libraries();
+    let libraries = libraries.err().map(|why| Finding { grade: Grade::Less, about: "cuda", what: why.to_string() });
+    let (nccl_grade, nccl) = match rhea_nn::device::nccl_version() {
+        Ok(version) => (Grade::Good, format!("version {version}; devices that hold parts of layers meet through it")),
+        Err(why) => (Grade::Less, why.to_string()),
+    };
+    let device = Finding { grade, about: "cuda", what };
+    let nccl = Finding { grade: nccl_grade, about: "nccl", what: nccl };
+    std::iter::once(device).chain(libraries).chain([nccl]).collect()
 }
 
 fn window() -> Finding {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use rhea_child::{ChildEngine, Launch, Patience, Served, fingerprint, serve};
-use rhea_engine::spread::{DeviceInfo, ParallelPlan, devices_found};
+use rhea_engine::spread::{DeviceInfo, ParallelPlan, ParallelRequest, devices_found};
 use rhea_engine::{EngineError, Imagination, ModelFolder, OpenOptions, Speak};
 use rhea_remote::{Client, Endpoint, Key, RemoteGenerator};
 
@@ -32,6 +32,8 @@ pub const KEY_VARIABLE: &str = "RHEA_ENGINE_KEY";
 pub const KEY_FILE_VARIABLE: &str = "RHEA_ENGINE_KEY_FILE";
 /// Environment variable with the place of a file of certificates to trust.
 pub const CA_VARIABLE: &str = "RHEA_ENGINE_CA";
+/// Flag of the job that serves: devices that are not there any more are done without.
+const WHAT_IS_LEFT: &str = "--what-is-left";
 /// Name of the hidden job that serves.
 pub const CHILD_JOB: &str = "engine-child";
 /// How often a walk without a window tries a step again after its engine was lost.
@@ -223,7 +225,9 @@ pub fn walking() -> OpenOptions {
 fn launch(folder: &Path, engine: &WalkEngine) -> Result<Launch> {
     let program = std::env::current_exe().hint("The program's own file is needed for --engine process.")?;
     let arguments = child_arguments(folder, engine);
-    Ok(Launch { program, arguments, environment: Vec::new(), patience: patience()? })
+    // A device that is lost may not come back.
+    let again = engine.plan.as_ref().map(|_| arguments.iter().cloned().chain([WHAT_IS_LEFT.into()]).collect());
+    Ok(Launch { program, arguments, again, environment: Vec::new(), patience: patience()? })
 }
 
 /// The command line of the process. Without a plan it is told nothing of devices, so that it opens the model as it would be here.
@@ -259,9 +263,36 @@ pub struct ChildArgs {
     /// Where the model runs; without any of it, on one rank of the processor.
     #[command(flatten)]
     pub spread: SpreadArgs,
+    /// Where a device cannot be used, take those that are left, or the processor.
+    #[arg(long)]
+    pub what_is_left: bool,
 }
 
 impl ChildArgs {
+    /// Opens the model; where it may, on what is left of its devices, which is then said.
+    fn open_somewhere(&self) -> Result<(Imagination, Option<String>), EngineError> {
+        let why = match self.open() {
+            Ok(model) => return Ok((model, None)),
+            Err(error) if self.what_is_left && error.is_of_devices() => error,
+            Err(error) => return Err(error),
+        };
+        let on = |place: &str| Some(format!("The model now runs on {place}: {why}"));
+        let asked = self.spread.device.clone().unwrap_or_default();
+        let left: Vec<DeviceInfo> = asked.those_left(&devices_found());
+        if let Ok(model) = self.open_on(ParallelRequest::Auto, &left) {
+            let names: Vec<String> = left.iter().map(|info| info.device.to_string()).collect();
+            return Ok((model, on(&names.join(", "))));
+        }
+        Ok((Imagination::open(&self.model)?, on("the processor")))
+    }
+
+    /// Opens it on devices, if it fits them.
+    fn open_on(&self, parallel: ParallelRequest, devices: &[DeviceInfo]) -> Result<Imagination, EngineError> {
+        let (plan, sizes) = ModelFolder::plan(&self.model, &walking(), parallel, devices)?;
+        plan.check(&sizes)?;
+        open_inside(&self.model, Some(&plan))
+    }
+
     /// Opens the model. The program that started this one has printed the plan.
     fn open(&self) -> Result<Imagination, EngineError> {
         let SpreadArgs { device, parallel } = &self.spread;
@@ -269,8 +300,7 @@ impl ChildArgs {
             return Imagination::open(&self.model);
         }
         let devices = device.clone().unwrap_or_default().among(&devices_found())?;
-        let (plan, _) = ModelFolder::plan(&self.model, &walking(), parallel.unwrap_or_default(), &devices)?;
-        open_inside(&self.model, Some(&plan))
+        self.open_on(parallel.unwrap_or_default(), &devices)
     }
 }
 
@@ -283,10 +313,10 @@ pub fn run_child(args: &ChildArgs) -> Result<ExitCode> {
     std::fs::write("/proc/self/oom_score_adj", "500").ok();
     let args = args.clone();
     let open = move || -> Result<Served, EngineError> {
-        let (model, folder) = (Box::new(args.open()?), &args.model);
+        let ((model, note), folder) = (args.open_somewhere()?, &args.model);
         let fingerprint = fingerprint(folder)
             .map_err(|e| EngineError::Folder { what: format!("cannot be read: {e}"), path: folder.clone() })?;
-        Ok(Served { model, fingerprint })
+        Ok(Served { model: Box::new(model), fingerprint, note })
     };
     serve(std::io::stdin(), std::io::stdout(), open, || std::process::exit(0))
         .hint("This job is started by `rhea --engine process`, not by hand.")?;

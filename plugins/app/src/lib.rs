@@ -8,6 +8,7 @@ mod batch;
 #[cfg(feature = "nats")]
 mod batch_queue;
 mod bench;
+mod bench_device;
 mod bench_kernels;
 mod bench_list;
 mod capacity;

@@ -26,7 +26,7 @@ const PLAN_HINT: &str = "Choose another --device or --parallel, or of `rhea imag
 /// Where a model runs, and how it is spread.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct SpreadArgs {
-    /// Devices: auto, cpu, cuda:N or a list such as cuda:0,1 [default: $RHEA_DEVICE, else that of config.ron, else auto].
+    /// Devices: auto, cpu, cuda:N or a list such as cuda:0,1; candle checks on the processor what CUDA devices run [default: $RHEA_DEVICE, else that of config.ron, else auto].
     #[arg(long, value_name = "DEVICES", value_parser = str::parse::<DeviceRequest>)]
     pub device: Option<DeviceRequest>,
     /// How the model is spread over ranks: auto, tp=N (layers in parts), context=N (rows of long prompts and of canvases shared out
@@ -122,7 +122,7 @@ impl SpreadChoice {
 #[must_use]
 pub fn placed(options: OpenOptions, plan: Option<&ParallelPlan>) -> OpenOptions {
     match plan {
-        Some(plan) => OpenOptions { spread: plan.spread, ..options },
+        Some(plan) => OpenOptions { spread: plan.spread, devices: plan.devices(), ..options },
         None => options,
     }
 }

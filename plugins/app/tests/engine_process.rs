@@ -38,7 +38,7 @@ fn nano() -> PathBuf {
 fn launch(program: &Path, arguments: &[&str], silence: Duration) -> Launch {
     let arguments = arguments.iter().map(Into::into).collect();
     let patience = Patience { silence, ..Patience::default() };
-    Launch { program: program.to_path_buf(), arguments, environment: Vec::new(), patience }
+    Launch { program: program.to_path_buf(), arguments, again: None, environment: Vec::new(), patience }
 }
 
 /// The program, serving the shipped model.

@@ -5,6 +5,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use rhea_child::{ChildEngine, Launch, Patience};
+use rhea_engine::{Cancel, Imagine as _, ModelFolder, OpenOptions, Speak as _};
+
 /// Steps of the walk that is compared.
 const STEPS: &str = "3";
 /// What a walk leaves and a clock does not get into.
@@ -47,6 +50,24 @@ fn a_walk_leaves_the_same_files_however_its_model_is_spread() {
         for (name, (file, want)) in FILES.iter().zip(files.iter().zip(&want)) {
             assert!(file == want, "{name} of a walk with {plan} differs");
         }
+    }
+}
+
+#[test]
+fn a_walk_on_a_device_leaves_the_same_files() {
+    let home = tempfile::tempdir().unwrap();
+    let walk = |name: &str, more: &[&str]| {
+        let out = home.path().join(name);
+        let walk = ["explore", "--headless", "--free", STEPS, "--out", out.to_str().unwrap()];
+        let output = rhea(home.path(), &[&walk[..], more].concat()).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        (said(&output), FILES.map(|file| std::fs::read(out.join(file)).unwrap()))
+    };
+    let (_, want) = walk("kernels", &[]);
+    let (said, files) = walk("device", &["--device", "candle"]);
+    assert!(said.contains("rank 0 on candle: weights"), "{said}");
+    for (file, (got, want)) in FILES.iter().zip(files.iter().zip(&want)) {
+        assert!(got == want, "{file} differs");
     }
 }
 
@@ -117,4 +138,39 @@ fn settings_of_devices_and_plans_say_where_they_come_from() {
     std::fs::write(&file, "(device: \"gpu\")").unwrap();
     let (good, wrong) = show(None, &[]);
     assert!(!good && wrong.contains("config.ron: device: ") && wrong.contains("allowed are auto, cpu"), "{wrong}");
+}
+
+#[test]
+fn a_device_that_is_gone_is_done_without_and_that_is_said() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../model/nano");
+    let arguments = |more: &[&str]| {
+        let all = ["engine-child", "--model", folder.to_str().unwrap()].into_iter().chain(more.iter().copied());
+        all.map(Into::into).collect()
+    };
+    let program = Path::new(env!("CARGO_BIN_EXE_rhea"));
+    let open =
+        |launch: Launch| ChildEngine::open(launch, ModelFolder::open_text(&folder, &OpenOptions::default()).unwrap());
+    let (first, environment) = (arguments(&["--device", "cuda:4096"]), Vec::new());
+    let mut launch = Launch {
+        program: program.to_path_buf(),
+        arguments: first,
+        again: None,
+        environment,
+        patience: Patience::default(),
+    };
+    // No machine has this many devices: it is refused where it is the user's wish, and done without where a process was lost.
+    let refused = open(launch.clone()).err().unwrap().to_string();
+    assert!(refused.contains("there is no cuda:4096 here"), "{refused}");
+    launch.arguments = arguments(&["--device", "candle"]);
+    launch.again = Some(arguments(&["--device", "cuda:4096", "--what-is-left"]));
+    let mut engine = open(launch).unwrap();
+    assert_eq!(engine.mended(), Vec::<String>::new());
+    let first = engine.choose(&[1], &[vec![2], vec![3]], &Cancel::default()).unwrap();
+    let kill = format!("kill -KILL {}", engine.process_id().unwrap());
+    Command::new("sh").args(["-c", &kill]).status().unwrap();
+    while engine.choose(&[1], &[vec![2]], &Cancel::default()).is_err() {}
+    let told = engine.mended().join("; ");
+    assert!(told.contains("The model now runs on the processor: devices: there is no cuda:4096 here"), "{told}");
+    let second = engine.choose(&[1], &[vec![2], vec![3]], &Cancel::default()).unwrap();
+    assert_eq!(first.index, second.index);
 }

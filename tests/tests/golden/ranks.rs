@@ -2,6 +2,7 @@
 
 use rhea_engine::Cancel;
 use rhea_engine::generate::{GenerateMemory, Pace, answer_tokens};
+use rhea_nn::device::OnDevice;
 use rhea_nn::kernels::{Arithmetic, Unit, arithmetic};
 use rhea_nn::parallel::Spread;
 use rhea_nn::transformer::{Half, Loading, Transformer, TransformerConfig, WeightForm};
@@ -28,17 +29,26 @@ const SPREADS: [(usize, usize, usize, usize); 10] = [
     (2, 1, 2, 1),
 ];
 
-/// A folder on ranks, each of which opens it itself.
+/// Those that are compared on devices; what ranks do there between layers is the same.
+const ON_DEVICES: [(usize, usize, usize, usize); 4] = [(1, 1, 1, 1), (2, 1, 1, 1), (1, 2, 1, 1), (1, 1, 1, 2)];
+
+/// A folder on ranks, each of which opens it itself; without a form, through the operations of CUDA devices.
 fn spread(
     dir: std::path::PathBuf,
     first: usize,
-    form: WeightForm,
+    form: Option<WeightForm>,
     (tensor, stages, context, lanes): (usize, usize, usize, usize),
 ) -> Transformer {
     let build = move |place| {
         let config = TransformerConfig::from_json(&std::fs::read_to_string(dir.join("config.json")).unwrap())?;
-        let loading = Loading { form, positions: 1024 };
-        Transformer::from_weights_at(config, &Weights::open_folder(&dir)?, first, loading, place)
+        let (weights, positions) = (Weights::open_folder(&dir)?, 1024);
+        match form {
+            Some(form) => Transformer::from_weights_at(config, &weights, first, Loading { form, positions }, place),
+            None => {
+                let loading = Loading { form: WeightForm::Stored, positions };
+                Transformer::on_device(config, &weights, first, loading, (place, &OnDevice::processor()))
+            }
+        }
     };
     Transformer::spread(Spread { tensor, stages, context, lanes }, 1, build).unwrap()
 }
@@ -49,9 +59,10 @@ fn golden_ranks_logits_and_greedy_tokens() {
     let packed = WeightForm::Packed(Arithmetic { unit: Unit::F32, ..arithmetic() });
     let mut compared = 0;
     let mut worst: f32 = 0.0;
-    for form in [WeightForm::Stored, packed] {
-        let alone = golden.model(form);
-        for size in SPREADS {
+    for form in [Some(WeightForm::Stored), Some(packed), None] {
+        let alone = golden.model(form.unwrap_or(packed));
+
+        for size in SPREADS.into_iter().filter(|size| form.is_some() || ON_DEVICES.contains(size)) {
             let model = spread(group("transformer"), crate::transformer::CUT, form, size);
             for (prompt, want) in golden.greedy() {
                 let rows = prompt.len() + want.len();
@@ -89,7 +100,7 @@ fn golden_ranks_e2e_with_guidance() {
     let cases: Vec<e2e::Case> = json(&dir.join("cases.json"));
     let mut tokens = 0;
     for size in [(2, 1, 1, 1), (4, 1, 1, 1), (1, 2, 1, 1), (1, 1, 1, 2), (2, 1, 1, 2), (1, 1, 2, 1)] {
-        let model = spread(dir.clone(), vocabulary.visual_base() as usize, WeightForm::Stored, size);
+        let model = spread(dir.clone(), vocabulary.visual_base() as usize, Some(WeightForm::Stored), size);
         for case in &cases {
             let mut memory = GenerateMemory::new(&model, 1024, 2).unwrap();
             let asked = e2e::request(case, Pace::Fused);

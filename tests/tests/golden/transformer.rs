@@ -1,6 +1,8 @@
 //! A tiny random transformer: logits, hidden states and keys of whole, cached, chunked and batched reading; greedy text.
 
+use rhea_nn::device::OnDevice;
 use rhea_nn::kernels::{Arithmetic, Format, Unit, arithmetic};
+use rhea_nn::parallel::Place;
 use rhea_nn::transformer::training::{Pass, Weights as Trained};
 use rhea_nn::transformer::{
     Batch, Half, KvStore, Loading, Parameters, Token, Transformer, TransformerConfig, WeightForm,
@@ -33,10 +35,13 @@ impl Golden {
         }
     }
 
-    /// The model as its file has it (f32), and packed in f32 for the kernels.
-    fn models(&self) -> [Transformer; 2] {
+    /// The model as its file has it (f32), packed in f32 for the kernels, and through the operations of CUDA devices.
+    fn models(&self) -> [Transformer; 3] {
         let packed = WeightForm::Packed(Arithmetic { unit: Unit::F32, ..arithmetic() });
-        [WeightForm::Stored, packed].map(|form| self.model(form))
+        let loading = Loading { form: WeightForm::Stored, positions: 0 };
+        let on = (Place::ONLY, &OnDevice::processor());
+        let device = Transformer::on_device(self.config.clone(), &self.weights, CUT, loading, on).unwrap();
+        [self.model(WeightForm::Stored), self.model(packed), device]
     }
 
     pub fn model(&self, form: WeightForm) -> Transformer {

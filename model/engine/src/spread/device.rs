@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use rhea_nn::device::{DeviceError, OnDevice};
+
 use crate::error::EngineError;
 
 /// Devices that may be named.
@@ -15,6 +17,29 @@ pub enum Device {
     Cpu,
     /// A CUDA device by its number.
     Cuda(usize),
+    /// The processor, through the operations that CUDA devices run instead of the kernels made for it: slower, and for checking
+    /// what those compute.
+    Candle,
+}
+
+impl Device {
+    /// Is it the processor? Any number of ranks can share it.
+    #[must_use]
+    pub fn is_processor(self) -> bool {
+        !matches!(self, Self::Cuda(_))
+    }
+
+    /// Opens it for a rank; `None` for the kernels of the processor.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub fn open(self) -> Result<Option<OnDevice>, DeviceError> {
+        match self {
+            Self::Cpu => Ok(None),
+            Self::Candle => Ok(Some(OnDevice::processor())),
+            Self::Cuda(number) => OnDevice::cuda(number).map(Some),
+        }
+    }
 }
 
 impl fmt::Display for Device {
@@ -22,6 +47,7 @@ impl fmt::Display for Device {
         match self {
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda(number) => write!(f, "cuda:{number}"),
+            Self::Candle => f.write_str("candle"),
         }
     }
 }
@@ -47,10 +73,17 @@ impl DeviceInfo {
     }
 }
 
-/// The devices that ranks of this build can run on, the processor first.
+/// The devices that ranks of this build can run on, the processor first. Why there are no CUDA devices is said by
+/// [`rhea_nn::device::found`], and where one is asked for that is not there.
 #[must_use]
 pub fn devices_found() -> Vec<DeviceInfo> {
-    vec![DeviceInfo::processor()]
+    let cuda = rhea_nn::device::found().unwrap_or_default();
+    let cuda = cuda.into_iter().map(|found| DeviceInfo {
+        device: Device::Cuda(found.number),
+        name: found.name,
+        free_bytes: Some(found.free_bytes),
+    });
+    std::iter::once(DeviceInfo::processor()).chain(cuda).collect()
 }
 
 /// What a user asks for.
@@ -66,7 +99,7 @@ pub enum DeviceRequest {
 impl FromStr for DeviceRequest {
     type Err = String;
 
-    /// `auto`, `cpu`, or CUDA devices as `cuda:0`, `cuda:0,1` or `cuda:0,cuda:1`.
+    /// `auto`, `cpu`, CUDA devices as `cuda:0`, `cuda:0,1` or `cuda:0,cuda:1`, or, for checks, `candle`.
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!("{text:?} is no device; allowed are auto, cpu, cuda:N and lists such as cuda:0,1 of up to {MOST}")
@@ -74,6 +107,7 @@ impl FromStr for DeviceRequest {
         match text {
             "auto" => return Ok(Self::Auto),
             "cpu" => return Ok(Self::These(vec![Device::Cpu])),
+            "candle" => return Ok(Self::These(vec![Device::Candle])),
             _ => {}
         }
         let rest = text.strip_prefix("cuda:").ok_or_else(wrong)?;
@@ -93,6 +127,17 @@ impl FromStr for DeviceRequest {
 }
 
 impl DeviceRequest {
+    /// Of the devices that are meant, those that are there: what can be gone on with when one is lost. The processor is not among
+    /// them unless it was meant.
+    #[must_use]
+    pub fn those_left(&self, there: &[DeviceInfo]) -> Vec<DeviceInfo> {
+        let meant = |info: &&DeviceInfo| match self {
+            Self::Auto => !info.device.is_processor(),
+            Self::These(devices) => devices.contains(&info.device),
+        };
+        there.iter().filter(meant).cloned().collect()
+    }
+
     /// The devices that are meant, of those that there are.
     ///
     /// # Errors
@@ -106,9 +151,17 @@ impl DeviceRequest {
             }
             Self::These(devices) => {
                 let find = |device: &Device| {
+                    if *device == Device::Candle {
+                        // The processor is always there.
+                        return Ok(DeviceInfo { device: Device::Candle, ..DeviceInfo::processor() });
+                    }
                     there.iter().find(|info| info.device == *device).cloned().ok_or_else(|| {
                         let valid = there.iter().map(|info| info.device.to_string()).collect::<Vec<_>>().join(", ");
-                        EngineError::Devices(format!("there is no {device} here; there are: {valid}"))
+                        let why = match rhea_nn::device::found() {
+                            Err(why) if there.iter().all(|info| info.device.is_processor()) => format!(" ({why})"),
+                            _ => String::new(),
+                        };
+                        EngineError::Devices(format!("there is no {device} here; there are: {valid}{why}"))
                     })
                 };
                 devices.iter().map(find).collect()
@@ -132,6 +185,7 @@ mod tests {
         let read = |text: &str| text.parse::<DeviceRequest>();
         assert_eq!(read("auto"), Ok(DeviceRequest::Auto));
         assert_eq!(read("cpu"), Ok(DeviceRequest::These(vec![Device::Cpu])));
+        assert_eq!(read("candle"), Ok(DeviceRequest::These(vec![Device::Candle])));
         for text in ["cuda:3,0", "cuda:3,cuda:0"] {
             assert_eq!(read(text), Ok(DeviceRequest::These(vec![Device::Cuda(3), Device::Cuda(0)])));
         }
@@ -147,8 +201,13 @@ mod tests {
         let meant = |text: &str| text.parse::<DeviceRequest>().unwrap().among(&there());
         assert_eq!(meant("auto").unwrap().len(), 2);
         assert_eq!(meant("cpu").unwrap()[0].device, Device::Cpu);
+        assert_eq!(meant("candle").unwrap()[0].device, Device::Candle);
         let error = meant("cuda:0,7").unwrap_err().to_string();
         assert!(error.contains("no cuda:7 here") && error.contains("cpu, cuda:0, cuda:1"), "{error}");
+        let left = |text: &str, there: &[DeviceInfo]| text.parse::<DeviceRequest>().unwrap().those_left(there);
+        assert_eq!(left("cuda:1,0,7", &there()).len(), 2);
+        assert_eq!(left("cuda:1", &there()[..2]), []);
+        assert_eq!(left("auto", &there()).len(), 2);
         let alone = DeviceRequest::Auto.among(&there()[..1]).unwrap();
         assert_eq!(alone[0].device, Device::Cpu);
     }

@@ -11,8 +11,10 @@
 mod device;
 mod plan;
 mod request;
+mod sizes;
 mod words;
 
 pub use device::{Device, DeviceInfo, DeviceRequest, devices_found};
-pub use plan::{ModelSizes, ParallelPlan, RankPlan};
+pub use plan::{ParallelPlan, RankPlan};
 pub use request::ParallelRequest;
+pub use sizes::ModelSizes;

@@ -2,31 +2,13 @@
 
 use std::fmt;
 
-use rhea_nn::parallel::{Place, Slice, Spread};
-use rhea_nn::transformer::{Role, TransformerConfig, WeightForm};
+use rhea_nn::parallel::{Place, Spread};
+use rhea_nn::transformer::WeightForm;
 
+use super::sizes::{ModelSizes, buffers, device_buffers, matrices, weights};
 use super::{Device, DeviceInfo, ParallelRequest};
 use crate::error::EngineError;
-use crate::estimate::{Bytes, KV_BYTES, PASS_ROWS, SHORTER};
-
-/// What a plan has to know of a model.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ModelSizes {
-    /// Its settings.
-    pub config: TransformerConfig,
-    /// The first visual id.
-    pub visual_start: usize,
-    /// Bytes of a value in its file.
-    pub stored: u64,
-    /// How matrices are held.
-    pub form: WeightForm,
-    /// Tokens of a branch.
-    pub context: usize,
-    /// Branches: 1 without guidance, 2 with, 3 with guidance by reference pictures.
-    pub branches: usize,
-    /// The vision tokenizer, which the first rank runs alone.
-    pub vision_bytes: u64,
-}
+use crate::estimate::{Bytes, KV_BYTES, SHORTER};
 
 /// What one rank needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +88,20 @@ impl ParallelPlan {
                 spread.lanes, sizes.branches, sizes.branches
             )));
         }
-        let crowded = devices.iter().all(|info| info.device == Device::Cpu);
+        if let Some(info) = devices.iter().find(|info| info.device != Device::Cpu) {
+            if spread.context > 1 {
+                let text = "readers that share out rows are ranks of the processor; use tp, layers or cfg";
+                return Err(EngineError::Devices(format!("context={} on {}: {text}", spread.context, info.device)));
+            }
+            if matches!(sizes.form, WeightForm::Q8 | WeightForm::Q4K) {
+                let text = "allowed there are stored and fp8";
+                return Err(EngineError::Devices(format!("{} weights on {}: {text}", sizes.form.name(), info.device)));
+            }
+        } else if sizes.form == WeightForm::Fp8 {
+            let text = "fp8 weights are those of CUDA devices; allowed on the processor are stored, q8_0 and q4_k";
+            return Err(EngineError::Devices(text.to_owned()));
+        }
+        let crowded = devices.iter().all(|info| info.device.is_processor());
         if !crowded && spread.ranks() > devices.len() {
             let names: Vec<String> = devices.iter().map(|info| info.device.to_string()).collect();
             return Err(EngineError::Devices(format!(
@@ -121,11 +116,21 @@ impl ParallelPlan {
             let slice = place.slice(config, *visual_start);
             let branches = (0..sizes.branches).filter(|branch| branch % spread.lanes == place.lane()).count() as u64;
             let vision = if rank == 0 { sizes.vision_bytes } else { 0 };
-            RankPlan {
-                device: devices[rank % devices.len()].device,
-                weights_bytes: weights(sizes, &slice),
-                kv_bytes: branches * sizes.context as u64 * slice.kv_values() as u64 * KV_BYTES,
-                other_bytes: buffers(sizes, &slice, branches) + vision,
+            let device = devices[rank % devices.len()].device;
+            let kv_values = branches * sizes.context as u64 * slice.kv_values() as u64;
+            match device {
+                Device::Cuda(_) => RankPlan {
+                    device,
+                    weights_bytes: matrices(sizes, &slice),
+                    kv_bytes: kv_values * sizes.device_value(),
+                    other_bytes: device_buffers(sizes, &slice),
+                },
+                Device::Cpu | Device::Candle => RankPlan {
+                    device,
+                    weights_bytes: weights(sizes, &slice),
+                    kv_bytes: kv_values * KV_BYTES,
+                    other_bytes: buffers(sizes, &slice, branches) + vision,
+                },
             }
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -141,6 +146,12 @@ impl ParallelPlan {
             devices: devices.to_vec(),
             repeated_key_heads: config.num_key_value_heads < spread.tensor,
         })
+    }
+
+    /// The device of each rank.
+    #[must_use]
+    pub fn devices(&self) -> Vec<Device> {
+        self.ranks.iter().map(|rank| rank.device).collect()
     }
 
     /// What a device has to hold.
@@ -176,12 +187,12 @@ impl ParallelPlan {
 
     /// The mildest change that fits: another spread over the same devices first, then quantised weights, then a shorter context.
     fn that_fits(&self, sizes: &ModelSizes) -> Option<String> {
-        let forms = [sizes.form, WeightForm::Q8, WeightForm::Q4K];
-        let forms: &[WeightForm] = match sizes.form {
-            WeightForm::Q8 => &forms[1..],
-            WeightForm::Q4K => &forms[2..],
-            _ => &forms,
+        let forms = if self.devices.iter().all(|info| info.device == Device::Cpu) {
+            [sizes.form, WeightForm::Q8, WeightForm::Q4K]
+        } else {
+            [sizes.form, WeightForm::Fp8, WeightForm::Fp8]
         };
+        let forms = &forms[forms[1..].iter().position(|form| *form == sizes.form).map_or(0, |at| at + 1)..];
         let contexts = std::iter::once(sizes.context).chain(SHORTER.into_iter().filter(|c| *c < sizes.context));
         for context in contexts {
             for form in forms {
@@ -242,6 +253,12 @@ impl fmt::Display for ParallelPlan {
                 self.spread.context
             )?;
         }
+        if self.spread.tensor > 1 && self.ranks.iter().any(|rank| !rank.device.is_processor()) {
+            match rhea_nn::device::nccl_version() {
+                Ok(version) => write!(f, "\n  sums of layers go from device to device (NCCL {version})")?,
+                Err(why) => write!(f, "\n  sums of layers go through the processor: {why}")?,
+            }
+        }
         if self.repeated_key_heads {
             write!(f, "\n  fewer key heads than ranks: some ranks hold the same key head")?;
         }
@@ -253,33 +270,6 @@ impl fmt::Display for ParallelPlan {
 fn plain(error: &rhea_nn::transformer::TransformerError) -> String {
     let text = error.to_string();
     text.strip_prefix("transformer input: ").map_or(text.clone(), str::to_owned)
-}
-
-/// Weights of a slice, as [`crate::MemoryEstimate`] counts those of the whole.
-fn weights(sizes: &ModelSizes, slice: &Slice) -> u64 {
-    let ModelSizes { config, stored, form, .. } = sizes;
-    let (d, layers) = (config.hidden_size as u64, slice.layers.len() as u64);
-    let (q, qkv) = (slice.shape.q_width() as u64, slice.shape.qkv_width() as u64);
-    let (inner, ids) = (slice.inner.len() as u64, (slice.text.len() + slice.visual.len()) as u64);
-    let matrices = [
-        (layers, qkv, d, Role::Attention),
-        (layers, d, q, Role::Attention),
-        (layers, 2 * inner, d, Role::Other),
-        (layers, d, inner, Role::Other),
-        (1, slice.text.len() as u64, d, Role::Other),
-        (1, slice.visual.len() as u64, d, Role::Other),
-    ];
-    let held = matrices.iter().map(|(count, n, k, role)| {
-        let (own, mapped) = form.bytes(*n, *k, *role, *stored);
-        count * (own + mapped)
-    });
-    held.sum::<u64>() + ids * d * stored
-}
-
-/// Buffers of a pass.
-fn buffers(sizes: &ModelSizes, slice: &Slice, branches: u64) -> u64 {
-    let wide = 3 * slice.inner.len() + 4 * sizes.config.hidden_size + 3 * slice.shape.qkv_width();
-    PASS_ROWS * wide as u64 * 4 + branches * (slice.text.len() + slice.visual.len()) as u64 * 4
 }
 
 /// Spreads over so many devices, the quickest first: guidance branches apart, which share nothing but logits, then layers in
@@ -301,7 +291,7 @@ fn spreads(devices: &[DeviceInfo], sizes: &ModelSizes) -> Vec<Spread> {
 /// The spread that devices suggest, and why.
 fn suggest(devices: &[DeviceInfo], sizes: &ModelSizes) -> (Spread, String) {
     let [first, ..] = devices else { return (Spread::SINGLE, String::new()) };
-    if first.device == Device::Cpu {
+    if first.device.is_processor() {
         let why = "ranks on one processor share its memory, so one rank with all threads is the quickest";
         return (Spread::SINGLE, why.to_owned());
     }
@@ -333,6 +323,8 @@ fn suggest(devices: &[DeviceInfo], sizes: &ModelSizes) -> (Spread, String) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use rhea_nn::transformer::TransformerConfig;
+
     use super::*;
     use crate::estimate::MemoryEstimate;
 
@@ -362,12 +354,28 @@ mod tests {
     fn one_rank_needs_what_the_estimate_of_the_whole_says() {
         for form in [WeightForm::Stored, WeightForm::Q8, WeightForm::Q4K] {
             let sizes = emu(form, 8192, 2);
-            let plan = ParallelPlan::new(ParallelRequest::Auto, &cuda(1, 200), &sizes).unwrap();
+            let plan = ParallelPlan::new(ParallelRequest::Auto, &[DeviceInfo::processor()], &sizes).unwrap();
             let size = (sizes.stored, sizes.visual_start);
             let whole = MemoryEstimate::new(&sizes.config, size, form, (8192, 2), sizes.vision_bytes);
             assert_eq!(plan.ranks[0].weights_bytes, whole.weights_bytes + whole.mapped_bytes);
             assert_eq!(plan.ranks[0].kv_bytes, whole.kv_bytes);
         }
+    }
+
+    #[test]
+    fn a_cuda_device_holds_bf16_keys_and_no_embedding() {
+        let need = |form, context| {
+            let plan = ParallelPlan::new(ParallelRequest::Auto, &cuda(1, 200), &emu(form, context, 2)).unwrap();
+            plan.ranks[0]
+        };
+        let (bf16, fp8) = (need(WeightForm::Stored, 8192), need(WeightForm::Fp8, 8192));
+        let values = 34_103_460_864_u64 - 282_926 * 5120 - (64 * (2 * 5120 + 2 * 128) + 5120);
+        assert_eq!(bf16.weights_bytes, 2 * values);
+        // 256 KiB a token and branch.
+        assert_eq!(bf16.kv_bytes, 2 * 8192 * 256 * 1024);
+        let share = fp8.weights_bytes as f64 / values as f64;
+        assert!((1.0..1.01).contains(&share) && fp8.kv_bytes == bf16.kv_bytes, "{share}");
+        assert!(fp8.other_bytes > bf16.other_bytes, "what fp8 is widened to takes room");
     }
 
     #[test]
@@ -378,9 +386,10 @@ mod tests {
         assert_eq!(plan.ranks.len(), 8);
         for rank in &plan.ranks {
             let share = rank.weights_bytes as f64 / plan.whole_bytes as f64;
-            assert!((0.249..0.251).contains(&share), "{share}");
-            // One branch of 8192 tokens, 512 KiB each in f32, over 4 ranks.
-            assert_eq!(rank.kv_bytes, 8192 * 512 * 1024 / 4);
+            // A quarter, less the embedding.
+            assert!((0.237..0.241).contains(&share), "{share}");
+            // One branch of 8192 tokens, 256 KiB each in bf16, over 4 ranks.
+            assert_eq!(rank.kv_bytes, 8192 * 256 * 1024 / 4);
         }
         plan.check(&sizes).unwrap();
         let text = plan.to_string();
@@ -415,10 +424,10 @@ mod tests {
         let text = refuse(whole, 2, 60, WeightForm::Stored, 8192);
         assert!(text.contains("on cuda:0, which has 60.0 GiB left; --parallel tp=2 would need"), "{text}");
         let text = refuse(whole, 1, 60, WeightForm::Stored, 8192);
-        assert!(text.contains("--parallel tp=1 --quant q8_0 would need"), "{text}");
-        let text = refuse(whole, 1, 28, WeightForm::Stored, 32_768);
-        assert!(text.contains("--quant q4_k") && text.contains("--context"), "{text}");
-        let text = refuse(ParallelRequest::Parts { tp: 2, context: 1, cfg: 1 }, 2, 4, WeightForm::Q4K, 2048);
+        assert!(text.contains("--parallel tp=1 --quant fp8 would need"), "{text}");
+        let text = refuse(whole, 1, 44, WeightForm::Stored, 32_768);
+        assert!(text.contains("--quant fp8") && text.contains("--context"), "{text}");
+        let text = refuse(ParallelRequest::Parts { tp: 2, context: 1, cfg: 1 }, 2, 4, WeightForm::Fp8, 2048);
         assert!(text.contains("name more devices"), "{text}");
     }
 
@@ -435,6 +444,15 @@ mod tests {
         assert!(text.contains("cfg=2: this answer has 1 guidance branches"), "{text}");
         let text = refuse(ParallelRequest::Layers { runs: Some(65), cfg: 1 }, &[DeviceInfo::processor()], 1);
         assert!(text.contains("allowed are 1 to 64"), "{text}");
+        let text = refuse(ParallelRequest::Parts { tp: 1, context: 2, cfg: 1 }, &cuda(2, 80), 1);
+        assert!(text.contains("context=2 on cuda:0") && text.contains("use tp, layers or cfg"), "{text}");
+        let form = |form, devices: &[DeviceInfo]| {
+            ParallelPlan::new(ParallelRequest::Auto, devices, &emu(form, 64, 1)).unwrap_err().to_string()
+        };
+        assert!(
+            form(WeightForm::Q8, &cuda(1, 80)).contains("q8_0 weights on cuda:0: allowed there are stored and fp8")
+        );
+        assert!(form(WeightForm::Fp8, &[DeviceInfo::processor()]).contains("allowed on the processor are stored"));
         assert!(ParallelPlan::new(ParallelRequest::Auto, &[], &emu(WeightForm::Q8, 64, 1)).is_err());
     }
 }

@@ -35,7 +35,8 @@ pub enum CommError {
 
 /// A rank's end of a group of ranks. Every rank of the group calls the same methods in the same order.
 ///
-/// Transports differ in where values travel: [`super::ThreadRank`] has threads of one process.
+/// Transports differ in where values travel: [`super::ThreadRank`] has threads of one process, `NcclRank` of the feature `nccl` has
+/// CUDA devices.
 pub trait Communicator: Send + Sync {
     /// This rank's number in the group.
     fn rank(&self) -> usize;
@@ -78,6 +79,12 @@ pub trait Communicator: Send + Sync {
     /// # Errors
     /// When a rank is lost.
     fn barrier(&self) -> Result<(), CommError>;
+
+    /// Is every rank still there? For those who wait for something else than a meeting.
+    ///
+    /// # Errors
+    /// When a rank is lost.
+    fn lost(&self) -> Result<(), CommError>;
 
     /// Tells all ranks, of whatever group, that this one cannot go on. The first failure is the one that all are told.
     fn fail(&self, what: &str);

@@ -265,6 +265,10 @@ impl Communicator for ThreadRank {
         self.meet("a barrier", |_| {}).map(|_| ())
     }
 
+    fn lost(&self) -> Result<(), CommError> {
+        self.group.shared.check()
+    }
+
     fn fail(&self, what: &str) {
         self.group.shared.fail(self.world_rank, what);
     }

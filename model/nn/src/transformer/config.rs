@@ -16,6 +16,8 @@ pub mod limits {
     pub const HEADS: usize = 1024;
     /// Positions.
     pub const POSITIONS: usize = 1 << 20;
+    /// Scores of attention that stand in a device's memory at once: heads times rows times keys.
+    pub const DEVICE_SCORES: usize = 1 << 26;
 }
 
 /// The transformer's settings. Every field that changes what is computed is required, so that no default of another family

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::matrix::{FromValues, FromWeights, Matrix, Piece, Role, Source, Table, WeightForm};
+use super::device::DeviceNet;
+use super::matrix::{FromValues, FromWeights, Matrix, Piece, Role, Source, StoredMatrix, Table, WeightForm};
 use super::ops::rope::Rope;
 use super::team::{Links, Team};
 use super::{KvStore, Parameters, TransformerConfig, TransformerError, limits};
@@ -63,6 +64,8 @@ pub struct Transformer {
     pub(super) norm: Vec<f32>,
     text_head: Matrix,
     visual_head: Matrix,
+    /// Where the layers and heads are on a device; those above are then empty.
+    pub(super) device: Option<DeviceNet>,
     /// Of what it was loaded, in brief: ranks compare it.
     pub(super) fingerprint: u64,
     /// The other ranks, for one of several.
@@ -130,19 +133,47 @@ impl Transformer {
     ) -> Result<Self, NnError> {
         let arithmetic = match loading.form {
             WeightForm::Packed(arithmetic) => arithmetic,
+            WeightForm::Fp8 => {
+                let text = "fp8 weights are those of CUDA devices; allowed on the processor are stored, q8_0 and q4_k";
+                return Err(TransformerError::Input(text.to_owned()).into());
+            }
             _ => kernels::arithmetic(),
         };
-        let positions = config.max_position_embeddings.max(loading.positions);
-        if positions > limits::POSITIONS {
-            let text = format!("{positions} positions; up to {} are allowed", limits::POSITIONS);
-            return Err(TransformerError::Input(text).into());
-        }
+        let positions = positions(&config, loading)?;
         let source = FromWeights { weights, form: loading.form };
         let mut model = Self::build(config, (visual_start, positions), arithmetic, place, source)?;
         if place.spread.ranks() > 1 {
             model.fingerprint = fingerprint(&model.config, weights);
         }
         Ok(model)
+    }
+
+    /// A model whose layers and heads are a net on a device.
+    pub(super) fn of_net(
+        config: TransformerConfig,
+        (visual_start, positions): (usize, usize),
+        place: Place,
+        embedding: Table,
+        net: DeviceNet,
+    ) -> Self {
+        let none = || Matrix::Stored(StoredMatrix::new(std::iter::empty()));
+        Self {
+            arithmetic: kernels::arithmetic(),
+            rope: Arc::new(Rope::new(config.head_dim, config.rope_theta, positions)),
+            visual_start,
+            place,
+            slice: place.slice(&config, visual_start),
+            embedding,
+            layers: Vec::new(),
+            norm: Vec::new(),
+            text_head: none(),
+            visual_head: none(),
+            device: Some(net),
+            config,
+            fingerprint: 0,
+            links: None,
+            team: None,
+        }
     }
 
     fn build<S: Source>(
@@ -152,36 +183,16 @@ impl Transformer {
         place: Place,
         mut source: S,
     ) -> Result<Self, S::Error> {
-        config.check()?;
+        check_sizes(&config, visual_start, place)?;
         let vocab = config.vocab_size;
-        if visual_start == 0 || visual_start >= vocab {
-            let text = format!("first visual id {visual_start}; allowed are 1 to {} in this vocabulary", vocab - 1);
-            return Err(TransformerError::Input(text).into());
-        }
-        place.spread.check(&config, visual_start)?;
         let slice = place.slice(&config, visual_start);
-        let (d, f, shape) = (config.hidden_size, config.intermediate_size, config.head_shape());
+        let (d, shape) = (config.hidden_size, config.head_shape());
         let visual = slice.visual.start + visual_start..slice.visual.end + visual_start;
-        // The two ranges of ids are one where nobody else holds any.
-        let mut ids = vec![slice.text.clone(), visual.clone()];
-        if slice.text.end == visual.start {
-            ids.truncate(1);
-            ids[0].end = visual.end;
-        }
-        let embedding = source.table("model.embed_tokens.weight", [vocab, d], &ids)?;
-        let of_heads = |heads: &std::ops::Range<usize>| heads.start * shape.head_dim..heads.end * shape.head_dim;
+        let embedding = source.table("model.embed_tokens.weight", [vocab, d], &ids(&slice, visual_start))?;
         let mut layers = Vec::with_capacity(slice.layers.len());
         for i in slice.layers.clone() {
             let name = |part: &str| format!("model.layers.{i}.{part}.weight");
-            let rows = |part: &str, all: usize, rows: std::ops::Range<usize>| Piece::rows(name(part), [all, d], rows);
-            let qkv = [
-                rows("self_attn.q_proj", shape.q_width(), of_heads(&slice.heads)),
-                rows("self_attn.k_proj", shape.kv_width(), of_heads(&slice.kv_heads)),
-                rows("self_attn.v_proj", shape.kv_width(), of_heads(&slice.kv_heads)),
-            ];
-            let gate_up = ["mlp.gate_proj", "mlp.up_proj"].map(|part| rows(part, f, slice.inner.clone()));
-            let o = Piece::columns(name("self_attn.o_proj"), [d, shape.q_width()], of_heads(&slice.heads));
-            let down = Piece::columns(name("mlp.down_proj"), [d, f], slice.inner.clone());
+            let LayerPieces { qkv, o, gate_up, down } = pieces(&config, &slice, i);
             layers.push(Layer {
                 input_norm: source.vector(&name("input_layernorm"), d)?,
                 qkv: source.matrix(&qkv, Role::Attention)?,
@@ -197,7 +208,7 @@ impl Transformer {
         let mut head = |rows| source.matrix(&[Piece::rows("lm_head.weight", [vocab, d], rows)], Role::Other);
         let (text_head, visual_head) = (head(slice.text.clone())?, head(visual)?);
         let rope = Arc::new(Rope::new(config.head_dim, config.rope_theta, positions));
-        let (fingerprint, links, team) = (0, None, None);
+        let (device, fingerprint, links, team) = (None, 0, None, None);
         Ok(Self {
             arithmetic,
             rope,
@@ -209,6 +220,7 @@ impl Transformer {
             norm,
             text_head,
             visual_head,
+            device,
             config,
             fingerprint,
             links,
@@ -256,13 +268,20 @@ impl Transformer {
     pub fn first_layers(mut self, count: usize) -> Self {
         if self.links.is_none() {
             self.layers.truncate(count);
+            if let Some(net) = &mut self.device {
+                net.truncate(count);
+            }
         }
         self
     }
 
-    /// Bytes of the weights: in memory of their own, and in mapped files; of several ranks, those of this one.
+    /// Bytes of the weights: in memory of their own, or of a device, and in mapped files; of several ranks, those of this one.
     #[must_use]
     pub fn weight_bytes(&self) -> (u64, u64) {
+        if let Some(net) = &self.device {
+            let (own, mapped) = self.embedding.bytes();
+            return (own + net.bytes(), mapped);
+        }
         let layers = self.layers.iter().flat_map(|layer| [&layer.qkv, &layer.o, &layer.gate_up, &layer.down]);
         let matrices = layers.chain([&self.text_head, &self.visual_head]).map(Matrix::bytes);
         matrices.chain([self.embedding.bytes()]).fold((0, 0), |sum, now| (sum.0 + now.0, sum.1 + now.1))
@@ -334,11 +353,16 @@ impl Transformer {
     /// # Errors
     /// Too few pages or rows for a store, or when a rank is lost.
     pub fn new_store(&self, capacity: usize) -> Result<KvStore, TransformerError> {
-        let store = KvStore::of_slice(&self.slice, self.lanes(), capacity)?;
+        let store = self.own_store(self.lanes(), capacity)?;
         match &self.team {
             Some(team) => team.adopt(store),
             None => Ok(store),
         }
+    }
+
+    /// What this rank keeps of a memory; the first one has the books of all `lanes`.
+    pub(super) fn own_store(&self, lanes: usize, capacity: usize) -> Result<KvStore, TransformerError> {
+        KvStore::of_slice(&self.slice, self.device.as_ref(), lanes, capacity)
     }
 
     /// An empty memory for `branches` branches of `rows` rows each; where branches have lanes of their own, each lane gets
@@ -351,9 +375,68 @@ impl Transformer {
     }
 }
 
+/// The matrices of a layer, as a slice has them.
+pub(super) struct LayerPieces {
+    pub qkv: [Piece; 3],
+    pub o: Piece,
+    pub gate_up: [Piece; 2],
+    pub down: Piece,
+}
+
+/// What a slice takes of a layer's matrices.
+pub(super) fn pieces(config: &TransformerConfig, slice: &Slice, layer: usize) -> LayerPieces {
+    let (d, f, shape) = (config.hidden_size, config.intermediate_size, config.head_shape());
+    let of_heads = |heads: &std::ops::Range<usize>| heads.start * shape.head_dim..heads.end * shape.head_dim;
+    let name = |part: &str| format!("model.layers.{layer}.{part}.weight");
+    let rows = |part: &str, all: usize, rows: std::ops::Range<usize>| Piece::rows(name(part), [all, d], rows);
+    LayerPieces {
+        qkv: [
+            rows("self_attn.q_proj", shape.q_width(), of_heads(&slice.heads)),
+            rows("self_attn.k_proj", shape.kv_width(), of_heads(&slice.kv_heads)),
+            rows("self_attn.v_proj", shape.kv_width(), of_heads(&slice.kv_heads)),
+        ],
+        o: Piece::columns(name("self_attn.o_proj"), [d, shape.q_width()], of_heads(&slice.heads)),
+        gate_up: ["mlp.gate_proj", "mlp.up_proj"].map(|part| rows(part, f, slice.inner.clone())),
+        down: Piece::columns(name("mlp.down_proj"), [d, f], slice.inner.clone()),
+    }
+}
+
+/// The ids of a slice: its two ranges, which are one where nobody else holds any.
+pub(super) fn ids(slice: &Slice, visual_start: usize) -> Vec<std::ops::Range<usize>> {
+    let visual = slice.visual.start + visual_start..slice.visual.end + visual_start;
+    if slice.text.end == visual.start {
+        return std::iter::once(slice.text.start..visual.end).collect();
+    }
+    vec![slice.text.clone(), visual]
+}
+
+pub(super) fn check_sizes(
+    config: &TransformerConfig,
+    visual_start: usize,
+    place: Place,
+) -> Result<(), TransformerError> {
+    config.check()?;
+    let vocab = config.vocab_size;
+    if visual_start == 0 || visual_start >= vocab {
+        let text = format!("first visual id {visual_start}; allowed are 1 to {} in this vocabulary", vocab - 1);
+        return Err(TransformerError::Input(text));
+    }
+    place.spread.check(config, visual_start)
+}
+
+/// Rotary positions to make tables for.
+pub(super) fn positions(config: &TransformerConfig, loading: Loading) -> Result<usize, TransformerError> {
+    let positions = config.max_position_embeddings.max(loading.positions);
+    if positions > limits::POSITIONS {
+        let text = format!("{positions} positions; up to {} are allowed", limits::POSITIONS);
+        return Err(TransformerError::Input(text));
+    }
+    Ok(positions)
+}
+
 /// Settings, names, shapes and both ends of every tensor, as one number (FNV-1a): enough to tell checkpoints apart, and read in
 /// no time.
-fn fingerprint(config: &TransformerConfig, weights: &Weights) -> u64 {
+pub(super) fn fingerprint(config: &TransformerConfig, weights: &Weights) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut add = |bytes: &[u8]| {
         for byte in bytes {

@@ -11,6 +11,7 @@
 //! Invariant: training and decoding compute the same function; a test compares them, and published numbers hold both.
 
 mod config;
+mod device;
 mod inference;
 mod kv;
 mod matrix;
@@ -25,6 +26,7 @@ pub mod training;
 
 use thiserror::Error;
 
+use crate::device::DeviceError;
 use crate::parallel::CommError;
 
 pub use config::{HeadShape, TransformerConfig, limits};
@@ -69,6 +71,9 @@ pub enum TransformerError {
     /// Ranks of the model could not do something together.
     #[error(transparent)]
     Ranks(#[from] CommError),
+    /// A device failed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// candle refused an operation.
     #[error("tensor operation failed: {0}")]
     Candle(#[from] candle_core::Error),
@@ -87,6 +92,7 @@ impl From<TransformerError> for crate::NnError {
         match error {
             TransformerError::Candle(error) => Self::Tensor(error),
             TransformerError::Ranks(error) => Self::Ranks(error),
+            TransformerError::Device(error) => Self::Device(error),
             other => Self::Input(other.to_string()),
         }
     }

@@ -5,6 +5,7 @@
 //!
 //! Invariant: a pass that fails leaves every branch as it was.
 
+use super::device::DeviceNet;
 use super::kv::{Pages, Span, Work};
 use super::ops::attention::Keys;
 use super::ops::heads::{self, HeadNorms, HeadsMut};
@@ -186,7 +187,7 @@ impl Transformer {
             return team.logits(self, store, rows, half);
         }
         let Work { stream, normed, scales, logits, .. } = &mut store.work;
-        Ok(self.head_logits(stream, rows, (normed, scales, logits), half))
+        self.head_logits(stream, rows, (normed, scales, logits), half)
     }
 
     /// Logits behind the last row of each branch of the last pass, `(branches, half_len)`; they may be changed in place.
@@ -202,7 +203,7 @@ impl Transformer {
             return team.logits(self, store, last.into_iter(), half);
         }
         let Work { spans, outputs, stream, normed, scales, logits, .. } = &mut store.work;
-        Ok(self.head_logits(stream, last_rows(spans, outputs), (normed, scales, logits), half))
+        self.head_logits(stream, last_rows(spans, outputs), (normed, scales, logits), half)
     }
 
     /// Final norm and head over rows of a stream, in the buffers of a pass: for norms, for their scales, for logits.
@@ -212,7 +213,10 @@ impl Transformer {
         rows: impl ExactSizeIterator<Item = usize>,
         (normed, scales, logits): (&mut Vec<f32>, &mut Vec<f32>, &'w mut Vec<f32>),
         half: Half,
-    ) -> &'w mut [f32] {
+    ) -> Result<&'w mut [f32], TransformerError> {
+        if let Some(net) = &self.device {
+            return net.head_logits(stream, rows, half, logits);
+        }
         let (n, d, eps) = (rows.len(), self.config.hidden_size, self.config.rms_norm_eps as f32);
         let normed = sized(normed, n * d);
         for (row, normed) in rows.zip(normed.chunks_exact_mut(d)) {
@@ -221,7 +225,7 @@ impl Transformer {
         let head = self.head(half);
         let logits = sized(logits, n * head.n());
         head.multiply(normed, n, logits);
-        logits
+        Ok(logits)
     }
 
     /// Checks, makes room, reads and keeps. `token` makes a token of an item, its row in the branch and its position.
@@ -309,17 +313,14 @@ impl Transformer {
         for stage in 0..stages {
             let last_stage = stage + 1 == stages;
             if stage == self.place.stage() {
-                for (i, layer) in self.layers.iter().enumerate() {
-                    let last = last_stage && i + 1 == self.layers.len();
-                    self.run_layer(pages, work, (i, layer, last), rows)?;
-                }
+                self.run_own_layers(pages, work, (rows, last_stage))?;
             }
             if let Some(lane) = lane.filter(|_| stages > 1) {
                 let rows = if last_stage { work.outputs.len() } else { n };
                 lane.broadcast(stage, &mut work.stream[..rows * d])?;
             }
         }
-        if self.layers.is_empty() {
+        if self.layers.is_empty() && self.device.as_ref().is_none_or(DeviceNet::is_empty) {
             take_rows(&work.outputs, n, d, &mut work.stream);
         }
         Ok(())
@@ -356,7 +357,7 @@ impl Transformer {
     fn sum_of_parts(&self, values: &mut [f32]) -> Result<(), TransformerError> {
         match &self.links {
             Some(links) if self.place.spread.tensor > 1 => {
-                let parts = links.sharing.as_ref().map_or(&links.lane, |sharing| &sharing.parts);
+                let parts = links.sharing.as_ref().map_or(&*links.lane, |sharing| &*sharing.parts);
                 Ok(parts.all_reduce_sum(values)?)
             }
             _ => Ok(()),

@@ -56,21 +56,31 @@ impl Transformer {
         }
         if !shared {
             if reader == 0 {
-                self.run_own_layers(pages, work, rows)?;
+                self.run_own_layers(pages, work, (rows, true))?;
             }
             let wanted = work.outputs.len() * d;
             return Ok(sharing.readers.broadcast(0, sized(&mut work.stream, wanted))?);
         }
         let whole = cut(work, d, (readers, reader));
-        self.run_own_layers(pages, work, rows)?;
+        self.run_own_layers(pages, work, (rows, true))?;
         join(sharing, work, whole, (d, readers))
     }
 
-    /// All layers, one after the other.
-    fn run_own_layers(&self, pages: &mut Pages, work: &mut Work, rows: Rows) -> Result<(), TransformerError> {
+    /// All layers of this rank, one after the other. With `cut`, the last one is computed for the wanted rows alone.
+    pub(super) fn run_own_layers(
+        &self,
+        pages: &mut Pages,
+        work: &mut Work,
+        (rows, cut): (Rows, bool),
+    ) -> Result<(), TransformerError> {
+        if let (Some(net), Some(held)) = (&self.device, &mut pages.device) {
+            let lane = self.links.as_ref().map(|links| &*links.lane);
+            let others = lane.filter(|_| self.place.spread.tensor > 1);
+            return net.run(held, work, &self.rope, (rows, cut), others);
+        }
         let layers = self.layers.iter().enumerate();
         layers
-            .map(|(i, layer)| (i, layer, i + 1 == self.layers.len()))
+            .map(|(i, layer)| (i, layer, cut && i + 1 == self.layers.len()))
             .try_for_each(|at| self.run_layer(pages, work, at, rows))
     }
 

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+pub mod story;
+
 use rhea_nn::kernels::Unit;
 use rhea_nn::transformer::{Branch, Half, KvStore, Parameters, Transformer, TransformerConfig};
 

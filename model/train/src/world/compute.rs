@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use rhea_nn::NnError;
+use rhea_nn::device::OnDevice;
 use rhea_nn::transformer::Parameters;
 
 use super::network::{BatchLoss, CandleNetwork};
@@ -53,23 +54,10 @@ impl Compute {
     }
 }
 
-/// A CUDA device. Without a driver the library under candle panics where it should return an error.
+/// A CUDA device.
 fn cuda(id: usize) -> Result<Device, String> {
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| ()));
-    let opened = std::panic::catch_unwind(|| Device::new_cuda(id));
-    std::panic::set_hook(hook);
-    match opened {
-        Ok(Ok(device)) => Ok(device),
-        Ok(Err(error)) => {
-            let what = error.to_string();
-            let what = what.lines().next().unwrap_or_default();
-            Err(format!(
-                "cuda:{id} cannot be used: {what}; build with `--features rhea-app/cuda` on a machine that has one"
-            ))
-        }
-        Err(_) => Err(format!("cuda:{id} cannot be used: there is no CUDA driver here; allowed is cpu")),
-    }
+    let opened = OnDevice::cuda(id).map_err(|error| format!("cuda:{id} cannot be used: {error}"))?;
+    Ok(opened.device().clone())
 }
 
 /// The summed loss, its figures, and the gradients in the order of the parameters.

@@ -119,8 +119,8 @@ impl Branch {
     ) -> Result<(), TransformerError> {
         let held = self.table.len();
         let mut ledger = lock(&self.ledger);
-        let last = self.table.last_mut().filter(|page| !self.len.is_multiple_of(PAGE_ROWS) && ledger.is_shared(**page));
-        let copied = usize::from(last.is_some());
+        let shared = |page: &&u32| !self.len.is_multiple_of(PAGE_ROWS) && ledger.is_shared(**page);
+        let copied = usize::from(self.table.last().filter(shared).is_some());
         let new = (self.len + rows).div_ceil(PAGE_ROWS) - held;
         let usage = ledger.usage();
         if new + copied > usage.free {
@@ -130,13 +130,17 @@ impl Branch {
                 capacity: usage.pages * PAGE_ROWS,
             });
         }
-        if let (Some(last), Some(page)) = (last, if copied == 1 { ledger.take() } else { None }) {
+        let before = self.table.len().checked_sub(2).and_then(|at| self.table.get(at).copied());
+        let last = self.table.last_mut().filter(|_| copied == 1);
+        if let (Some(last), Some(page)) = (last, if copied == 1 { ledger.take(before) } else { None }) {
             copy(*last, page, self.len % PAGE_ROWS);
             ledger.note_copy();
             ledger.give_back(&[*last]);
             *last = page;
         }
-        self.table.extend((0..new).map_while(|_| ledger.take()));
+        for _ in 0..new {
+            self.table.extend(ledger.take(self.table.last().copied()));
+        }
         Ok(())
     }
 

@@ -21,6 +21,7 @@ pub use branch::Branch;
 
 use self::ledger::{Ledger, SharedLedger};
 pub(super) use self::pages::Pages;
+use super::device::DeviceNet;
 use super::ops::attention::Scratch;
 use super::team::Remote;
 use super::{Token, TransformerError, Visible};
@@ -146,10 +147,16 @@ impl KvStore {
     /// Room for `capacity` rows in each lane, rounded up to whole pages, with the keys and values of a slice of a model.
     ///
     /// # Errors
-    /// When `capacity` is zero or takes more than `MAX_STORE_BYTES` of memory.
-    pub(super) fn of_slice(slice: &Slice, lanes: usize, capacity: usize) -> Result<Self, TransformerError> {
+    /// When `capacity` is zero or takes more than `MAX_STORE_BYTES` of memory, or a device's memory is full.
+    pub(super) fn of_slice(
+        slice: &Slice,
+        device: Option<&DeviceNet>,
+        lanes: usize,
+        capacity: usize,
+    ) -> Result<Self, TransformerError> {
         let count = capacity.div_ceil(PAGE_ROWS);
-        let bytes = Pages::bytes(slice).saturating_mul(count);
+        let value = device.map_or(size_of::<f32>(), DeviceNet::page_value_bytes);
+        let bytes = Pages::bytes(slice, value).saturating_mul(count);
         if capacity == 0 || bytes > MAX_STORE_BYTES {
             let text = format!(
                 "a memory of {capacity} rows ({bytes} bytes); allowed are 1 row and more, up to {MAX_STORE_BYTES} bytes"
@@ -162,7 +169,7 @@ impl KvStore {
         let work = Work { scores, tables, ..Work::default() };
         let lane = || Lane { ledger: Ledger::shared(count), positions: vec![0; count * PAGE_ROWS] };
         let lanes = (0..lanes.max(1)).map(|_| lane()).collect();
-        Ok(Self { lanes, pages: Pages::new(slice, count), work, remote: None })
+        Ok(Self { lanes, pages: Pages::new(slice, device, count)?, work, remote: None })
     }
 
     /// An empty branch.
@@ -251,6 +258,9 @@ impl KvStore {
     /// When there is no such layer or head.
     #[must_use]
     pub fn head(&self, branch: &Branch, layer: usize, head: usize) -> (Vec<f32>, Vec<f32>) {
+        if let Some(device) = &self.pages.device {
+            return device.head(layer, branch.table(), branch.len(), head);
+        }
         let (mut k, mut v) = (Vec::new(), Vec::new());
         for block in self.pages.keys(layer, branch.table(), branch.len(), None) {
             let (block_k, block_v) = block.head(head, self.pages.head_dim());

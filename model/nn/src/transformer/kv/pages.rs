@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use super::PAGE_ROWS;
 use crate::parallel::Slice;
-use crate::transformer::HeadShape;
+use crate::transformer::device::{DeviceNet, DevicePages};
 use crate::transformer::ops::attention::Keys;
+use crate::transformer::{HeadShape, TransformerError};
 
 /// All pages of a store.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub(in super::super) struct Pages {
     shape: HeadShape,
     layers: usize,
     values: Vec<f32>,
+    /// Where they are on a device; `values` is empty then.
+    pub device: Option<DevicePages>,
     /// Rows that other readers have still to be told, a bit each, page by page; those of a row that nobody uses mean nothing.
     late: Vec<u64>,
 }
@@ -27,19 +30,24 @@ fn bits(rows: Range<usize>) -> u64 {
 }
 
 impl Pages {
-    /// Bytes of one page with the layers and heads of a slice.
-    pub fn bytes(slice: &Slice) -> usize {
-        slice.kv_values().saturating_mul(PAGE_ROWS * size_of::<f32>()).saturating_add(PAGE_ROWS * size_of::<u32>())
+    /// Bytes of one page with the layers and heads of a slice, `value` bytes a value.
+    pub fn bytes(slice: &Slice, value: usize) -> usize {
+        slice.kv_values().saturating_mul(PAGE_ROWS * value).saturating_add(PAGE_ROWS * size_of::<u32>())
     }
 
     /// Memory for `count` pages; the system provides it when a page is first written.
-    pub fn new(slice: &Slice, count: usize) -> Self {
-        let values = vec![0.0; count * PAGE_ROWS * slice.kv_values()];
-        Self { shape: slice.shape, layers: slice.layers.len(), values, late: vec![0; count] }
+    ///
+    /// # Errors
+    /// When a device's memory is full.
+    pub fn new(slice: &Slice, device: Option<&DeviceNet>, count: usize) -> Result<Self, TransformerError> {
+        let device = device.map(|net| net.pages(count)).transpose()?;
+        let held = if device.is_some() { 0 } else { count * PAGE_ROWS * slice.kv_values() };
+        let (values, late) = (vec![0.0; held], vec![0; count]);
+        Ok(Self { shape: slice.shape, layers: slice.layers.len(), values, device, late })
     }
 
     pub fn reserved_bytes(&self) -> usize {
-        size_of_val(&self.values[..])
+        size_of_val(&self.values[..]) + self.device.as_ref().map_or(0, DevicePages::bytes)
     }
 
     pub fn head_dim(&self) -> usize {
@@ -58,6 +66,9 @@ impl Pages {
 
     /// Copies the first `rows` rows of a page.
     pub fn copy(&mut self, from: u32, to: u32, rows: usize) {
+        if let Some(device) = &mut self.device {
+            return device.copy(from, to, rows);
+        }
         self.late[to as usize] = self.late[from as usize] & bits(0..rows);
         let (head, used) = (PAGE_ROWS * self.shape.head_dim, rows * self.shape.head_dim);
         let (from, to) = (self.start(from, 0), self.start(to, 0));

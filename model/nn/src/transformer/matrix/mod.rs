@@ -16,8 +16,8 @@ use super::{NO_ID, Token};
 use crate::kernels::{Arithmetic, Format, Packed, product};
 use crate::weights::StoredTensor;
 use blocks::Blocks;
-pub(super) use source::{FromValues, FromWeights, Piece, Source};
-use stored::StoredMatrix;
+pub(super) use source::{FromValues, FromWeights, Piece, Source, width};
+pub(super) use stored::StoredMatrix;
 
 /// How a decoding transformer holds its matrices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,9 @@ pub enum WeightForm {
     /// Quantised on loading to blocks of 4 bits with two levels of scales (ggml's Q4_K): 4.5 bits a value. Matrices whose inner
     /// size is no multiple of 256 are held as [`WeightForm::Q8`].
     Q4K,
+    /// On devices alone: rounded on loading to 8-bit floats (E4M3) with one f32 scale for every output, and widened there for each
+    /// product.
+    Fp8,
 }
 
 impl WeightForm {
@@ -43,20 +46,21 @@ impl WeightForm {
             Self::Packed(arithmetic) => arithmetic.format.name(),
             Self::Q8 => "q8_0",
             Self::Q4K => "q4_k",
+            Self::Fp8 => "fp8",
         }
     }
 
-    /// The form of a name: `stored`, `q8_0` or `q4_k`.
+    /// The form of a name: `stored`, `q8_0`, `q4_k` or `fp8`.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Stored, Self::Q8, Self::Q4K].into_iter().find(|form| form.name() == name)
+        [Self::Stored, Self::Q8, Self::Q4K, Self::Fp8].into_iter().find(|form| form.name() == name)
     }
 
     /// Does a matrix of `k` inner values stay in its file?
     fn stays_stored(self, k: usize, role: Role) -> bool {
         match self {
             Self::Stored => true,
-            Self::Packed(_) => false,
+            Self::Packed(_) | Self::Fp8 => false,
             Self::Q8 => role == Role::Attention,
             Self::Q4K => role == Role::Attention && !k.is_multiple_of(blocks::INNER),
         }
@@ -72,6 +76,7 @@ impl WeightForm {
             Self::Packed(Arithmetic { format: Format::F32, .. }) => (values * 4, 0),
             Self::Packed(Arithmetic { format: Format::Bf16, .. }) => (values * 2, 0),
             Self::Q4K if k.is_multiple_of(blocks::INNER as u64) => (values / 256 * 144, 0),
+            Self::Fp8 => (values + n * 4, 0),
             Self::Packed(_) | Self::Stored | Self::Q8 | Self::Q4K => (values + n * k.div_ceil(64) * 4, 0),
         }
     }
@@ -95,12 +100,12 @@ pub(super) enum Matrix {
 }
 
 impl Matrix {
-    /// From values, in a form that is not [`WeightForm::Stored`]; that one becomes packed f32.
+    /// From values, in a form that is not [`WeightForm::Stored`]; that one, and the form of devices, become packed f32.
     fn of_values(form: WeightForm, w: &[f32], n: usize, k: usize) -> candle_core::Result<Self> {
         let best = crate::kernels::arithmetic();
         let arithmetic = match form {
             WeightForm::Packed(arithmetic) => arithmetic,
-            WeightForm::Stored => Arithmetic { format: Format::F32, ..best },
+            WeightForm::Stored | WeightForm::Fp8 => Arithmetic { format: Format::F32, ..best },
             WeightForm::Q4K if k.is_multiple_of(blocks::INNER) => {
                 return Ok(Self::Blocks(Blocks::quantise(GgmlDType::Q4K, w, n, k)?));
             }

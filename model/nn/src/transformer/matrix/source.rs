@@ -29,7 +29,7 @@ impl Piece {
         Self { name: name.into(), shape, rows: 0..shape[0], columns }
     }
 
-    fn is_of_whole_rows(&self) -> bool {
+    pub fn is_of_whole_rows(&self) -> bool {
         self.columns == (0..self.shape[1])
     }
 
@@ -57,7 +57,7 @@ pub(in super::super) trait Source {
 }
 
 /// Columns of pieces that stand one below the other.
-fn width(pieces: &[Piece]) -> usize {
+pub(in super::super) fn width(pieces: &[Piece]) -> usize {
     pieces.first().map_or(0, |piece| piece.columns.len())
 }
 

@@ -39,7 +39,7 @@ pub(super) struct Links {
     /// All ranks: what is to be done, and what comes back to the first.
     pub world: Box<dyn Communicator>,
     /// The ranks that hold one whole model together.
-    pub lane: Box<dyn Communicator>,
+    pub lane: Arc<dyn Communicator>,
     /// The ranks of all lanes that hold the same part.
     pub across: Box<dyn Communicator>,
     /// Where rows are shared out, the ranks of this lane beside this one.
@@ -111,9 +111,10 @@ impl Transformer {
         let pool = rank_pool(Place { spread, rank: 0 }, threads)?;
         let built = pool.install(|| build(Place { spread, rank: 0 }));
         let mut held_bytes = vec![0; ranks];
-        let built = built.and_then(|model| {
+        let built = built.and_then(|mut model| {
             held_bytes[0] = model.held_bytes();
             hear_ready(&ready, model.fingerprint, &mut held_bytes)?;
+            pool.install(|| connect(&mut model, &first))?;
             Ok(model)
         });
         let mut model = match built {
@@ -191,7 +192,7 @@ fn links(spread: Spread, threads: usize) -> Vec<Links> {
     let world = ThreadWorld::new(ranks * threads.max(1));
     let everybody: Vec<usize> = (0..ranks).collect();
     let mut of_lanes: Vec<_> =
-        everybody.chunks(lane_ranks).flat_map(|lane| world.group(lane)).map(|rank| Some(Box::new(rank))).collect();
+        everybody.chunks(lane_ranks).flat_map(|lane| world.group(lane)).map(|rank| Some(Arc::new(rank))).collect();
     let mut of_parts: Vec<_> = (0..ranks).map(|_| None).collect();
     for part in 0..lane_ranks {
         let same: Vec<usize> = (0..lanes).map(|lane| lane * lane_ranks + part).collect();
@@ -265,7 +266,7 @@ fn run_rank(
             };
             model.links = Some(Arc::clone(links));
             say(Ok((model.held_bytes(), model.fingerprint)));
-            if let Err(error) = serve(&model, links) {
+            if let Err(error) = connect(&mut model, links).and_then(|()| serve(&model, links)) {
                 links.world.fail(&format!("stopped: {error}"));
             }
         });
@@ -276,6 +277,14 @@ fn run_rank(
         links.world.fail(&what);
         // Where it was not ready yet, the first rank waits for this.
         say(Err(NnError::Input(format!("rank {} of the model {what}", place.rank))));
+    }
+}
+
+/// Connects the devices of ranks that hold parts of each layer.
+fn connect(model: &mut Transformer, links: &Links) -> Result<(), TransformerError> {
+    match &mut model.device {
+        Some(net) if model.place.spread.tensor > 1 => net.connect(&links.lane),
+        _ => Ok(()),
     }
 }
 

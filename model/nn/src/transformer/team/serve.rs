@@ -23,7 +23,7 @@ pub fn serve(model: &Transformer, links: &Links) -> Result<(), TransformerError>
         let unknown = || CommError::Message { at: 1, words: words.len() };
         match command {
             Command::NewStore(id, rows) => {
-                stores.insert(id, KvStore::of_slice(&model.slice, 1, rows)?);
+                stores.insert(id, model.own_store(1, rows)?);
             }
             Command::DropStore(id) => drop(stores.remove(&id)),
             Command::Pass(id, rows) => {
@@ -59,10 +59,10 @@ pub fn rows_asked<'w>(
     message: &mut Words<'_>,
     work: &'w mut Work,
     half: Half,
-) -> Result<&'w mut [f32], CommError> {
+) -> Result<&'w mut [f32], TransformerError> {
     let rows = read_rows(message, model.lanes(), model.place.lane(), work.outputs.len())?;
     let Work { stream, normed, scales, logits, .. } = work;
-    Ok(model.head_logits(stream, rows.into_iter(), (normed, scales, logits), half))
+    model.head_logits(stream, rows.into_iter(), (normed, scales, logits), half)
 }
 
 /// The list of a draw over the own ids, with its length in front; empty in other lanes than the first.
@@ -72,7 +72,7 @@ pub fn own_list(
     message: &mut Words<'_>,
     work: &mut Work,
     (half, keep, mix): (Half, usize, Mix),
-) -> Result<Vec<f32>, CommError> {
+) -> Result<Vec<f32>, TransformerError> {
     // The branches in order: lane, and number among the rows of that lane.
     let count = message.count()?;
     let branches = message.some(count.saturating_mul(2))?.as_chunks::<2>().0;

@@ -1,0 +1,106 @@
+//! Keys and values on a device: for every layer `(kv_heads, pages x rows, head_dim)`, so that pages that follow each other are one
+//! run of rows for attention, without a copy.
+
+use candle_core::{DType, Result, Tensor};
+
+use crate::device::{DeviceError, OnDevice};
+use crate::transformer::HeadShape;
+use crate::transformer::kv::PAGE_ROWS;
+
+/// All pages of a store, on a device.
+#[derive(Debug)]
+pub struct DevicePages {
+    on: OnDevice,
+    layers: Vec<[Tensor; 2]>,
+    /// Why a copy of a page failed; told by the next pass.
+    fault: Option<DeviceError>,
+}
+
+impl DevicePages {
+    pub fn new(
+        on: &OnDevice,
+        dtype: DType,
+        shape: HeadShape,
+        layers: usize,
+        count: usize,
+    ) -> std::result::Result<Self, DeviceError> {
+        let side = || Tensor::zeros((shape.kv_heads, count * PAGE_ROWS, shape.head_dim), dtype, on.device());
+        let layer = || Ok([side()?, side()?]);
+        let layers = (0..layers).map(|_| layer()).collect::<Result<_>>().map_err(|error| on.told(&error))?;
+        Ok(Self { on: on.clone(), layers, fault: None })
+    }
+
+    /// Keys and values of a layer.
+    pub fn layer(&self, index: usize) -> &[Tensor; 2] {
+        &self.layers[index]
+    }
+
+    pub fn bytes(&self) -> usize {
+        let sides = self.layers.iter().flatten();
+        sides.map(|side| side.elem_count() * side.dtype().size_in_bytes()).sum()
+    }
+
+    /// Copies the first `rows` rows of a page. What goes wrong is told by the next pass.
+    pub fn copy(&mut self, from: u32, to: u32, rows: usize) {
+        let work = || -> Result<()> {
+            for side in self.layers.iter().flatten() {
+                let rows = side.narrow(1, from as usize * PAGE_ROWS, rows)?.force_contiguous()?;
+                side.slice_set(&rows, 1, to as usize * PAGE_ROWS)?;
+            }
+            Ok(())
+        };
+        if let Err(error) = work() {
+            self.fault = Some(self.on.told(&error));
+        }
+    }
+
+    /// # Errors
+    /// When a copy of a page failed since the last pass.
+    pub fn check(&mut self) -> std::result::Result<(), DeviceError> {
+        self.fault.take().map_or(Ok(()), Err)
+    }
+
+    /// Keys and values of one key head of a layer, of the first `len` rows of a page table; what cannot be read is left out.
+    pub fn head(&self, layer: usize, table: &[u32], len: usize, head: usize) -> (Vec<f32>, Vec<f32>) {
+        let read = |side: &Tensor| -> Result<Vec<f32>> {
+            let mut all = Vec::new();
+            for (first, count) in runs(table, len) {
+                let rows = side.narrow(0, head, 1)?.narrow(1, first, count)?.to_dtype(DType::F32)?;
+                all.extend(rows.flatten_all()?.to_vec1::<f32>()?);
+            }
+            Ok(all)
+        };
+        let Some([k, v]) = self.layers.get(layer) else { return (Vec::new(), Vec::new()) };
+        (read(k).unwrap_or_default(), read(v).unwrap_or_default())
+    }
+}
+
+/// The rows of a page table as runs of rows that follow each other: first row and number.
+pub fn runs(table: &[u32], len: usize) -> Vec<(usize, usize)> {
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    let mut left = len;
+    for page in table {
+        let (first, count) = (*page as usize * PAGE_ROWS, left.min(PAGE_ROWS));
+        if count == 0 {
+            break;
+        }
+        match runs.last_mut() {
+            Some((start, rows)) if *start + *rows == first => *rows += count,
+            _ => runs.push((first, count)),
+        }
+        left -= count;
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_that_follow_each_other_are_one_run() {
+        assert_eq!(runs(&[2, 3, 7, 8, 1], 5 * 64 - 10), [(128, 128), (448, 128), (64, 54)]);
+        assert_eq!(runs(&[5, 6], 64), [(320, 64)]);
+        assert_eq!(runs(&[], 0), []);
+    }
+}
