@@ -10,18 +10,12 @@ use super::{DeviceError, Found, driver};
 
 /// Is there a driver that knows what this program was built for?
 fn check_driver() -> Result<(), DeviceError> {
-    let has = driver::version()?;
-    // Kernels are compiled for the toolkit's own version of PTX, which older drivers do not read.
-    let needs = cudarc::driver::sys::CUDA_VERSION as i32;
-    if has < needs {
-        return Err(DeviceError::OldDriver { has: driver::written(has), needs: driver::written(needs) });
-    }
-    Ok(())
+    driver::check(cudarc::driver::sys::CUDA_VERSION as i32 / 1000)
 }
 
 fn count() -> Result<usize, DeviceError> {
     check_driver()?;
-    match CudaContext::device_count() {
+    match super::caught("CUDA", || Ok(CudaContext::device_count()))? {
         Ok(count) => Ok(usize::try_from(count).unwrap_or(0)),
         Err(cudarc::driver::DriverError(cudarc::driver::sys::CUresult::CUDA_ERROR_NO_DEVICE)) => Ok(0),
         Err(error) => Err(DeviceError::Other { device: "CUDA".to_owned(), what: format!("{error:?}") }),
@@ -56,7 +50,6 @@ pub fn found() -> Result<Vec<Found>, DeviceError> {
 }
 
 /// Opens a device with a stream of its own, so that threads that take turns see each other's work in order.
-#[allow(unsafe_code, reason = "switches off events between streams")]
 pub fn open(number: usize) -> Result<Device, DeviceError> {
     let count = count()?;
     if number >= count {
@@ -64,13 +57,7 @@ pub fn open(number: usize) -> Result<Device, DeviceError> {
     }
     check_libraries()?;
     let opened = Device::new_cuda_with_stream(number);
-    let device = opened.map_err(|error| DeviceError::of(&format!("cuda:{number}"), &error))?;
-    if let Device::Cuda(cuda) = &device {
-        // SAFETY: every tensor of this handle is made, used and freed on its one stream, which keeps the order; no other stream
-        // sees them. Two events for every tensor would cost more than the small kernels of a single token.
-        unsafe { cuda.disable_event_tracking() };
-    }
-    Ok(device)
+    opened.map_err(|error| DeviceError::of(&format!("cuda:{number}"), &error))
 }
 
 /// The stream that a device works in order on.

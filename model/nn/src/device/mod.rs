@@ -11,7 +11,8 @@
 
 #[cfg(feature = "cuda")]
 mod cuda;
-#[cfg(feature = "cuda")]
+#[cfg(any(feature = "cuda", test))]
+#[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "tests look at parts of it"))]
 mod driver;
 #[cfg(feature = "nccl")]
 mod nccl;
@@ -35,12 +36,14 @@ pub enum DeviceError {
         looked_for: String,
     },
     /// The driver does not know what the program was built for.
-    #[error("the CUDA driver is too old: it supports CUDA {has}, this program needs {needs}; update NVIDIA's driver")]
+    #[error("NVIDIA's driver {has} is too old: CUDA {release} needs {needs} or newer")]
     OldDriver {
-        /// What it supports.
-        has: String,
-        /// What is needed.
-        needs: String,
+        /// The number of its version before the first point.
+        has: u32,
+        /// The least that is needed.
+        needs: u32,
+        /// What the program was built with.
+        release: i32,
     },
     /// A library of CUDA that products or random numbers need.
     #[error("{name} was not found; install CUDA's own libraries (cuBLAS, cuRAND) where the system looks for libraries")]

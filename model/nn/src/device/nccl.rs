@@ -1,12 +1,14 @@
 //! Ranks on CUDA devices that meet through NCCL.
 //!
-//! Collectives are put on each device's own stream, so a sum of a layer costs no wait of the processor. The library is loaded when
+//! Collectives are put on each device's own stream, so a sum of a layer costs no wait of the processor for the device. NCCL's handle
+//! lives on a thread of its own, which does what it is sent: the handle may not be used from two threads. The library is loaded when
 //! the first rank asks for it. Who is lost is known to the threads of the ranks ([`Communicator::lost`] of the group that they came
 //! from): a rank that waits for its device looks there, and gives the collective up when somebody is gone.
 //!
 //! Sums are added in an order of NCCL's choice, which is the same in every run over the same devices.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 
 use candle_core::backend::BackendStorage as _;
 use candle_core::cuda_backend::{CudaDevice, CudaStorage, cudarc};
@@ -25,7 +27,8 @@ const SPINS: usize = 2000;
 
 /// A rank's end of a group of CUDA devices.
 pub struct NcclRank {
-    link: Mutex<Link>,
+    /// To the thread that has NCCL's handle; it ends with this.
+    work: Sender<Work>,
     stream: Arc<CudaStream>,
     device: CudaDevice,
     rank: usize,
@@ -34,12 +37,8 @@ pub struct NcclRank {
     threads: Arc<dyn Communicator>,
 }
 
-/// NCCL's handle.
-struct Link(Comm);
-
-// SAFETY: a communicator of NCCL may be used from any thread as long as two do not use it at once; the lock around it sees to that.
-#[allow(unsafe_code, reason = "NCCL's handle is a pointer")]
-unsafe impl Send for Link {}
+/// Something to do with NCCL's handle.
+type Work = Box<dyn FnOnce(&Comm) + Send>;
 
 impl std::fmt::Debug for NcclRank {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -79,17 +78,37 @@ impl NcclRank {
         let bytes = name.iter().flat_map(|word| word.to_le_bytes());
         internal.iter_mut().zip(bytes).for_each(|(to, byte)| *to = byte as _);
         let (stream, rank, ranks) = (device.cuda_stream(), threads.rank(), threads.ranks());
-        let join = || {
-            stream.context().bind_to_thread().map_err(|error| DeviceError::Nccl(format!("{error:?}")))?;
-            let comm = Comm::from_rank(Arc::clone(&stream), rank, ranks, Id::uninit(internal));
-            comm.map_err(|error| told("joining a group", &error))
+        let (work, ordered) = channel::<Work>();
+        let (tell, joined) = channel();
+        let own = Arc::clone(&stream);
+        let serve = move || {
+            let join = || {
+                own.context().bind_to_thread().map_err(|error| DeviceError::Nccl(format!("{error:?}")))?;
+                let comm = Comm::from_rank(Arc::clone(&own), rank, ranks, Id::uninit(internal));
+                comm.map_err(|error| told("joining a group", &error))
+            };
+            let (comm, joined) = match caught("NCCL", join) {
+                Ok(comm) => (Some(comm), Ok(())),
+                Err(why) => (None, Err(why)),
+            };
+            // Whoever waits for it is still there, or nothing is to be done.
+            tell.send(joined).ok();
+            if let Some(comm) = comm {
+                ordered.iter().for_each(|work| work(&comm));
+            }
         };
-        let link = Mutex::new(Link(caught("NCCL", join)?));
-        Ok(Self { link, stream, device: device.clone(), rank, ranks, threads })
+        let started = std::thread::Builder::new().name(format!("nccl {rank}")).spawn(serve);
+        started.map_err(|error| DeviceError::Nccl(format!("no thread for it: {error}")))?;
+        joined.recv().map_err(|_| DeviceError::Nccl("its thread ended".to_owned()))??;
+        Ok(Self { work, stream, device: device.clone(), rank, ranks, threads })
     }
 
-    fn link(&self) -> MutexGuard<'_, Link> {
-        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Has the thread with the handle do something, and waits for what comes of it; `None` when the thread has ended.
+    fn with<R: Send + 'static>(&self, work: impl FnOnce(&Comm) -> R + Send + 'static) -> Option<R> {
+        let (tell, done) = channel();
+        let work = move |comm: &Comm| drop(tell.send(work(comm)));
+        self.work.send(Box::new(work)).ok()?;
+        done.recv().ok()
     }
 
     /// The sum over all ranks of a tensor of f32 on this rank's device. It is put on the stream: nobody waits.
@@ -117,12 +136,12 @@ impl NcclRank {
     }
 
     /// Runs a collective over values of the host, through the device, and brings back `out` values.
-    fn through<T: NcclType + cudarc::driver::DeviceRepr + cudarc::driver::ValidAsZeroBits>(
+    fn through<T: NcclType + cudarc::driver::DeviceRepr + cudarc::driver::ValidAsZeroBits + Send + 'static>(
         &self,
         doing: &str,
         values: &[T],
         out: usize,
-        work: impl FnOnce(&Comm, &CudaSlice<T>, &mut CudaSlice<T>) -> Result<(), NcclError>,
+        work: impl FnOnce(&Comm, &CudaSlice<T>, &mut CudaSlice<T>) -> Result<(), NcclError> + Send + 'static,
     ) -> Result<Vec<T>, CommError> {
         self.threads.lost()?;
         let failed = |what: String| CommError::Lost { rank: self.rank, what: format!("stopped: {doing}: {what}") };
@@ -130,7 +149,10 @@ impl NcclRank {
         // NCCL takes no empty buffers.
         let own = self.stream.clone_htod(values).map_err(driver)?;
         let mut all = self.stream.alloc_zeros::<T>(out.max(1)).map_err(driver)?;
-        work(&self.link().0, &own, &mut all).map_err(|error| failed(format!("{:?}", error.0)))?;
+        let done = self.with(move |comm| work(comm, &own, &mut all).map(|()| (own, all)));
+        let ended = || failed("its thread ended".to_owned());
+        // Both buffers live until the collective has ended.
+        let (_own, all) = done.ok_or_else(ended)?.map_err(|error| failed(format!("{:?}", error.0)))?;
         self.wait()?;
         let mut all = self.stream.clone_dtoh(&all).map_err(driver)?;
         all.truncate(out);
@@ -161,8 +183,10 @@ impl CustomOp1 for SumOp<'_> {
         let Some((from, to)) = layout.contiguous_offsets() else { candle_core::bail!("a sum of strided values") };
         let part = storage.as_cuda_slice::<f32>()?.slice(from..to);
         let mut sum = self.0.device.alloc_zeros::<f32>(to - from)?;
-        let done = self.0.link().0.all_reduce(&part, &mut sum, &ReduceOp::Sum);
-        done.map_err(|error| candle_core::Error::Msg(told("a sum", &error).to_string()))?;
+        self.0.device.memcpy_dtod(&part, &mut sum)?;
+        let done = self.0.with(move |comm| comm.all_reduce_in_place(&mut sum, &ReduceOp::Sum).map(|_| sum));
+        let Some(done) = done else { candle_core::bail!("the thread of NCCL ended") };
+        let sum = done.map_err(|error| candle_core::Error::Msg(told("a sum", &error).to_string()))?;
         Ok((CudaStorage::wrap_cuda_slice(sum, storage.device().clone()), layout.shape().clone()))
     }
 }
@@ -217,7 +241,7 @@ impl Communicator for NcclRank {
             let values = |count: usize| format!("a copy of {count} values");
             return Err(CommError::Mismatch { rank, here: values(counts[0]), there: values(*other) });
         }
-        let copied = self.through("a copy", values, values.len(), |comm, own, all| {
+        let copied = self.through("a copy", values, values.len(), move |comm, own, all| {
             comm.broadcast(Some(own), all, root as i32).map(|_| ())
         })?;
         values.copy_from_slice(&copied);
@@ -227,7 +251,7 @@ impl Communicator for NcclRank {
     fn tell(&self, root: usize, words: &mut Vec<u32>) -> Result<(), CommError> {
         let count = self.counts(words.len())?[root];
         words.resize(count, 0);
-        let told = self.through("a message", words, count, |comm, own, all| {
+        let told = self.through("a message", words, count, move |comm, own, all| {
             comm.broadcast(Some(own), all, root as i32).map(|_| ())
         })?;
         *words = told;
