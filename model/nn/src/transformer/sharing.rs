@@ -5,7 +5,7 @@
 //! drawn token is, is the first reader's alone; the rows that it keeps are told the others when a shared pass next looks at them,
 //! so that drawing costs no meeting a layer.
 //!
-//! Which rows are still to be told stands in the pages ([`Pages::late`]): every reader keeps the same books, because all hear of
+//! Which rows are still to be told stands in the pages (`Pages::late`): every reader keeps the same books, because all hear of
 //! every pass, and nothing about them needs to be said.
 //!
 //! Invariant: a row that a shared pass looks at is the same on all readers.
