@@ -151,8 +151,8 @@ mod tests {
         };
         assert_eq!(greeting(limits::PROTOCOL).unwrap(), Some(()));
         let other = greeting(limits::PROTOCOL + 1).unwrap_err().to_string();
-        let [theirs, ours] = [limits::PROTOCOL + 1, limits::PROTOCOL].map(|version| format!("version {version}"));
-        assert!(other.contains(&theirs) && other.contains(&ours), "{other}");
+        let named = |version: u32| other.contains(&format!("version {version}"));
+        assert!(named(limits::PROTOCOL) && named(limits::PROTOCOL + 1), "{other}");
         assert_eq!(expect_greeting(&mut [].as_slice()).unwrap(), None);
         for said in [&b"HTTP/1.1 400 Bad Request"[..], b"usage", b"RHEA-ENG"] {
             let error = expect_greeting(&mut &said[..]).unwrap_err();
