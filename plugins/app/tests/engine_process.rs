@@ -4,16 +4,18 @@
 //! `cargo test --release -p rhea-app --test engine_process -- --ignored --nocapture`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
+mod harm;
+
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use harm::{Harm, Harmed};
 use rhea_child::{ChildEngine, Launch, Patience};
 use rhea_engine::{
-    Cancel, CanvasForm, Decoding, EngineError, Filter, Imagination, Imagine, Imagined, ModelFolder, NarrationRequest,
-    OpenOptions, Speak, TextPiece, ViewRequest, ViewTask,
+    Cancel, Decoding, EngineError, Filter, Imagination, Imagine, ModelFolder, OpenOptions, ViewRequest, ViewTask,
 };
 use rhea_physics::eval::{EVALUATION_SEEDS, world_of};
 use rhea_physics::motion::ProposeOptions;
@@ -21,7 +23,6 @@ use rhea_physics::plan::{Climb, Rules, scene_text, task_text};
 use rhea_physics::run::Run;
 use rhea_physics::tasks::{Family, task};
 use rhea_physics::world::stage::RobotShelf;
-use rhea_picture::{Rgbd, Warp};
 use rhea_session::{
     Command as Move, ExploreSession, ModelPlanner, Options, Script, SessionError, SessionEvent, Setup, Start,
     StepControl,
@@ -50,115 +51,6 @@ fn child(silence: Duration) -> ChildEngine {
 
 fn open(launch: Launch) -> Result<ChildEngine, EngineError> {
     ChildEngine::open(launch, ModelFolder::open_text(&nano(), &OpenOptions::default()).unwrap())
-}
-
-/// What is done to the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Harm {
-    /// `kill -9`, as the system does where memory runs out.
-    Kill,
-    /// It stands still (`SIGSTOP`).
-    Hang,
-    /// It may have no more memory: the limits of its address space and data (`prlimit`) are set to nothing before it has drawn
-    /// anything, so that its allocator is refused the memory that the request needs. A process that gets by with what it has is ended half a
-    /// second later as its allocator would end it (`SIGABRT`).
-    OutOfMemory,
-}
-
-impl Harm {
-    fn strike(self, process: u32) {
-        // A shell has `kill` built in; bare machines have no program of that name.
-        let kill = |signal: &str| {
-            Command::new("sh").args(["-c", &format!("kill -{signal} {process}")]).stderr(Stdio::null()).status()
-        };
-        match self {
-            Self::Kill => kill("KILL").unwrap(),
-            Self::Hang => kill("STOP").unwrap(),
-            Self::OutOfMemory => {
-                std::thread::sleep(Duration::from_millis(500));
-                kill("ABRT").unwrap()
-            }
-        };
-    }
-}
-
-/// A process that is harmed while it draws or talks.
-struct Harmed {
-    engine: ChildEngine,
-    /// Number of the request from which on it is harmed, how, and how long after the request.
-    harms: VecDeque<(u64, Harm, Duration)>,
-    requests: u64,
-    struck: Vec<Harm>,
-    /// The last one, while it may still come.
-    striking: Option<std::thread::JoinHandle<()>>,
-    /// Losses that were told while a process was made ready to be harmed.
-    elsewhere: Vec<String>,
-}
-
-impl Harmed {
-    /// Harms the process during the next request, if it is time.
-    fn request(&mut self) {
-        self.requests += 1;
-        if self.harms.front().is_some_and(|(at, ..)| *at <= self.requests) {
-            let (_, harm, after) = self.harms.pop_front().unwrap();
-            if harm == Harm::OutOfMemory {
-                // The harm before this one is to hit another process.
-                self.striking.take().map(std::thread::JoinHandle::join);
-                // A fresh process with an open model: choosing among one answer reads nothing.
-                while let Err(why) = self.engine.choose(&[1], &[vec![1]], &Cancel::default()) {
-                    self.elsewhere.push(why.to_string());
-                    assert!(self.elsewhere.len() < 100, "no process that answers: {why}");
-                }
-            }
-            let process = self.engine.process_id().unwrap();
-            self.struck.push(harm);
-            if harm == Harm::OutOfMemory {
-                let limits = ["--pid", &process.to_string(), "--as=1:1", "--data=1:1"];
-                Command::new("prlimit").args(limits).status().unwrap();
-            }
-            self.striking = Some(std::thread::spawn(move || {
-                std::thread::sleep(after);
-                harm.strike(process);
-            }));
-        }
-    }
-}
-
-impl Imagine for Harmed {
-    fn name(&self) -> &str {
-        self.engine.name()
-    }
-
-    fn side_px(&self) -> usize {
-        self.engine.side_px()
-    }
-
-    fn canvas_form(&self) -> Option<CanvasForm> {
-        self.engine.canvas_form()
-    }
-
-    fn mended(&mut self) -> Vec<String> {
-        self.engine.mended()
-    }
-
-    fn imagine(&mut self, request: &ViewRequest, cancel: &Cancel) -> Result<Imagined, EngineError> {
-        self.request();
-        self.engine.imagine(request, cancel)
-    }
-
-    fn narrate(
-        &mut self,
-        request: &NarrationRequest,
-        cancel: &Cancel,
-        on_text: &mut dyn FnMut(TextPiece<'_>),
-    ) -> Result<String, EngineError> {
-        self.request();
-        self.engine.narrate(request, cancel, on_text)
-    }
-
-    fn round_trip(&mut self, view: &Rgbd, memory: Option<&Warp>) -> Result<Imagined, EngineError> {
-        self.engine.round_trip(view, memory)
-    }
 }
 
 /// What was walked: codes and pixels of each view, and its words where they were not cut.
@@ -209,14 +101,7 @@ fn walk(steps: &[Move], model: &mut dyn Imagine) -> (Walked, Reported) {
 fn compare(steps: &[Move], harms: Vec<(u64, Harm, Duration)>, silence: Duration) -> (Harmed, Reported) {
     let (inside, calm) = walk(steps, &mut Imagination::open(&nano()).unwrap());
     assert!(calm.failed.is_empty() && calm.broken_off.is_empty());
-    let mut harmed = Harmed {
-        engine: child(silence),
-        harms: harms.into(),
-        requests: 0,
-        struck: Vec::new(),
-        striking: None,
-        elsewhere: Vec::new(),
-    };
+    let mut harmed = Harmed::new(child(silence), harms.into());
     let (outside, reported) = walk(steps, &mut harmed);
     assert_eq!(outside.views.len(), steps.len());
     for (step, (out, inside)) in outside.views.iter().zip(&inside.views).enumerate() {

@@ -10,12 +10,12 @@ use bevy::input::InputPlugin;
 use bevy::prelude::*;
 use rhea_session::replay::ReplayReader;
 use rhea_session::review::Labels;
-use rhea_window::actions::{ActionId, Context, action};
+use rhea_window::actions::{ActionId, Context};
 use rhea_window::preferences::Preferences;
-use rhea_window::{ActionPlugin, ExportPage, HelpPage, InputSystems, News, Palette, SettingsPage};
+use rhea_window::{ExportPage, HelpPage, Palette, SettingsPage, add_film};
 
-use crate::faked::{By, Faked};
-use crate::window::{Review, Reviewed, act, hear};
+use crate::faked::Faked;
+use crate::window::{Review, Reviewed};
 
 struct Stage {
     faked: Faked,
@@ -36,10 +36,8 @@ impl Stage {
         let mut review = Review::new(Reviewed { replay, labels, beside: None, branch }).unwrap();
         review.go_to_the_middle("turn");
         let mut app = App::new();
-        app.add_plugins((MinimalPlugins, InputPlugin, ActionPlugin(Context::Review)))
-            .add_message::<News>()
-            .insert_resource(review)
-            .add_systems(Update, (act, hear).chain().in_set(InputSystems::Send));
+        app.add_plugins((MinimalPlugins, InputPlugin));
+        add_film(&mut app, Context::Review, review);
         let mut faked = Faked { app, context: Context::Review };
         let pad = faked.pad();
         faked.app.update();
@@ -116,20 +114,8 @@ fn every_action_does_what_it_says_by_each_of_its_controls() {
 
 #[test]
 fn stop_and_a_pad_that_goes_end_playing() {
-    let mut stage = Stage::new();
-    let (play, stop) = (action(ActionId::Play), action(ActionId::Stop));
-    let south = By::Button(stage.pad, GamepadButton::South);
-    for by in Faked::ways(stop, stage.pad) {
-        stage.faked.ask(play, south);
-        assert!(stage.state().contains("plays true"));
-        stage.faked.ask(stop, by);
-        assert!(stage.state().contains("plays false"));
-    }
-    stage.faked.ask(play, south);
-    stage.faked.plug(stage.pad, false);
-    stage.faked.app.update();
-    let state = stage.state();
-    for told in ["plays false", "in use is gone", "Space goes on"] {
-        assert!(state.contains(told), "{state}");
-    }
+    let Stage { mut faked, pad, .. } = Stage::new();
+    faked.ends_playing::<Review>(pad);
+    let told = faked.app.world().resource::<Review>().told();
+    assert!(told.contains("in use is gone") && told.contains("Space goes on"), "{told}");
 }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bevy::app::AppExit;
 use bevy::image::ImageSampler;
 use bevy::prelude::*;
 use bevy::winit::{UpdateMode, WinitSettings};
@@ -14,12 +13,11 @@ use rhea_picture::Rgbd;
 use rhea_session::replay::Replay;
 use rhea_session::review::{Difference, Labels, Opinion, Tape};
 use rhea_window::actions::{ActionId, Context};
-use rhea_window::bindings::Bindings;
 use rhea_window::display::NoWindow;
 use rhea_window::host::{self, Shown};
 use rhea_window::preferences::Preferences;
 use rhea_window::{
-    FilmPlugin, Fired, InputSystems, News, PadNews, Pages, Picture, Sampling, Typing, ViewOnScreen, ViewToSave, theme,
+    Film, FilmPlugin, InputSystems, Pages, Picture, Sampling, Typing, ViewOnScreen, ViewToSave, add_film, theme,
 };
 
 use crate::labels::KeptLabels;
@@ -85,10 +83,10 @@ pub fn run(reviewed: Reviewed) -> Result<(), NoWindow> {
     let screenshots = recording.parent().map_or_else(PathBuf::new, Path::to_path_buf);
     let review = Review::new(reviewed)?;
     host::open(words::TITLE, |app| {
-        app.add_plugins(FilmPlugin { context: Context::Review, screenshots })
-            .insert_resource(review)
+        add_film(app, Context::Review, review);
+        app.add_plugins(FilmPlugin { screenshots })
             .insert_resource(pace(FRAME))
-            .add_systems(Update, (act, hear, play, load, save).chain().in_set(InputSystems::Send))
+            .add_systems(Update, (play, load, save).chain().after(InputSystems::Send))
             .add_systems(EguiPrimaryContextPass, lay_out);
     })
 }
@@ -98,26 +96,42 @@ fn pace(wait: Duration) -> WinitSettings {
     WinitSettings { focused_mode: mode, unfocused_mode: mode }
 }
 
-/// Does what was asked for.
-pub(crate) fn act(mut fired: MessageReader<Fired>, mut review: ResMut<Review>, mut exit: MessageWriter<AppExit>) {
-    for Fired(id) in fired.read() {
-        review.act(*id, &mut exit);
+impl Film for Review {
+    fn plays(&self) -> bool {
+        self.tape.plays()
     }
-}
 
-/// News of screenshots, files and gamepads; when the gamepad in use goes, the recording stops.
-pub(crate) fn hear(
-    mut news: MessageReader<News>,
-    mut pads: MessageReader<PadNews>,
-    bindings: Res<Bindings>,
-    mut review: ResMut<Review>,
-) {
-    for pad in pads.read() {
-        let stops = *pad == PadNews::InUseGone && review.stop();
-        review.news = Some(pad.told(&bindings, stops.then_some(ActionId::Play)));
+    fn play_or_pause(&mut self) {
+        self.tape.play_or_pause();
     }
-    for News(told) in news.read() {
-        review.news = Some(told.clone());
+
+    fn tell(&mut self, news: Option<String>) {
+        self.news = news;
+    }
+
+    fn act(&mut self, id: ActionId) {
+        let tape = &mut self.tape;
+        match id {
+            ActionId::Next => tape.step(1),
+            ActionId::Previous => tape.step(-1),
+            ActionId::FarOn => tape.step(FAR),
+            ActionId::FarBack => tape.step(-FAR),
+            ActionId::First => tape.go(0),
+            ActionId::Last => tape.go(usize::MAX),
+            ActionId::Faster => tape.change_speed(1),
+            ActionId::Slower => tape.change_speed(-1),
+            ActionId::LoopFrom => tape.set_from(),
+            ActionId::LoopTo => tape.set_to(),
+            ActionId::NextFailed => self.seek_grave(true),
+            ActionId::LastFailed => self.seek_grave(false),
+            ActionId::Search => self.typed.focus = true,
+            ActionId::NextHit => self.next_hit(),
+            ActionId::Accept => self.opine(Opinion::Accept),
+            ActionId::Reject => self.opine(Opinion::Reject),
+            ActionId::Branch => self.branch(),
+            // The rest is the same in every window, or another window's.
+            _ => {}
+        }
     }
 }
 
@@ -154,52 +168,10 @@ impl Review {
         })
     }
 
-    fn act(&mut self, id: ActionId, exit: &mut MessageWriter<AppExit>) {
-        let tape = &mut self.tape;
-        match id {
-            ActionId::Play => tape.play_or_pause(),
-            ActionId::Next => tape.step(1),
-            ActionId::Previous => tape.step(-1),
-            ActionId::FarOn => tape.step(FAR),
-            ActionId::FarBack => tape.step(-FAR),
-            ActionId::First => tape.go(0),
-            ActionId::Last => tape.go(usize::MAX),
-            ActionId::Faster => tape.change_speed(1),
-            ActionId::Slower => tape.change_speed(-1),
-            ActionId::LoopFrom => tape.set_from(),
-            ActionId::LoopTo => tape.set_to(),
-            ActionId::NextFailed => self.seek_grave(true),
-            ActionId::LastFailed => self.seek_grave(false),
-            ActionId::Search => self.typed.focus = true,
-            ActionId::NextHit => self.next_hit(),
-            ActionId::Accept => self.opine(Opinion::Accept),
-            ActionId::Reject => self.opine(Opinion::Reject),
-            ActionId::Branch => self.branch(),
-            ActionId::Stop => {
-                self.stop();
-                self.news = None;
-            }
-            ActionId::Quit => {
-                exit.write(AppExit::Success);
-            }
-            // Help, palette, settings, pixels and screenshots are the same in every window.
-            _ => {}
-        }
-    }
-
     fn seek_grave(&mut self, forward: bool) {
         if !self.tape.seek_grave(forward) {
             self.news = Some(words::NO_GRAVE.to_owned());
         }
-    }
-
-    /// Stops playing; says whether it played.
-    fn stop(&mut self) -> bool {
-        let plays = self.tape.plays();
-        if plays {
-            self.tape.play_or_pause();
-        }
-        plays
     }
 
     fn branch(&mut self) {

@@ -15,13 +15,13 @@ use rhea_physics::world::World;
 use rhea_physics::world::stage::{RobotShelf, Stage as Table};
 use rhea_session::replay::ReplayReader;
 use rhea_session::review::Labels;
-use rhea_window::actions::{ActionId, Context, action};
-use rhea_window::{ActionPlugin, ExportPage, HelpPage, InputSystems, News, Palette, SettingsPage};
+use rhea_window::actions::{ActionId, Context};
+use rhea_window::{ExportPage, HelpPage, Palette, SettingsPage, add_film};
 
-use crate::faked::{By, Faked};
+use crate::faked::Faked;
 use crate::player::tests::step;
 use crate::player::{End, Reel};
-use crate::window::{Show, Watch, act, hear, receive};
+use crate::window::{Show, Watch, receive};
 
 /// Steps of the film; the third and the last but one are rejected.
 const STEPS: usize = 14;
@@ -57,10 +57,9 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let mut app = App::new();
-        app.add_plugins((MinimalPlugins, InputPlugin, ActionPlugin(Context::Plan)))
-            .add_message::<News>()
-            .insert_resource(Watch::new(show()).unwrap())
-            .add_systems(Update, (act, hear, receive).chain().in_set(InputSystems::Send));
+        app.add_plugins((MinimalPlugins, InputPlugin));
+        add_film(&mut app, Context::Plan, Watch::new(show()).unwrap());
+        app.add_systems(Update, receive);
         let mut faked = Faked { app, context: Context::Plan };
         let pad = faked.pad();
         faked.app.update();
@@ -127,20 +126,8 @@ fn every_action_does_what_it_says_by_each_of_its_controls() {
 
 #[test]
 fn stop_and_a_pad_that_goes_end_playing() {
-    let mut stage = Stage::new();
-    let (play, stop) = (action(ActionId::Play), action(ActionId::Stop));
-    let south = By::Button(stage.pad, GamepadButton::South);
-    for by in Faked::ways(stop, stage.pad) {
-        stage.faked.ask(play, south);
-        assert!(stage.state().contains("runs true"));
-        stage.faked.ask(stop, by);
-        assert!(stage.state().contains("runs false"));
-    }
-    stage.faked.ask(play, south);
-    stage.faked.plug(stage.pad, false);
-    stage.faked.app.update();
-    let state = stage.state();
-    for told in ["runs false", "in use is gone", "Space goes on"] {
-        assert!(state.contains(told), "{state}");
-    }
+    let Stage { mut faked, pad, .. } = Stage::new();
+    faked.ends_playing::<Watch>(pad);
+    let told = faked.app.world().resource::<Watch>().told();
+    assert!(told.contains("in use is gone") && told.contains("Space goes on"), "{told}");
 }

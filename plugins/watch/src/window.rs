@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bevy::app::AppExit;
 use bevy::image::ImageSampler;
 use bevy::prelude::*;
 use bevy::winit::{UpdateMode, WinitSettings};
@@ -19,10 +18,9 @@ use rhea_picture::Rgbd;
 use rhea_review::KeptLabels;
 use rhea_session::review::Opinion;
 use rhea_window::actions::{ActionId, Context};
-use rhea_window::bindings::Bindings;
 use rhea_window::display::NoWindow;
 use rhea_window::host::{self, Shown};
-use rhea_window::{FilmPlugin, Fired, InputSystems, News, PadNews, Pages, Picture, Typing, access, theme};
+use rhea_window::{Film, FilmPlugin, InputSystems, Pages, Picture, Typing, access, add_film, theme};
 
 use crate::hold::Held;
 use crate::orbit::Orbit;
@@ -112,10 +110,10 @@ pub fn run(show: Show) -> Result<(), NoWindow> {
     let screenshots = show.screenshots.clone();
     let watch = Watch::new(show)?;
     host::open(words::TITLE, |app| {
-        app.add_plugins(FilmPlugin { context: Context::Plan, screenshots })
-            .insert_resource(watch)
+        add_film(app, Context::Plan, watch);
+        app.add_plugins(FilmPlugin { screenshots })
             .insert_resource(pace(FRAME))
-            .add_systems(Update, (act, hear, receive, play, draw, save).chain().in_set(InputSystems::Send))
+            .add_systems(Update, (receive, play, draw, save).chain().after(InputSystems::Send))
             .add_systems(EguiPrimaryContextPass, lay_out);
     })
 }
@@ -125,26 +123,44 @@ fn pace(wait: Duration) -> WinitSettings {
     WinitSettings { focused_mode: mode, unfocused_mode: mode }
 }
 
-/// Does what was asked for.
-pub(crate) fn act(mut fired: MessageReader<Fired>, mut watch: ResMut<Watch>, mut exit: MessageWriter<AppExit>) {
-    for Fired(id) in fired.read() {
-        watch.act(*id, &mut exit);
+impl Film for Watch {
+    fn plays(&self) -> bool {
+        self.player.runs()
     }
-}
 
-/// News of screenshots, files and gamepads; when the gamepad in use goes, the film stops.
-pub(crate) fn hear(
-    mut news: MessageReader<News>,
-    mut pads: MessageReader<PadNews>,
-    bindings: Res<Bindings>,
-    mut watch: ResMut<Watch>,
-) {
-    for pad in pads.read() {
-        let stops = *pad == PadNews::InUseGone && watch.stop();
-        watch.news = Some(pad.told(&bindings, stops.then_some(ActionId::Play)));
+    fn play_or_pause(&mut self) {
+        self.player.run_or_pause();
     }
-    for News(told) in news.read() {
-        watch.news = Some(told.clone());
+
+    fn tell(&mut self, news: Option<String>) {
+        self.news = news;
+    }
+
+    fn act(&mut self, id: ActionId) {
+        let player = &mut self.player;
+        match id {
+            ActionId::Next => player.one_step(),
+            ActionId::Previous => player.back(),
+            ActionId::FarOn => player.skip(FAR),
+            ActionId::FarBack => player.skip(-FAR),
+            ActionId::SkipOn => player.skip(1),
+            ActionId::SkipBack => player.skip(-1),
+            ActionId::First => player.restart(),
+            ActionId::Last => player.choose(player.steps().len().saturating_sub(1)),
+            ActionId::Faster => player.change_speed(1),
+            ActionId::Slower => player.change_speed(-1),
+            ActionId::NextFailed => self.seek_grave(true),
+            ActionId::LastFailed => self.seek_grave(false),
+            ActionId::NextCheck => player.next_check(),
+            ActionId::Camera => self.orbit = Orbit::from_camera(&self.home),
+            ActionId::MoveThings => self.set_moves(!self.moves),
+            ActionId::Edit => self.typed.focus = true,
+            ActionId::Accept => self.opine(Opinion::Accept),
+            ActionId::Reject => self.opine(Opinion::Reject),
+            ActionId::Stop => self.set_moves(false),
+            // The rest is the same in every window, or another window's.
+            _ => {}
+        }
     }
 }
 
@@ -179,54 +195,10 @@ impl Watch {
         })
     }
 
-    fn act(&mut self, id: ActionId, exit: &mut MessageWriter<AppExit>) {
-        let player = &mut self.player;
-        match id {
-            ActionId::Play => player.run_or_pause(),
-            ActionId::Next => player.one_step(),
-            ActionId::Previous => player.back(),
-            ActionId::FarOn => player.skip(FAR),
-            ActionId::FarBack => player.skip(-FAR),
-            ActionId::SkipOn => player.skip(1),
-            ActionId::SkipBack => player.skip(-1),
-            ActionId::First => player.restart(),
-            ActionId::Last => player.choose(player.steps().len().saturating_sub(1)),
-            ActionId::Faster => player.change_speed(1),
-            ActionId::Slower => player.change_speed(-1),
-            ActionId::NextFailed => self.seek_grave(true),
-            ActionId::LastFailed => self.seek_grave(false),
-            ActionId::NextCheck => player.next_check(),
-            ActionId::Camera => self.orbit = Orbit::from_camera(&self.home),
-            ActionId::MoveThings => self.set_moves(!self.moves),
-            ActionId::Edit => self.typed.focus = true,
-            ActionId::Accept => self.opine(Opinion::Accept),
-            ActionId::Reject => self.opine(Opinion::Reject),
-            ActionId::Stop => {
-                self.stop();
-                self.set_moves(false);
-                self.news = None;
-            }
-            ActionId::Quit => {
-                exit.write(AppExit::Success);
-            }
-            // Help, palette, settings and screenshots are the same in every window.
-            _ => {}
-        }
-    }
-
     fn seek_grave(&mut self, forward: bool) {
         if !self.player.seek_grave(forward) {
             self.news = Some(words::NO_REJECT.to_owned());
         }
-    }
-
-    /// Stops the film; says whether it ran.
-    fn stop(&mut self) -> bool {
-        let runs = self.player.runs();
-        if runs {
-            self.player.run_or_pause();
-        }
-        runs
     }
 
     fn opine(&mut self, opinion: Opinion) {

@@ -1,6 +1,6 @@
 //! What every window has over its own parts: the help page, the settings, the palette; and its look.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bevy::ecs::system::SystemParam;
 use bevy::prelude::*;
@@ -9,10 +9,9 @@ use bevy_egui::egui;
 use crate::actions::{ActionId, Context};
 use crate::bindings::{self, Bindings};
 use crate::exports::{self, ExportPage};
-use crate::input::{ActionPlugin, Device, Fired, Typing};
+use crate::input::{Device, Fired, Typing};
 use crate::palette::{self, Palette};
 use crate::preferences::{self, Preferences};
-use crate::screenshot::{ScreenshotFolder, ScreenshotPlugin, Shot};
 use crate::settings::{self, SettingsPage};
 use crate::user_file::UserFolder;
 use crate::{help, theme, words};
@@ -64,47 +63,6 @@ pub fn load_user_files(folder: &UserFolder, bindings: &mut Bindings, likes: &mut
         Err(why) => told.push((why.to_string(), words::MEND_FILE.to_owned())),
     }
     told
-}
-
-/// Something to tell the user.
-#[derive(Message, Clone, Debug, PartialEq, Eq)]
-pub struct News(pub String);
-
-/// Everything that the window of a recording or a plan shares with the others: actions, pages, the user's files, screenshots, of
-/// which it tells [`News`].
-pub struct FilmPlugin {
-    /// Which of them.
-    pub context: Context,
-    /// Where screenshots go.
-    pub screenshots: PathBuf,
-}
-
-impl Plugin for FilmPlugin {
-    fn build(&self, app: &mut App) {
-        app.add_plugins((ActionPlugin(self.context), ScreenshotPlugin))
-            .insert_resource(UserFolder::of_system())
-            .insert_resource(ScreenshotFolder(self.screenshots.clone()))
-            .add_message::<News>()
-            .add_systems(Startup, take_user_files)
-            .add_systems(Update, tell_shots);
-    }
-}
-
-fn take_user_files(
-    folder: Res<UserFolder>,
-    mut bindings: ResMut<Bindings>,
-    mut likes: ResMut<Preferences>,
-    mut news: MessageWriter<News>,
-) {
-    for (what, hint) in load_user_files(&folder, &mut bindings, &mut likes) {
-        news.write(News(format!("{what}. {hint}")));
-    }
-}
-
-fn tell_shots(mut shots: MessageReader<Shot>, mut news: MessageWriter<News>) {
-    for Shot::Saved(told) | Shot::Failed(told) in shots.read() {
-        news.write(News(told.clone()));
-    }
 }
 
 /// What the pages and all prompts are written from.

@@ -8,8 +8,8 @@ use bevy::input::gamepad::{
 };
 use bevy::input::keyboard::{Key, KeyboardInput, NativeKey};
 use bevy::prelude::*;
-use rhea_window::Palette;
-use rhea_window::actions::{Action, Chord, Context};
+use rhea_window::actions::{Action, ActionId, Chord, Context, action};
+use rhea_window::{Film, Palette};
 
 /// One of the ways to ask for an action.
 #[derive(Clone, Copy)]
@@ -114,5 +114,21 @@ impl Faked {
                 self.tap(KeyCode::Enter, false);
             }
         }
+    }
+
+    /// Stop ends playing by each of its controls, and so does the gamepad in use when it goes.
+    pub fn ends_playing<F: Film>(&mut self, pad: Entity) {
+        let (play, south) = (action(ActionId::Play), By::Button(pad, GamepadButton::South));
+        let plays = |faked: &Self| faked.app.world().resource::<F>().plays();
+        for by in Self::ways(action(ActionId::Stop), pad) {
+            self.ask(play, south);
+            assert!(plays(self));
+            self.ask(action(ActionId::Stop), by);
+            assert!(!plays(self));
+        }
+        self.ask(play, south);
+        self.plug(pad, false);
+        self.app.update();
+        assert!(!plays(self));
     }
 }
