@@ -250,7 +250,7 @@ fn load(
             }
         }
         if let Some(view) = &side.view {
-            side.shown.refresh(view, side.serial, Sampling::of(&likes), &mut images, &mut textures);
+            side.shown.refresh(view, side.serial, Sampling::quick_of(&likes), &mut images, &mut textures);
         }
     }
     if let Some(replay) = grown {
@@ -316,7 +316,7 @@ fn lay_out(mut contexts: EguiContexts, mut review: ResMut<Review>, shown: Res<Sh
     let middle = egui::Frame::NONE.fill(theme::BACKGROUND);
     egui::CentralPanel::default()
         .frame(middle)
-        .show(&mut root, |ui| views(ui, &mut review.sides, Sampling::of(&pages.likes)));
+        .show(&mut root, |ui| views(ui, &mut review.sides, Sampling::quick_of(&pages.likes)));
     if let Some(record) = pressed {
         review.tape.go(record);
     }

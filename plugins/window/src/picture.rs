@@ -23,6 +23,8 @@ pub enum Sampling {
     /// Bicubic enlargement to the window's pixels.
     #[default]
     Smooth,
+    /// Enlarged by the graphics card: less sharp, and free, for views that change many times a second.
+    Quick,
     /// Every picture pixel is a square of the same whole number of window pixels.
     Pixels,
 }
@@ -32,6 +34,12 @@ impl Sampling {
     #[must_use]
     pub fn of(likes: &Preferences) -> Self {
         if likes.smooth { Self::Smooth } else { Self::Pixels }
+    }
+
+    /// The same where views change many times a second.
+    #[must_use]
+    pub fn quick_of(likes: &Preferences) -> Self {
+        if likes.smooth { Self::Quick } else { Self::Pixels }
     }
 }
 
@@ -147,7 +155,8 @@ fn texture(view: &Rgbd, shown_px: [usize; 2], sampling: Sampling) -> ((usize, us
             return ((width, height), rgba(large.as_raw()), ImageSampler::linear());
         }
     }
-    ((view.width, view.height), rgba(&view.rgb), ImageSampler::nearest())
+    let sampler = if sampling == Sampling::Pixels { ImageSampler::nearest() } else { ImageSampler::linear() };
+    ((view.width, view.height), rgba(&view.rgb), sampler)
 }
 
 #[cfg(test)]
@@ -178,7 +187,9 @@ mod tests {
         let (size, smooth, _) = texture(&view, [9, 9], Sampling::Smooth);
         assert_eq!((size, smooth.len()), ((9, 9), 9 * 9 * 4));
         assert!(smooth.chunks_exact(4).all(|pixel| pixel == [10, 200, 30, 255]));
-        let (size, exact, _) = texture(&view, [8, 8], Sampling::Pixels);
-        assert_eq!((size, exact.len()), ((4, 4), 4 * 4 * 4));
+        for sampling in [Sampling::Pixels, Sampling::Quick] {
+            let (size, exact, _) = texture(&view, [8, 8], sampling);
+            assert_eq!((size, exact.len()), ((4, 4), 4 * 4 * 4), "{sampling:?}: nothing is enlarged here");
+        }
     }
 }
