@@ -74,19 +74,20 @@ impl PadControl {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
+    /// Every control that has a name here, buttons first; one may come several times.
+    pub fn all() -> impl Iterator<Item = Self> {
         let buttons = ACTIONS.iter().flat_map(|row| row.buttons).map(|(button, name)| Self::Button(*button, name));
-        let mut all = buttons.chain(ACTIONS.iter().flat_map(|row| row.sticks).map(|half| Self::Stick(*half)));
-        all.find(|control| control.name() == name)
+        buttons.chain(ACTIONS.iter().flat_map(|row| row.sticks).map(|half| Self::Stick(*half)))
     }
 
-    /// The control that is asked for, of those that have a name here.
-    #[must_use]
-    pub fn find(button: impl Fn(GamepadButton) -> bool, stick: impl Fn(&StickHalf) -> bool) -> Option<Self> {
-        let mut buttons = ACTIONS.iter().flat_map(|row| row.buttons);
-        let mut sticks = ACTIONS.iter().flat_map(|row| row.sticks);
-        let pressed = buttons.find(|(known, _)| button(*known)).map(|(button, name)| Self::Button(*button, name));
-        pressed.or_else(|| sticks.find(|half| stick(half)).map(|half| Self::Stick(*half)))
+    fn names() -> Vec<&'static str> {
+        let mut names = Vec::new();
+        for control in Self::all() {
+            if !names.contains(&control.name()) {
+                names.push(control.name());
+            }
+        }
+        names
     }
 }
 
@@ -156,12 +157,11 @@ impl Bindings {
         let row = &mut self.rows[id as usize];
         (row.buttons, row.sticks) = (Vec::new(), Vec::new());
         for name in names {
-            match PadControl::named(name) {
+            match PadControl::all().find(|control| control.name() == name) {
                 Some(PadControl::Button(button, name)) => row.buttons.push((button, name)),
                 Some(PadControl::Stick(half)) => row.sticks.push(half),
                 None => {
-                    let known = ACTIONS.iter().flat_map(|a| Controls::of_table(a.id).pad().collect::<Vec<_>>());
-                    return Err(unknown("gamepad control", name, known.collect::<Vec<_>>().join(", ")));
+                    return Err(unknown("gamepad control", name, PadControl::names().join(", ")));
                 }
             }
         }
@@ -335,7 +335,7 @@ mod tests {
     #[test]
     fn a_pad_control_is_given_to_one_action_of_a_window() {
         let mut bindings = Bindings::default();
-        let south = PadControl::find(|button| button == GamepadButton::South, |_| false).unwrap();
+        let south = PadControl::Button(GamepadButton::South, "A / cross");
         let told = bindings.rebind_pad(ActionId::Bookmark, south);
         assert_eq!(told, ["A / cross was for \"Turn around\"; the palette has it still"]);
         assert_eq!(bindings.of(ActionId::Bookmark).pad_names(), "A / cross");

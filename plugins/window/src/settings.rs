@@ -7,7 +7,7 @@ use bevy::input::keyboard::KeyboardInput;
 use bevy::prelude::*;
 use bevy_egui::egui::{self, Align2, Grid, RichText, vec2};
 
-use crate::actions::{ActionId, Context, StickHalf, action};
+use crate::actions::{ActionId, Context, action};
 use crate::bindings::{Bindings, PadControl, chord_of};
 use crate::input::{Held, ctrl_touched, shift_touched};
 use crate::preferences::{self, DEAD_ZONE, Preferences, SIZES};
@@ -129,11 +129,13 @@ pub(crate) fn take_control(
 ) {
     let Some((id, Wanted::Pad)) = page.waits_for else { return };
     let press = f32::from(likes.dead_zone_percent) * 0.01;
-    let pushed = |half: &StickHalf| {
-        let value = |pad: &Gamepad| pad.get(half.axis).is_some_and(|value| value * half.sign > press);
-        pads.iter().any(value)
+    let used = |control: &PadControl| {
+        pads.iter().any(|pad| match control {
+            PadControl::Button(button, _) => pad.just_pressed(*button),
+            PadControl::Stick(half) => pad.get(half.axis).is_some_and(|value| value * half.sign > press),
+        })
     };
-    let found = PadControl::find(|button| pads.iter().any(|pad| pad.just_pressed(button)), pushed);
+    let found = PadControl::all().find(used);
     let Some(control) = found else { return };
     page.waits_for = None;
     if matches!(control, PadControl::Stick(_)) {

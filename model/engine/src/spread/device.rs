@@ -102,7 +102,9 @@ impl FromStr for DeviceRequest {
     /// `auto`, `cpu`, CUDA devices as `cuda:0`, `cuda:0,1` or `cuda:0,cuda:1`, or, for checks, `candle`.
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
-            format!("{text:?} is no device; allowed are auto, cpu, cuda:N and lists such as cuda:0,1 of up to {MOST}")
+            format!(
+                "{text:?} is no device; allowed are auto, cpu, candle, cuda:N and lists such as cuda:0,1 of up to {MOST}"
+            )
         };
         match text {
             "auto" => return Ok(Self::Auto),

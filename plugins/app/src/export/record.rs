@@ -17,7 +17,7 @@ use crate::say::say;
 pub fn export_record(args: &ExportArgs) -> Result<ExitCode> {
     if args.to.is_some() {
         let hint = "Leave --to out: a record becomes a folder with a page that shows it all.";
-        return Err(Fault::new("--to is for recorded walks, and this is no walk", hint).into());
+        return Err(Fault::new("--to is for recordings of walks and plans, and this is none", hint).into());
     }
     let story = Story::load(&args.file)
         .hint("Records are written by `rhea imagine` and by Emu3.5's own tools; they end in .pb.")?;
