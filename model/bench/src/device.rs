@@ -27,6 +27,8 @@ const CELLS: [usize; 2] = [1024, 64];
 const COPIED: [usize; 2] = [1 << 30, 1 << 26];
 /// Ids in front of the visual ones: no text is drawn.
 const TEXT_IDS: usize = 64;
+/// Steps before the first that is timed: both orders in which two branches take pages are recorded by then, and compared.
+const RECORDED_AFTER: usize = 24;
 /// Most layers that are asked for: their weights have to fit beside each other in both depths.
 pub const MOST_DEVICE_LAYERS: usize = 16;
 
@@ -103,6 +105,9 @@ impl Pair {
     }
 
     fn steps(&mut self) -> Result<Times, BenchError> {
+        // What is recorded has to be recorded and compared before it is timed.
+        let records = self.model.device().is_some_and(|on| on.replays().is_some());
+        (0..if records { RECORDED_AFTER } else { 0 }).try_for_each(|_| self.step())?;
         alone(timed(|| (0..4).try_for_each(|_| self.step())))
             .map(|times| Times { ours_secs: times.ours_secs / 4.0, ..times })
     }
@@ -153,10 +158,24 @@ pub fn device_speed(on: &OnDevice, layers: usize, tell: &mut dyn FnMut(&str)) ->
         let half = Pair::new(on, &shallow, form)?.steps()?.ours_secs;
         let mut pair = Pair::new(on, &deep, form)?;
         let whole = pair.steps()?.ours_secs;
+        let pieces = match on.replays() {
+            None => None,
+            Some(_) => {
+                on.pause_replays(true);
+                let pieces = pair.steps();
+                on.pause_replays(false);
+                Some(pieces?.ours_secs)
+            }
+        };
         let (layer_bytes, head_bytes) = weight_bytes(&deep, value);
         let kv = (2 * CONTEXT * 2 * deep.head_shape().kv_width() * on.short_type().size_in_bytes()) as f64;
         let floor = |layers: usize| ((layer_bytes + kv) * layers as f64 + head_bytes) / bytes_a_sec;
-        rows.push(row(&format!("device_step_{name}"), 1.0 / whole, "pairs/s", Some(floor(layers) / whole)));
+        rows.push(Row {
+            peer: pieces.map(|secs| 1.0 / secs),
+            peer_name: if pieces.is_some() { "piece by piece" } else { "" },
+            ratio: pieces.map(|secs| secs / whole),
+            ..row(&format!("device_step_{name}"), 1.0 / whole, "pairs/s", Some(floor(layers) / whole))
+        });
         // What depth adds, and what every step takes besides.
         let layer = (whole - half) / (layers - layers / 2) as f64;
         let all = whole + layer * (PUBLISHED_LAYERS - layers) as f64;

@@ -282,7 +282,7 @@ impl Ranks {
     fn open(&self, config: TransformerConfig, weights: &Weights, place: Place) -> Result<Transformer, NnError> {
         let Self { first, loading, .. } = *self;
         let device = self.devices.get(place.rank % self.devices.len().max(1)).copied().unwrap_or(Device::Cpu);
-        match device.open()? {
+        match device.open(place.spread.tensor)? {
             None => Transformer::from_weights_at(config, weights, first, loading, place),
             Some(on) => Transformer::on_device(config, weights, first, loading, (place, &on)),
         }

@@ -100,6 +100,41 @@ fn branches_in_many_pieces_read_what_whole_ones_read() {
     assert_near(&turns(&device), &turns(&kernels), TOLERANCE, "eleven pieces");
 }
 
+#[test]
+fn steps_cross_pages_and_come_back_to_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let weights = folder(dir.path(), 9);
+    // More branches in turn than steps are remembered of; each crosses the end of a page, is cut back behind it, and forked there.
+    let steps = |model: &Transformer| {
+        let mut numbers = Numbers(8);
+        let mut store = model.new_store_for(200, 24).unwrap();
+        let mut branches: Vec<Branch> = (0..10).map(|_| store.branch()).collect();
+        let mut said = Vec::new();
+        let mut step = |branches: &mut [&mut Branch], count: usize, said: &mut Vec<f32>| {
+            for _ in 0..count {
+                let id = numbers.ids(1);
+                let mut reads: Vec<(&mut Branch, &[u32])> = branches.iter_mut().map(|b| (&mut **b, &id[..])).collect();
+                model.extend(&mut store, &mut reads).unwrap();
+                said.extend(both(model, &mut store));
+            }
+        };
+        for turn in 0..3 {
+            for branch in &mut branches {
+                step(&mut [&mut *branch], 25, &mut said);
+                if turn == 2 {
+                    branch.truncate(61);
+                    let mut fork = branch.fork();
+                    step(&mut [&mut *branch, &mut fork], 6, &mut said);
+                    step(&mut [&mut fork], 2, &mut said);
+                }
+            }
+        }
+        said
+    };
+    let (device, kernels) = (on_device(&weights, exact(), Place::ONLY).unwrap(), by_kernels(&weights));
+    assert_near(&steps(&device), &steps(&kernels), TOLERANCE, "steps");
+}
+
 /// The nearest 8-bit float with 4 bits of exponent and 3 behind the leading one; ties go to the even one.
 fn nearest_fp8(value: f32) -> f32 {
     let (least, largest) = (-6, 448.0);

@@ -37,11 +37,15 @@ pub fn rows(folder: &Path, request: &DeviceRequest, layers: usize) -> Result<Vec
     let [info] = &devices[..] else {
         bail!("{} devices are named; one is measured at a time", devices.len());
     };
-    let Some(on) = info.device.open().map_err(|e| e.to_string()).hint(HINT)? else {
+    let Some(on) = info.device.open(1).map_err(|e| e.to_string()).hint(HINT)? else {
         bail!("--device cpu is what a device is compared with; name cuda:N, or candle to try this without one");
     };
     let mut rows = greedy(folder, info.device)?;
     rows.extend(rhea_bench::device_speed(&on, layers, &mut |done| say!("  measured {done}")).hint(HINT)?);
+    if let Some(replays) = on.replays() {
+        let kept = format!("{} passes were recorded, {} replayed", replays.recorded, replays.replayed);
+        say!("  {kept}{}", replays.refused.map(|why| format!("; then no more: {why}")).unwrap_or_default());
+    }
     say!("  computed: rows that end in x64 are for 64 layers, from the time of {layers} and of half as many");
     Ok(rows)
 }

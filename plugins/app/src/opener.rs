@@ -220,7 +220,7 @@ fn next_replay(out: &Path) -> Result<(FileStorage, PathBuf), String> {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use rhea_explore::{SessionLink, SessionThread};
+    use rhea_explore::{Report, SessionLink, SessionThread};
 
     use super::*;
 
@@ -235,6 +235,18 @@ mod tests {
         began.elapsed()
     }
 
+    /// Waits until a recording is there and its world is open.
+    fn comes(recording: &Path, link: &SessionLink) {
+        let began = Instant::now();
+        while !recording.is_file() {
+            let failed = |report| if let Report::Failed(failure) = report { Some(failure) } else { None };
+            assert_eq!(link.reports().find_map(failed), None, "no {}", recording.display());
+            assert!(began.elapsed() < Duration::from_secs(60), "no {} after a minute", recording.display());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        settled(link);
+    }
+
     /// Opens a world and lets it be walked.
     fn walk(out: &Path, walk: impl FnOnce(&SessionLink)) {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -247,10 +259,7 @@ mod tests {
         );
         let start = ScriptStart::Scene(repository.join("scenes/worlds/room.ron"));
         let (thread, link) = SessionThread::start(Box::new(opener), Some(start)).unwrap();
-        while !out.join("walk.mcap").is_file() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        settled(&link);
+        comes(&out.join("walk.mcap"), &link);
         walk(&link);
         thread.finish(Duration::from_secs(10)).unwrap();
     }
@@ -284,11 +293,7 @@ mod tests {
                 settled(link);
             }
             link.branch(1).unwrap();
-            while !out.path().join("walk-2.mcap").is_file() {
-                link.reports().for_each(drop);
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            settled(link);
+            comes(&out.path().join("walk-2.mcap"), link);
             link.submit("turn left 15 degrees".to_owned()).unwrap();
             settled(link);
         });

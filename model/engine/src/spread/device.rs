@@ -29,14 +29,16 @@ impl Device {
         !matches!(self, Self::Cuda(_))
     }
 
-    /// Opens it for a rank; `None` for the kernels of the processor.
+    /// Opens it for one of `parts` ranks that hold parts of the same layers; `None` for the kernels of the processor. Where a rank
+    /// holds whole layers, a CUDA device records next-token steps.
     ///
     /// # Errors
     /// When it cannot be had.
-    pub fn open(self) -> Result<Option<OnDevice>, DeviceError> {
+    pub fn open(self, parts: usize) -> Result<Option<OnDevice>, DeviceError> {
         match self {
             Self::Cpu => Ok(None),
             Self::Candle => Ok(Some(OnDevice::processor())),
+            Self::Cuda(number) if parts == 1 => OnDevice::cuda_recording(number).map(Some),
             Self::Cuda(number) => OnDevice::cuda(number).map(Some),
         }
     }

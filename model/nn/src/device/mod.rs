@@ -1,7 +1,7 @@
 //! Devices that a transformer can decode on: the processor through candle, and CUDA devices where the program was built for them.
 //!
 //! * [`found`] lists CUDA devices; without a driver, or with one that is too old, it says so;
-//! * [`OnDevice`] is one that was opened, with the name that errors carry;
+//! * [`OnDevice`] is one that was opened, with the name that errors carry; [`Replays`] is what became of work that it recorded;
 //! * [`DeviceError`] is everything that can be wrong with one.
 //!
 //! It knows no model. The library under candle panics where there is no driver, so the driver is looked for before that library is
@@ -16,12 +16,18 @@ mod cuda;
 mod driver;
 #[cfg(feature = "nccl")]
 mod nccl;
+#[cfg_attr(not(any(feature = "cuda", test)), expect(dead_code, reason = "only CUDA devices record"))]
+mod replay;
+
+use std::sync::Arc;
 
 use candle_core::{DType, Device};
 use thiserror::Error;
 
 #[cfg(feature = "nccl")]
 pub use nccl::{NcclRank, new_group};
+pub(crate) use replay::Repeated;
+pub use replay::Replays;
 
 /// What can be wrong with a device.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -204,13 +210,15 @@ fn caught<T>(device: &str, work: impl FnOnce() -> Result<T, DeviceError>) -> Res
 pub struct OnDevice {
     device: Device,
     name: String,
+    /// Where work that comes again is recorded.
+    recordings: Option<Arc<replay::Book>>,
 }
 
 impl OnDevice {
     /// The processor, through candle's operations instead of this project's kernels: for tests of what CUDA devices do.
     #[must_use]
     pub fn processor() -> Self {
-        Self { device: Device::Cpu, name: "cpu".to_owned() }
+        Self { device: Device::Cpu, name: "cpu".to_owned(), recordings: None }
     }
 
     /// CUDA device `number`, with a stream of its own.
@@ -218,16 +226,29 @@ impl OnDevice {
     /// # Errors
     /// As [`found`], or when there is no such device.
     pub fn cuda(number: usize) -> Result<Self, DeviceError> {
+        Self::open(number, false)
+    }
+
+    /// CUDA device `number`, which records work that comes again and replays it. It works on the stream of whichever thread calls, so
+    /// one thread at a time may have something for it, and waits ([`Self::finish`], or for values) before the next one has.
+    ///
+    /// # Errors
+    /// As [`Self::cuda`].
+    pub fn cuda_recording(number: usize) -> Result<Self, DeviceError> {
+        Self::open(number, true)
+    }
+
+    fn open(number: usize, records: bool) -> Result<Self, DeviceError> {
         #[cfg(feature = "cuda")]
         {
             let name = format!("cuda:{number}");
-            let device = caught(&name, || cuda::open(number))?;
-            Ok(Self { device, name })
+            let device = caught(&name, || cuda::open(number, records))?;
+            Ok(Self { device, name, recordings: records.then(Arc::default) })
         }
         #[cfg(not(feature = "cuda"))]
         {
             // Only the build decides here.
-            let _number = number;
+            let _ = (number, records);
             Err(DeviceError::NotBuilt)
         }
     }
@@ -261,6 +282,26 @@ impl OnDevice {
     #[must_use]
     pub fn short_type(&self) -> DType {
         if self.is_cuda() { DType::BF16 } else { DType::F32 }
+    }
+
+    /// What became of recordings; `None` where nothing is recorded.
+    #[must_use]
+    pub fn replays(&self) -> Option<Replays> {
+        self.recordings.as_ref().map(|book| book.read())
+    }
+
+    /// Does everything piece by piece from now on, or goes on with recordings: for comparing the two.
+    pub fn pause_replays(&self, paused: bool) {
+        if let Some(book) = &self.recordings {
+            book.pause(paused);
+        }
+    }
+
+    /// What records here.
+    #[cfg(feature = "cuda")]
+    fn recorder(&self) -> Option<(cuda::GraphRecorder<'_>, &replay::Book)> {
+        let book = self.recordings.as_deref()?;
+        Some((cuda::GraphRecorder::new(&self.device)?, book))
     }
 
     /// Memory that nobody uses, where that can be found out.

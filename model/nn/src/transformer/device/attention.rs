@@ -55,6 +55,13 @@ pub struct Block {
     mask: Option<Tensor>,
 }
 
+impl Block {
+    /// One row that sees what its mask leaves of `keys` keys, `(1, 1, keys)`.
+    pub fn masked_row(keys: usize, mask: Tensor) -> Self {
+        Self { first: 0, rows: 1, keys, mask: Some(mask) }
+    }
+}
+
 /// Cuts rows into blocks; `visible` has one entry a row.
 pub fn blocks(visible: &[Visible], shape: HeadShape, on: &OnDevice) -> Result<Vec<Block>> {
     let end = |v: &Visible| if v.block_end > v.block_start { v.block_end } else { v.causal } as usize;

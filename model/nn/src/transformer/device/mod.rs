@@ -6,7 +6,8 @@
 //! between them nothing leaves it but the sums of layers that are cut over ranks.
 //!
 //! * [`DeviceNet`] holds weights, [`matrix`] in which form; [`DevicePages`] keys and values, all reserved at once;
-//! * `open.rs` makes transformers of it, `pass.rs` runs layers, `attention.rs` is one attention over the keys of a branch and of its pass;
+//! * `open.rs` makes transformers of it, `pass.rs` runs layers, `step.rs` those of next-token decoding, which are recorded;
+//!   `attention.rs` is one attention over the keys of a branch and of its pass;
 //! * on CUDA weights are bf16, f32 or fp8; on the processor bf16 becomes f32, because candle has no product of bf16 there.
 //!
 //! It does not know tokens or branches: spans say which pages a row sees.
@@ -18,6 +19,7 @@ mod matrix;
 mod open;
 mod pages;
 mod pass;
+mod step;
 
 use std::sync::Arc;
 
@@ -102,6 +104,8 @@ impl DeviceNet {
         let mut head = |rows| tensors.matrix(&[Piece::rows("lm_head.weight", [config.vocab_size, d], rows)], on);
         let heads = [head(slice.text.clone())?, head(visual)?];
         let products = tensors.products();
+        // The first pass may come from another thread, which has a stream of its own.
+        on.finish()?;
         let (shape, inner, eps) = (slice.shape, slice.inner.len(), config.rms_norm_eps as f32);
         Ok(Self {
             on: on.clone(),

@@ -3,6 +3,7 @@
 
 use candle_core::{DType, Result, Tensor};
 
+use super::step::Step;
 use crate::device::{DeviceError, OnDevice};
 use crate::transformer::HeadShape;
 use crate::transformer::kv::PAGE_ROWS;
@@ -12,6 +13,8 @@ use crate::transformer::kv::PAGE_ROWS;
 pub struct DevicePages {
     on: OnDevice,
     layers: Vec<[Tensor; 2]>,
+    /// Passes of one row a branch that may come again, the last one at the end.
+    pub(super) steps: Vec<Step>,
     /// Why a copy of a page failed; told by the next pass.
     fault: Option<DeviceError>,
 }
@@ -27,7 +30,8 @@ impl DevicePages {
         let side = || Tensor::zeros((shape.kv_heads, count * PAGE_ROWS, shape.head_dim), dtype, on.device());
         let layer = || Ok([side()?, side()?]);
         let layers = (0..layers).map(|_| layer()).collect::<Result<_>>().map_err(|error| on.told(&error))?;
-        Ok(Self { on: on.clone(), layers, fault: None })
+        on.finish()?;
+        Ok(Self { on: on.clone(), layers, steps: Vec::new(), fault: None })
     }
 
     /// Keys and values of a layer.
@@ -49,9 +53,9 @@ impl DevicePages {
             }
             Ok(())
         };
-        if let Err(error) = work() {
-            self.fault = Some(self.on.told(&error));
-        }
+        // The next pass may come from another thread, which has a stream of its own.
+        let done = work().map_err(|error| self.on.told(&error)).and_then(|()| self.on.finish());
+        self.fault = done.err().or(self.fault.take());
     }
 
     /// # Errors

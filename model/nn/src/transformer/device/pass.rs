@@ -6,7 +6,7 @@ use candle_nn::rotary_emb::rope_thd;
 
 use super::attention::{Block, Earlier, Seen, blocks};
 use super::pages::runs;
-use super::{DeviceLayer, DeviceNet, DevicePages};
+use super::{DeviceLayer, DeviceNet, DevicePages, step};
 use crate::parallel::Communicator;
 use crate::transformer::kv::{Span, Work};
 use crate::transformer::ops::rope::Rope;
@@ -17,26 +17,41 @@ use crate::transformer::{TransformerError, Visible};
 pub type Others<'a> = Option<&'a dyn Communicator>;
 
 /// What of a pass is the same in every layer.
-struct Prepared {
-    cos: Tensor,
-    sin: Tensor,
-    spans: Vec<PreparedSpan>,
+#[derive(Debug)]
+pub struct Prepared {
+    pub cos: Tensor,
+    pub sin: Tensor,
+    pub spans: Vec<PreparedSpan>,
+    pub kept: Kept,
     /// Rows that the last layer is computed for, where those are not all.
-    wanted: Option<Wanted>,
+    pub wanted: Option<Wanted>,
 }
 
-struct Wanted {
+/// What becomes of the keys and values of a pass.
+#[derive(Debug)]
+pub enum Kept {
+    /// They are seen by the pass alone.
+    No,
+    /// Each span says where its rows stand.
+    Spans,
+    /// Where each value of a row stands among the rows of the pages, `(kv_heads, rows, head_dim)`.
+    Slots(Tensor),
+}
+
+#[derive(Debug)]
+pub struct Wanted {
     rows: Tensor,
     blocks: Vec<Vec<Block>>,
     counts: Vec<usize>,
 }
 
-struct PreparedSpan {
-    rows: std::ops::Range<usize>,
+#[derive(Debug)]
+pub struct PreparedSpan {
+    pub rows: std::ops::Range<usize>,
     /// Where its rows are kept: first row among the pages, first row of the span, number.
-    writes: Vec<(usize, usize, usize)>,
-    earlier: Earlier,
-    blocks: Vec<Block>,
+    pub writes: Vec<(usize, usize, usize)>,
+    pub earlier: Earlier,
+    pub blocks: Vec<Block>,
 }
 
 impl DeviceNet {
@@ -54,7 +69,12 @@ impl DeviceNet {
         others: Others<'_>,
     ) -> std::result::Result<(), TransformerError> {
         pages.check()?;
-        self.run_rows(pages, work, rope, (rows, cut), others).map_err(|error| match error {
+        let step = if rows == Rows::Kept && others.is_none() { step::tables(work, cut) } else { None };
+        let done = match step {
+            Some(tables) => self.step(pages, work, rope, tables).map_err(Into::into),
+            None => self.run_rows(pages, work, rope, (rows, cut), others),
+        };
+        done.map_err(|error| match error {
             TransformerError::Candle(error) => self.on.told(&error).into(),
             other => other,
         })
@@ -73,7 +93,7 @@ impl DeviceNet {
         let mut x = Tensor::from_slice(&work.stream[..n * self.hidden], (n, self.hidden), self.on.device())?;
         for (index, layer) in self.layers.iter().enumerate() {
             let wanted = prepared.wanted.as_ref().filter(|_| index + 1 == self.layers.len());
-            let context = self.attend(&x, layer, pages.layer(index), &prepared, (rows, wanted))?;
+            let context = self.attend(&x, layer, pages.layer(index), &prepared, wanted)?;
             if let Some(wanted) = wanted {
                 x = x.index_select(&wanted.rows, 0)?;
             }
@@ -101,7 +121,7 @@ impl DeviceNet {
         Ok(Tensor::from_vec(values, part.dims(), self.on.device())?)
     }
 
-    fn feed_forward(&self, x: &Tensor, layer: &DeviceLayer) -> Result<Tensor> {
+    pub(super) fn feed_forward(&self, x: &Tensor, layer: &DeviceLayer) -> Result<Tensor> {
         let both = layer.gate_up.multiply(&rms_norm(x, &layer.post_norm, self.eps)?)?;
         let gate = both.narrow(1, 0, self.inner)?.contiguous()?.silu()?;
         let up = both.narrow(1, self.inner, self.inner)?.contiguous()?;
@@ -109,13 +129,13 @@ impl DeviceNet {
     }
 
     /// Contexts of all rows, or of those that are wanted: `(rows, heads * head_dim)`.
-    fn attend(
+    pub(super) fn attend(
         &self,
         x: &Tensor,
         layer: &DeviceLayer,
         sides: &[Tensor; 2],
         prepared: &Prepared,
-        (rows, wanted): (Rows, Option<&Wanted>),
+        wanted: Option<&Wanted>,
     ) -> Result<Tensor> {
         let (shape, d) = (self.shape, self.shape.head_dim);
         let (n, _) = x.dims2()?;
@@ -135,21 +155,19 @@ impl DeviceNet {
         if let Some(wanted) = wanted {
             q = q.index_select(&wanted.rows, 1)?;
         }
+        if let Kept::Slots(slots) = &prepared.kept {
+            sides.iter().zip([&k, &v]).try_for_each(|(side, new)| side.scatter_set(slots, new, 1))?;
+        }
         let (mut contexts, mut asked) = (Vec::new(), 0);
         for (number, span) in prepared.spans.iter().enumerate() {
             let new = |side: &Tensor| side.narrow(1, span.rows.start, span.rows.len());
-            let passing = match rows {
-                Rows::Kept => {
-                    for (to, from, count) in &span.writes {
-                        for (side, new) in sides.iter().zip([&k, &v]) {
-                            let rows = new.narrow(1, span.rows.start + from, *count)?.contiguous()?;
-                            side.slice_set(&rows, 1, *to)?;
-                        }
-                    }
-                    None
+            for (to, from, count) in &span.writes {
+                for (side, new) in sides.iter().zip([&k, &v]) {
+                    let rows = new.narrow(1, span.rows.start + from, *count)?.contiguous()?;
+                    side.slice_set(&rows, 1, *to)?;
                 }
-                Rows::Passing => Some([new(&k)?, new(&v)?]),
-            };
+            }
+            let passing = if matches!(prepared.kept, Kept::No) { Some([new(&k)?, new(&v)?]) } else { None };
             let seen = Seen::new(&span.earlier, sides, passing)?;
             let (blocks, count) = match wanted {
                 Some(wanted) => (&wanted.blocks[number], wanted.counts[number]),
@@ -190,7 +208,8 @@ impl DeviceNet {
             });
         }
         let wanted = if cut && work.outputs.len() < n { Some(self.wanted(work, &visible)?) } else { None };
-        Ok(Prepared { cos: table(cos)?, sin: table(sin)?, spans, wanted })
+        let kept = if rows == Rows::Kept { Kept::Spans } else { Kept::No };
+        Ok(Prepared { cos: table(cos)?, sin: table(sin)?, spans, kept, wanted })
     }
 
     fn wanted(&self, work: &Work, visible: &[Visible]) -> Result<Wanted> {
