@@ -218,12 +218,12 @@ fn a_plan_of_readers_counts_layers_keys_and_values_for_each_of_them() {
     assert_eq!((both.ranks.len(), both.ranks[0].kv_bytes), (8, alone.ranks[0].kv_bytes / 4));
     let text = both.to_string();
     assert!(text.contains("tp=2,context=2,cfg=2 on 8 ranks") && text.contains("2 readers of a branch"), "{text}");
-    // It is never chosen unasked, and CUDA devices do not have it.
+    // It is never chosen unasked; on CUDA devices keys and values go by way of the processor.
     let gpu = |n| DeviceInfo { device: Device::Cuda(n), name: "GPU".to_owned(), free_bytes: Some(80 << 30) };
     let gpus: Vec<DeviceInfo> = (0..4).map(gpu).collect();
     assert_eq!(plan("auto", &gpus).unwrap().spread.context, 1);
-    let text = plan("context=2,cfg=2", &gpus).unwrap_err().to_string();
-    assert!(text.contains("readers that share out rows are ranks of the processor"), "{text}");
+    let text = plan("context=2,cfg=2", &gpus).unwrap().to_string();
+    assert!(text.contains("rank 3 on cuda:3") && text.contains("through the processor, once a layer"), "{text}");
     let text = plan("tp=4,cfg=2", &gpus).unwrap_err().to_string();
     assert!(text.contains("8 ranks on 4 devices"), "{text}");
 }

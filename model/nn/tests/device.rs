@@ -6,7 +6,7 @@ mod common;
 
 use std::path::Path;
 
-use common::story::{both, config, folder, parameters, tell};
+use common::story::{both, config, folder, long_parameters, parameters, remember, tell, tensors};
 use common::{CODES, Numbers, VISUAL, assert_near};
 use rhea_nn::NnError;
 use rhea_nn::device::OnDevice;
@@ -32,10 +32,10 @@ fn by_kernels(weights: &Weights) -> Transformer {
     Transformer::from_weights(config(), weights, VISUAL, loading).unwrap()
 }
 
-fn spread(dir: &Path, tensor: usize, stages: usize, lanes: usize) -> Transformer {
+fn spread(dir: &Path, spread: Spread) -> Transformer {
     let path = dir.join("9.safetensors");
     let build = move |place| on_device(&Weights::open(&path)?, WeightForm::Stored, place);
-    Transformer::spread(Spread { tensor, stages, lanes, context: 1 }, 1, build).unwrap()
+    Transformer::spread(spread, 1, build).unwrap()
 }
 
 #[test]
@@ -56,11 +56,50 @@ fn a_device_says_what_the_kernels_say() {
 fn ranks_on_devices_say_what_the_kernels_say() {
     let dir = tempfile::tempdir().unwrap();
     let want = tell(&by_kernels(&folder(dir.path(), 9)));
-    for (tensor, stages, lanes) in [(2, 1, 1), (4, 1, 1), (1, 2, 1), (1, 1, 2), (2, 1, 2), (1, 2, 3)] {
-        let got = tell(&spread(dir.path(), tensor, stages, lanes));
+    let lanes = [(2, 1, 1), (4, 1, 1), (1, 2, 1), (1, 1, 2), (2, 1, 2), (1, 2, 3)];
+    let lanes = lanes.map(|(tensor, stages, lanes)| Spread { tensor, stages, lanes, context: 1 });
+    let readers = [(1, 2, 1), (1, 4, 1), (2, 2, 1), (1, 2, 2)];
+    let readers = readers.map(|(tensor, context, lanes)| Spread { tensor, context, lanes, stages: 1 });
+    for size in lanes.into_iter().chain(readers) {
+        let got = tell(&spread(dir.path(), size));
         assert_eq!(got.last(), want.last(), "greedy tokens");
         for (i, (got, want)) in got.iter().zip(&want).enumerate() {
-            assert_near(got, want, TOLERANCE, &format!("{tensor} x {stages} x {lanes}, {i}"));
+            assert_near(got, want, TOLERANCE, &format!("{size:?}, {i}"));
+        }
+    }
+}
+
+#[test]
+fn readers_on_devices_hold_a_long_memory_and_share_it_with_the_kernels() {
+    let parameters = long_parameters(9);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("long.safetensors");
+    save(&path, &tensors(&parameters), Stored::F32).unwrap();
+    let loading = Loading { form: exact(), positions: 0 };
+    let config = parameters.config().clone();
+    let open = |devices: fn(usize) -> bool, context: usize| {
+        let (path, config) = (path.clone(), config.clone());
+        let build = move |place: Place| {
+            let (config, weights) = (config.clone(), Weights::open(&path)?);
+            if devices(place.rank) {
+                Transformer::on_device(config, &weights, VISUAL, loading, (place, &OnDevice::processor()))
+            } else {
+                Transformer::from_weights_at(config, &weights, VISUAL, loading, place)
+            }
+        };
+        Transformer::spread(Spread { context, ..Spread::SINGLE }, 1, build).unwrap()
+    };
+    let (want, drawn) = remember(&open(|_| false, 1), 700);
+    // All readers on devices, and one beside one of the kernels, whichever is the first.
+    for (number, devices) in [|_| true, |rank| rank == 0, |rank| rank != 0].into_iter().enumerate() {
+        for context in [2, 3] {
+            let model = open(devices, context);
+            assert_eq!(model.readers(), context);
+            let (got, tokens) = remember(&model, 700);
+            assert_eq!(tokens, drawn, "{number}, {context}");
+            for (i, (got, want)) in got.iter().zip(&want).enumerate() {
+                assert_near(got, want, TOLERANCE, &format!("{number}, {context}: {i}"));
+            }
         }
     }
 }
@@ -198,9 +237,6 @@ fn what_a_device_cannot_hold_is_refused() {
     let loading = Loading { form: WeightForm::Fp8, positions: 0 };
     let error = Transformer::from_weights(config(), &weights, VISUAL, loading).unwrap_err().to_string();
     assert!(error.contains("fp8 weights are those of CUDA devices"), "{error}");
-    let readers = Place { spread: Spread { context: 2, ..Spread::SINGLE }, rank: 0 };
-    let error = on_device(&weights, WeightForm::Stored, readers).unwrap_err().to_string();
-    assert!(error.contains("context=2"), "{error}");
     let model = on_device(&weights, WeightForm::Stored, Place::ONLY).unwrap();
     assert!(model.new_store(0).is_err());
     let mut store: KvStore = model.new_store(64).unwrap();

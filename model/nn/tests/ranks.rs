@@ -3,12 +3,12 @@
 
 mod common;
 
-use common::story::{both, cells, config, folder, parameters, tell};
+use common::story::{both, config, folder, long_parameters, parameters, remember, tell};
 use common::{CODES, Numbers, VISUAL, assert_near};
 use rhea_nn::NnError;
 use rhea_nn::kernels::{Arithmetic, Unit};
 use rhea_nn::parallel::{Place, Spread};
-use rhea_nn::transformer::{Branch, Half, Loading, Mix, Parameters, Transformer, TransformerConfig, WeightForm};
+use rhea_nn::transformer::{Branch, Half, Loading, Mix, Parameters, Transformer, WeightForm};
 use rhea_nn::weights::Weights;
 
 /// Logits of f32 sums in another order.
@@ -53,50 +53,12 @@ fn several_ranks_say_what_one_says() {
     }
 }
 
-/// A long memory in passes of 512 rows, then words behind it, which the first reader reads alone, then more of it, a canvas and
-/// greedy tokens.
-fn remember(model: &Transformer, rows: usize) -> (Vec<Vec<f32>>, Vec<u32>) {
-    let mut numbers = Numbers(6);
-    let mut store = model.new_store(rows + 200).unwrap();
-    let mut branch = store.branch();
-    let mut said = Vec::new();
-    for ids in numbers.ids(rows).chunks(512) {
-        model.extend_for_last(&mut store, &mut [(&mut branch, ids)]).unwrap();
-        said.push(both(model, &mut store));
-    }
-    for id in numbers.ids(7) {
-        model.extend(&mut store, &mut [(&mut branch, &[id])]).unwrap();
-    }
-    model.extend(&mut store, &mut [(&mut branch, &numbers.ids(70))]).unwrap();
-    said.push(model.logits(&mut store, 0..70, Half::Visual).unwrap().to_vec());
-    let canvas = cells(&mut numbers, 64);
-    said.push(model.denoise_cells(&mut store, &[(&branch, &canvas)], 8, Some(&[0, 9, 40])).unwrap().to_vec());
-    let mut drawn = vec![3_u32];
-    for _ in 0..16 {
-        model.extend(&mut store, &mut [(&mut branch, &[*drawn.last().unwrap()])]).unwrap();
-        let logits = model.last_logits(&mut store, Half::Visual).unwrap();
-        let best = (0..CODES).reduce(|a, b| if logits[b] > logits[a] { b } else { a }).unwrap();
-        drawn.push((VISUAL + best) as u32);
-    }
-    let heads = config().num_key_value_heads;
-    for (layer, head) in (0..config().num_hidden_layers).flat_map(|layer| (0..heads).map(move |head| (layer, head))) {
-        let (k, v) = store.head(&branch, layer, head);
-        said.extend([k, v]);
-    }
-    (said, drawn)
-}
-
 #[test]
 fn a_long_memory_is_the_same_whoever_reads_which_rows() {
-    let long = || {
-        let mut numbers = Numbers(9);
-        let config = TransformerConfig { max_position_embeddings: 2400, ..config() };
-        Parameters::fresh(config, || (numbers.bits() % 2000) as f32 / 580.0 - 1.7).unwrap()
-    };
-    let (want, drawn) = remember(&on(Spread::SINGLE, long()), 2085);
+    let (want, drawn) = remember(&on(Spread::SINGLE, long_parameters(9)), 2085);
     let mut worst: f32 = 0.0;
     for size in READERS.into_iter().filter(|size| size.0 == 1) {
-        let model = on(readers(size), long());
+        let model = on(readers(size), long_parameters(9));
         assert_eq!(model.readers(), size.1);
         let (got, tokens) = remember(&model, 2085);
         assert_eq!(tokens, drawn, "{size:?}");

@@ -64,10 +64,12 @@ fn a_walk_on_a_device_leaves_the_same_files() {
         (said(&output), FILES.map(|file| std::fs::read(out.join(file)).unwrap()))
     };
     let (_, want) = walk("kernels", &[]);
-    let (said, files) = walk("device", &["--device", "candle"]);
-    assert!(said.contains("rank 0 on candle: weights"), "{said}");
-    for (file, (got, want)) in FILES.iter().zip(files.iter().zip(&want)) {
-        assert!(got == want, "{file} differs");
+    for (name, plan) in [("device", "tp=1"), ("readers", "context=2")] {
+        let (said, files) = walk(name, &["--device", "candle", "--parallel", plan]);
+        assert!(said.contains("rank 0 on candle: weights"), "{said}");
+        for (file, (got, want)) in FILES.iter().zip(files.iter().zip(&want)) {
+            assert!(got == want, "{file} of a walk with {plan} differs");
+        }
     }
 }
 

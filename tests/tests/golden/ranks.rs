@@ -30,7 +30,8 @@ const SPREADS: [(usize, usize, usize, usize); 10] = [
 ];
 
 /// Those that are compared on devices; what ranks do there between layers is the same.
-const ON_DEVICES: [(usize, usize, usize, usize); 4] = [(1, 1, 1, 1), (2, 1, 1, 1), (1, 2, 1, 1), (1, 1, 1, 2)];
+const ON_DEVICES: [(usize, usize, usize, usize); 5] =
+    [(1, 1, 1, 1), (2, 1, 1, 1), (1, 2, 1, 1), (1, 1, 2, 1), (1, 1, 1, 2)];
 
 /// A folder on ranks, each of which opens it itself; without a form, through the operations of CUDA devices.
 fn spread(

@@ -89,10 +89,6 @@ impl ParallelPlan {
             )));
         }
         if let Some(info) = devices.iter().find(|info| info.device != Device::Cpu) {
-            if spread.context > 1 {
-                let text = "readers that share out rows are ranks of the processor; use tp, layers or cfg";
-                return Err(EngineError::Devices(format!("context={} on {}: {text}", spread.context, info.device)));
-            }
             if matches!(sizes.form, WeightForm::Q8 | WeightForm::Q4K) {
                 let text = "allowed there are stored and fp8";
                 return Err(EngineError::Devices(format!("{} weights on {}: {text}", sizes.form.name(), info.device)));
@@ -137,7 +133,12 @@ impl ParallelPlan {
         Ok(Self {
             spread,
             ranks: (0..spread.ranks()).map(rank).collect(),
-            threads: (cores / spread.ranks()).max(1),
+            // Where all ranks are on CUDA devices, a thread each: what a device records belongs to the thread that recorded it.
+            threads: if devices.iter().any(|info| info.device.is_processor()) {
+                (cores / spread.ranks()).max(1)
+            } else {
+                1
+            },
             whole_bytes: weights(sizes, &Place::ONLY.slice(config, *visual_start)),
             why,
             form: sizes.form,
@@ -252,6 +253,9 @@ impl fmt::Display for ParallelPlan {
                 "\n  {} readers of a branch share out the rows of prompts and canvases; each holds all layers, keys and values",
                 self.spread.context
             )?;
+            if self.ranks.iter().any(|rank| !rank.device.is_processor()) {
+                write!(f, "\n  keys and values go from reader to reader through the processor, once a layer")?;
+            }
         }
         if self.spread.tensor > 1 && self.ranks.iter().any(|rank| !rank.device.is_processor()) {
             match rhea_nn::device::nccl_version() {
@@ -444,8 +448,8 @@ mod tests {
         assert!(text.contains("cfg=2: this answer has 1 guidance branches"), "{text}");
         let text = refuse(ParallelRequest::Layers { runs: Some(65), cfg: 1 }, &[DeviceInfo::processor()], 1);
         assert!(text.contains("allowed are 1 to 64"), "{text}");
-        let text = refuse(ParallelRequest::Parts { tp: 1, context: 2, cfg: 1 }, &cuda(2, 80), 1);
-        assert!(text.contains("context=2 on cuda:0") && text.contains("use tp, layers or cfg"), "{text}");
+        let text = refuse(ParallelRequest::Parts { tp: 1, context: 3, cfg: 1 }, &cuda(2, 80), 1);
+        assert!(text.contains("3 ranks on 2 devices"), "{text}");
         let form = |form, devices: &[DeviceInfo]| {
             ParallelPlan::new(ParallelRequest::Auto, devices, &emu(form, 64, 1)).unwrap_err().to_string()
         };

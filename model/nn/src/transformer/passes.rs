@@ -15,6 +15,7 @@ use super::{
     Branch, Half, KvStore, Token, Transformer, TransformerError, Visible, cell_position, inference::Layer, sized,
 };
 use crate::kernels::Unit;
+use crate::parallel::Communicator;
 
 /// Rows times query heads per key head up to which attention works on single rows instead of stacked products.
 const FEW_STACKED_ROWS: usize = 8;
@@ -353,15 +354,15 @@ impl Transformer {
         Ok(())
     }
 
+    /// The ranks that hold the other parts of each layer; `None` where a rank holds whole layers.
+    pub(super) fn parts(&self) -> Option<&dyn Communicator> {
+        let links = self.links.as_ref().filter(|_| self.place.spread.tensor > 1)?;
+        Some(links.sharing.as_ref().map_or(&*links.lane, |sharing| &*sharing.parts))
+    }
+
     /// Where layers are in parts, each rank has the sum over its own inner values.
     fn sum_of_parts(&self, values: &mut [f32]) -> Result<(), TransformerError> {
-        match &self.links {
-            Some(links) if self.place.spread.tensor > 1 => {
-                let parts = links.sharing.as_ref().map_or(&*links.lane, |sharing| &*sharing.parts);
-                Ok(parts.all_reduce_sum(values)?)
-            }
-            _ => Ok(()),
-        }
+        self.parts().map_or(Ok(()), |parts| Ok(parts.all_reduce_sum(values)?))
     }
 
     /// The first half of a layer: attention of each span over its branch. Returns the rows that the stream then has: all of

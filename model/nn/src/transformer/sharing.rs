@@ -12,6 +12,7 @@
 
 use std::ops::Range;
 
+use super::device::Others;
 use super::kv::{Pages, Span, Work};
 use super::passes::{Rows, take_rows};
 use super::team::Sharing;
@@ -74,8 +75,7 @@ impl Transformer {
         (rows, cut): (Rows, bool),
     ) -> Result<(), TransformerError> {
         if let (Some(net), Some(held)) = (&self.device, &mut pages.device) {
-            let lane = self.links.as_ref().map(|links| &*links.lane);
-            let others = lane.filter(|_| self.place.spread.tensor > 1);
+            let others = Others { parts: self.parts(), gather: &|work: &mut Work| self.gather_keys(work) };
             return net.run(held, work, &self.rope, (rows, cut), others);
         }
         let layers = self.layers.iter().enumerate();
@@ -187,19 +187,13 @@ fn catch_up(sharing: &Sharing, pages: &mut Pages, work: &mut Work) -> Result<(),
     let first = sharing.readers.rank() == 0;
     let told = &mut work.told;
     told.clear();
-    pages.each_of_rows(&late, |row| {
-        if first { told.extend_from_slice(row) } else { told.resize(told.len() + row.len(), 0.0) }
-    });
-    sharing.readers.broadcast(0, told)?;
-    let mut rest = &told[..];
-    if !first {
-        pages.each_of_rows(&late, |row| {
-            let (from, behind) = rest.split_at(row.len());
-            row.copy_from_slice(from);
-            rest = behind;
-        });
+    if first {
+        pages.read_rows(&late, told)?;
+    } else {
+        told.resize(pages.values_of_rows(&late), 0.0);
     }
-    Ok(())
+    sharing.readers.broadcast(0, told)?;
+    if first { Ok(()) } else { pages.write_rows(&late, told) }
 }
 
 #[cfg(test)]

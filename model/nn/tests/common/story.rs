@@ -1,5 +1,7 @@
 //! Everything that can be asked of a model, asked of any: what it answers is compared between ways to run it.
 
+use std::collections::BTreeMap;
+
 use rhea_nn::transformer::{
     Branch, CanvasToken, Half, KvStore, Mix, NO_ID, Parameters, Transformer, TransformerConfig,
 };
@@ -95,14 +97,55 @@ pub fn tell(model: &Transformer) -> Vec<Vec<f32>> {
     said
 }
 
+/// As [`parameters`] with positions enough for a long memory.
+pub fn long_parameters(seed: u64) -> Parameters {
+    let mut numbers = Numbers(seed);
+    let config = TransformerConfig { max_position_embeddings: 2400, ..config() };
+    Parameters::fresh(config, || (numbers.bits() % 2000) as f32 / 580.0 - 1.7).unwrap()
+}
+
+/// A long memory in passes of 512 rows, then words behind it, which the first reader reads alone, then more of it, a canvas and
+/// greedy tokens.
+pub fn remember(model: &Transformer, rows: usize) -> (Vec<Vec<f32>>, Vec<u32>) {
+    let mut numbers = Numbers(6);
+    let mut store = model.new_store(rows + 200).unwrap();
+    let mut branch = store.branch();
+    let mut said = Vec::new();
+    for ids in numbers.ids(rows).chunks(512) {
+        model.extend_for_last(&mut store, &mut [(&mut branch, ids)]).unwrap();
+        said.push(both(model, &mut store));
+    }
+    for id in numbers.ids(7) {
+        model.extend(&mut store, &mut [(&mut branch, &[id])]).unwrap();
+    }
+    model.extend(&mut store, &mut [(&mut branch, &numbers.ids(70))]).unwrap();
+    said.push(model.logits(&mut store, 0..70, Half::Visual).unwrap().to_vec());
+    let canvas = cells(&mut numbers, 64);
+    said.push(model.denoise_cells(&mut store, &[(&branch, &canvas)], 8, Some(&[0, 9, 40])).unwrap().to_vec());
+    let mut drawn = vec![3_u32];
+    for _ in 0..16 {
+        model.extend(&mut store, &mut [(&mut branch, &[*drawn.last().unwrap()])]).unwrap();
+        let logits = model.last_logits(&mut store, Half::Visual).unwrap();
+        let best = (0..CODES).reduce(|a, b| if logits[b] > logits[a] { b } else { a }).unwrap();
+        drawn.push((VISUAL + best) as u32);
+    }
+    let heads = config().num_key_value_heads;
+    for (layer, head) in (0..config().num_hidden_layers).flat_map(|layer| (0..heads).map(move |head| (layer, head))) {
+        let (k, v) = store.head(&branch, layer, head);
+        said.extend([k, v]);
+    }
+    (said, drawn)
+}
+
+/// Values by name.
+pub fn tensors(parameters: &Parameters) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
+    let of = |var: &candle_core::Var| (var.dims().to_vec(), var.flatten_all().unwrap().to_vec1::<f32>().unwrap());
+    parameters.vars().iter().map(|(name, var)| (name.clone(), of(var))).collect()
+}
+
 /// Weights in a file, as a folder has them.
 pub fn folder(dir: &std::path::Path, seed: u64) -> Weights {
-    let parameters = parameters(seed);
-    let tensors = parameters.vars().iter().map(|(name, var)| {
-        let values = var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        (name.clone(), (var.dims().to_vec(), values))
-    });
     let path = dir.join(format!("{seed}.safetensors"));
-    save(&path, &tensors.collect(), Stored::F32).unwrap();
+    save(&path, &tensors(&parameters(seed)), Stored::F32).unwrap();
     Weights::open(&path).unwrap()
 }

@@ -27,6 +27,7 @@ use candle_core::{DType, Tensor};
 
 use self::matrix::{DeviceMatrix, DeviceTensors, FromFiles, Random};
 pub(super) use self::pages::DevicePages;
+pub(super) use self::pass::Others;
 use super::inference::pieces;
 use super::matrix::{Piece, WeightForm};
 use super::{Half, HeadShape, TransformerConfig, TransformerError};
@@ -138,22 +139,22 @@ impl DeviceNet {
         &self.on
     }
 
-    /// Connects the devices of the ranks that hold parts of each layer. Every rank of `lane` does this at once; where NCCL is not
+    /// Connects the devices of the ranks that hold parts of each layer. Every rank of `parts` does this at once; where NCCL is not
     /// there, all of them go on without it.
     ///
     /// # Errors
     /// When a rank is lost, or NCCL is there and cannot connect the devices.
-    pub fn connect(&mut self, lane: &Arc<dyn Communicator>) -> Result<(), TransformerError> {
+    pub fn connect(&mut self, parts: &Arc<dyn Communicator>) -> Result<(), TransformerError> {
         #[cfg(feature = "nccl")]
         if self.on.is_cuda() {
-            let mut name = if lane.rank() == 0 { crate::device::new_group().unwrap_or_default() } else { Vec::new() };
-            lane.tell(0, &mut name)?;
+            let mut name = if parts.rank() == 0 { crate::device::new_group().unwrap_or_default() } else { Vec::new() };
+            parts.tell(0, &mut name)?;
             if !name.is_empty() {
-                self.sums = Some(crate::device::NcclRank::join(&self.on, &name, Arc::clone(lane))?);
+                self.sums = Some(crate::device::NcclRank::join(&self.on, &name, Arc::clone(parts))?);
             }
         }
-        // Without NCCL, values meet on the processor, where the lane is.
-        Ok(lane.lost()?)
+        // Without NCCL, values meet on the processor, where the ranks' threads are.
+        Ok(parts.lost()?)
     }
 
     /// Keys and values of `count` pages.

@@ -6,7 +6,7 @@ use crate::device::OnDevice;
 use crate::parallel::Place;
 use crate::transformer::inference::{check_sizes, fingerprint, ids, positions};
 use crate::transformer::matrix::{FromWeights, Source as _, Table, TableRows, WeightForm};
-use crate::transformer::{Loading, Transformer, TransformerConfig, TransformerError};
+use crate::transformer::{Loading, Transformer, TransformerConfig};
 use crate::weights::{StoredType, Weights};
 
 /// Rows of the small table that all ids of a random model share, and how often it is repeated; ids behind that read zeros.
@@ -28,13 +28,6 @@ impl Transformer {
     ) -> Result<Self, NnError> {
         let positions = positions(&config, loading)?;
         check_sizes(&config, visual_start, place)?;
-        if place.spread.context > 1 {
-            let text = format!(
-                "context={} on devices: readers are ranks of the processor; use tp, layers or cfg",
-                place.spread.context
-            );
-            return Err(TransformerError::Input(text).into());
-        }
         let head = weights.stored("lm_head.weight", &[config.vocab_size, config.hidden_size])?;
         let held = Held::of(loading.form, head.stored_type() == StoredType::F32)?;
         let slice = place.slice(&config, visual_start);

@@ -12,6 +12,7 @@ use crate::transformer::kv::PAGE_ROWS;
 #[derive(Debug)]
 pub struct DevicePages {
     on: OnDevice,
+    shape: HeadShape,
     layers: Vec<[Tensor; 2]>,
     /// Passes of one row a branch that may come again, the last one at the end.
     pub(super) steps: Vec<Step>,
@@ -31,7 +32,7 @@ impl DevicePages {
         let layer = || Ok([side()?, side()?]);
         let layers = (0..layers).map(|_| layer()).collect::<Result<_>>().map_err(|error| on.told(&error))?;
         on.finish()?;
-        Ok(Self { on: on.clone(), layers, steps: Vec::new(), fault: None })
+        Ok(Self { on: on.clone(), shape, layers, steps: Vec::new(), fault: None })
     }
 
     /// Keys and values of a layer.
@@ -64,6 +65,47 @@ impl DevicePages {
         self.fault.take().map_or(Ok(()), Err)
     }
 
+    /// Reads rows, of which `bits` has one bit each, layer by layer, keys before values, and head by head.
+    ///
+    /// # Errors
+    /// What the device says.
+    pub fn read_rows(&self, page: u32, bits: u64, to: &mut Vec<f32>) -> std::result::Result<(), DeviceError> {
+        let rows = rows_of(page, bits);
+        let mut work = || -> Result<()> {
+            let rows = Tensor::from_slice(&rows, rows.len(), self.on.device())?;
+            for side in self.layers.iter().flatten() {
+                to.extend(side.index_select(&rows, 1)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?);
+            }
+            Ok(())
+        };
+        work().map_err(|error| self.on.told(&error))
+    }
+
+    /// Writes rows as [`Self::read_rows`] gives them; returns what is behind them.
+    ///
+    /// # Errors
+    /// What the device says.
+    pub fn write_rows<'v>(
+        &self,
+        page: u32,
+        bits: u64,
+        mut from: &'v [f32],
+    ) -> std::result::Result<&'v [f32], DeviceError> {
+        let rows = rows_of(page, bits);
+        let mut work = || -> Result<()> {
+            let slots = slots(&rows, self.shape, &self.on)?;
+            for side in self.layers.iter().flatten() {
+                let (own, behind) = from.split_at(rows.len() * self.shape.kv_width());
+                from = behind;
+                let own = Tensor::from_slice(own, slots.dims(), self.on.device())?.to_dtype(side.dtype())?;
+                side.scatter_set(&slots, &own, 1)?;
+            }
+            Ok(())
+        };
+        work().map_err(|error| self.on.told(&error))?;
+        Ok(from)
+    }
+
     /// Keys and values of one key head of a layer, of the first `len` rows of a page table; what cannot be read is left out.
     pub fn head(&self, layer: usize, table: &[u32], len: usize, head: usize) -> (Vec<f32>, Vec<f32>) {
         let read = |side: &Tensor| -> Result<Vec<f32>> {
@@ -77,6 +119,19 @@ impl DevicePages {
         let Some([k, v]) = self.layers.get(layer) else { return (Vec::new(), Vec::new()) };
         (read(k).unwrap_or_default(), read(v).unwrap_or_default())
     }
+}
+
+/// The rows of a page that bits name, among all rows.
+fn rows_of(page: u32, bits: u64) -> Vec<u32> {
+    let first = page * PAGE_ROWS as u32;
+    (0..PAGE_ROWS as u32).filter(|row| bits >> row & 1 == 1).map(|row| first + row).collect()
+}
+
+/// For each value of rows that are written the number of its row, `(kv_heads, rows, head_dim)`.
+pub fn slots(rows: &[u32], shape: HeadShape, on: &OnDevice) -> Result<Tensor> {
+    let of_head = |_| rows.iter().flat_map(|row| std::iter::repeat_n(*row, shape.head_dim));
+    let values: Vec<u32> = (0..shape.kv_heads).flat_map(of_head).collect();
+    Tensor::from_vec(values, (shape.kv_heads, rows.len(), shape.head_dim), on.device())
 }
 
 /// The rows of a page table as runs of rows that follow each other: first row and number.

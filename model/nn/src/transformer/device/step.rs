@@ -7,6 +7,7 @@
 use candle_core::{DType, Result, Tensor};
 
 use super::attention::{Block, Earlier};
+use super::pages::slots;
 use super::pass::{Kept, Prepared, PreparedSpan};
 use super::{DeviceNet, DevicePages};
 use crate::device::Repeated;
@@ -56,8 +57,8 @@ impl Step {
             let keys = keys[number];
             let mask = part(3 + number)?.reshape((1, 1, keys))?;
             Ok(PreparedSpan {
-                rows: number..number + 1,
-                writes: Vec::new(),
+                count: 1,
+                keys: number..number + 1,
                 earlier: Earlier::new(table, keys, &net.on)?,
                 blocks: vec![Block::masked_row(keys, mask)],
             })
@@ -91,11 +92,8 @@ impl Step {
             (table[span.start / PAGE_ROWS] as usize * PAGE_ROWS + span.start % PAGE_ROWS) as u32
         };
         let rows: Vec<u32> = work.spans.iter().zip(&self.tables).map(row).collect();
-        let of_head = |_| rows.iter().flat_map(|row| std::iter::repeat_n(*row, net.shape.head_dim));
-        let slots: Vec<u32> = (0..net.shape.kv_heads).flat_map(of_head).collect();
-        let device = net.on.device();
-        self.values.slice_set(&Tensor::from_vec(values, self.values.dims(), device)?, 0, 0)?;
-        self.slots.slice_set(&Tensor::from_vec(slots, self.slots.dims(), device)?, 0, 0)
+        self.values.slice_set(&Tensor::from_vec(values, self.values.dims(), net.on.device())?, 0, 0)?;
+        self.slots.slice_set(&slots(&rows, net.shape, &net.on)?, 0, 0)
     }
 }
 
@@ -117,7 +115,9 @@ impl DeviceNet {
         let layers = || {
             let mut x = step.x.clone();
             for (index, layer) in self.layers.iter().enumerate() {
-                let context = self.attend(&x, layer, pages.layer(index), &step.prepared, None)?;
+                let heads = self.heads(&x, layer, &step.prepared)?;
+                let context = self.attend(heads, pages.layer(index), &step.prepared, None)?;
+                let context = context.ok_or_else(|| candle_core::Error::Msg("a step of no row".to_owned()))?;
                 x = (x + layer.o.multiply(&context)?)?;
                 x = (&x + self.feed_forward(&x, layer)?)?;
             }

@@ -133,8 +133,45 @@ impl Pages {
         late.map(u64::count_ones).sum()
     }
 
+    /// Values that [`Self::read_rows`] gives of so many pages and bits of their rows.
+    pub fn values_of_rows(&self, rows: &[(u32, u64)]) -> usize {
+        let count: u32 = rows.iter().map(|(_, bits)| bits.count_ones()).sum();
+        count as usize * self.layers * 2 * self.shape.kv_width()
+    }
+
+    /// Keys and values of rows, page by page, layer by layer and head by head.
+    ///
+    /// # Errors
+    /// What a device says.
+    pub fn read_rows(&mut self, rows: &[(u32, u64)], to: &mut Vec<f32>) -> Result<(), TransformerError> {
+        if let Some(device) = &self.device {
+            return Ok(rows.iter().try_for_each(|(page, bits)| device.read_rows(*page, *bits, to))?);
+        }
+        self.each_of_rows(rows, |row| to.extend_from_slice(row));
+        Ok(())
+    }
+
+    /// Writes rows as [`Self::read_rows`] gives them.
+    ///
+    /// # Errors
+    /// What a device says.
+    pub fn write_rows(&mut self, rows: &[(u32, u64)], mut from: &[f32]) -> Result<(), TransformerError> {
+        if let Some(device) = &self.device {
+            for (page, bits) in rows {
+                from = device.write_rows(*page, *bits, from)?;
+            }
+            return Ok(());
+        }
+        self.each_of_rows(rows, |row| {
+            let (own, behind) = from.split_at(row.len());
+            row.copy_from_slice(own);
+            from = behind;
+        });
+        Ok(())
+    }
+
     /// Hands over the keys and values of rows, head by head.
-    pub fn each_of_rows(&mut self, rows: &[(u32, u64)], mut each: impl FnMut(&mut [f32])) {
+    fn each_of_rows(&mut self, rows: &[(u32, u64)], mut each: impl FnMut(&mut [f32])) {
         let d = self.shape.head_dim;
         for (page, bits) in rows {
             let start = self.start(*page, 0);

@@ -49,7 +49,7 @@ pub(super) struct Links {
 /// The groups of a rank whose lane shares out the rows of passes.
 pub(super) struct Sharing {
     /// The ranks that hold the parts of layers and read the same rows.
-    pub parts: Box<dyn Communicator>,
+    pub parts: Arc<dyn Communicator>,
     /// The ranks that hold the same part and read other rows.
     pub readers: Box<dyn Communicator>,
 }
@@ -228,7 +228,7 @@ fn sharing(spread: Spread, world: &ThreadWorld) -> Vec<Option<Sharing>> {
         }
     }
     let both = of_parts.zip(of_readers);
-    both.map(|(parts, readers)| Some(Sharing { parts: Box::new(parts), readers: Box::new(readers?) })).collect()
+    both.map(|(parts, readers)| Some(Sharing { parts: Arc::new(parts), readers: Box::new(readers?) })).collect()
 }
 
 /// The threads of a rank's kernels: its own, on cores of their own where there are enough, so that ranks do not wait for each
@@ -282,8 +282,9 @@ fn run_rank(
 
 /// Connects the devices of ranks that hold parts of each layer.
 fn connect(model: &mut Transformer, links: &Links) -> Result<(), TransformerError> {
+    let parts = links.sharing.as_ref().map_or(&links.lane, |sharing| &sharing.parts);
     match &mut model.device {
-        Some(net) if model.place.spread.tensor > 1 => net.connect(&links.lane),
+        Some(net) if model.place.spread.tensor > 1 => net.connect(parts),
         _ => Ok(()),
     }
 }
