@@ -2,6 +2,7 @@
 //!
 //! * [`ChildEngine`] starts the process and asks it: to a walk or a plan it is one more [`rhea_engine::Imagine`] and
 //!   [`rhea_engine::Speak`];
+//! * [`ChildGenerator`] does the same for questions: it [`Answers`](rhea_engine::generate::Answers);
 //! * [`serve`] is the other end, in the process itself;
 //! * `wire.rs` has the frames between them, `message.rs` what stands in them.
 //!
@@ -15,20 +16,25 @@
 //! Invariant: a request is answered as the model inside would answer it, or fails with [`rhea_engine::EngineError::Elsewhere`] and
 //! leaves an engine that serves the next one.
 
+mod answers;
 mod client;
 mod error;
 mod fingerprint;
+mod generator;
+mod link;
 mod message;
 mod process;
 mod serve;
 mod watch;
 mod wire;
 
-pub use client::{ChildEngine, Restart};
+pub use client::ChildEngine;
 pub use error::ChildError;
 pub use fingerprint::fingerprint;
+pub use generator::ChildGenerator;
+pub use link::Restart;
 pub use process::Launch;
-pub use serve::{Served, serve};
+pub use serve::{Model, Served, serve};
 pub use watch::Patience;
 
 /// Limits of the talk between two processes.
@@ -36,7 +42,7 @@ pub mod limits {
     use std::time::Duration;
 
     /// Version of the protocol. Both ends have to have the same.
-    pub const PROTOCOL: u32 = 2;
+    pub const PROTOCOL: u32 = 3;
     /// Bytes of one message at most; looked at before anything is reserved for it. A view of 1024 x 1024 px with its memory has 15 MiB.
     pub const MESSAGE_BYTES: usize = 64 << 20;
     /// Messages that wait to be looked at.

@@ -9,6 +9,7 @@ use rhea_engine::{
 use rhea_picture::{Rgbd, Trust, Warp};
 use serde::{Deserialize, Serialize};
 
+use crate::answers::{Colours, Happened, Question, Settings, Written};
 use crate::error::ChildError;
 
 /// From the caller to the process.
@@ -31,6 +32,8 @@ pub(crate) enum FromChild {
     Beat { pulse: u64 },
     /// A piece of text of the running request.
     Text { id: u64, text: String, probability: f32 },
+    /// Something happened in the running request.
+    Event { id: u64, event: Happened },
     /// The running request is answered.
     Done { id: u64, answer: Result<Answer, Told> },
 }
@@ -40,21 +43,22 @@ pub(crate) enum FromChild {
 pub(crate) struct Ready {
     pub name: String,
     pub fingerprint: String,
-    pub side_px: u32,
-    pub canvas_form: Option<CanvasForm>,
-    /// Context, rows and columns.
-    pub room: Option<(u64, u32, u32)>,
-    pub grid: (u32, u32),
+    pub kind: Kind,
     /// What the user should know of how it was opened.
     pub note: Option<String>,
 }
 
-impl Ready {
-    pub(crate) fn room(&self) -> Result<Option<ViewRoom>, ChildError> {
-        self.room
-            .map(|(context, rows, cols)| Ok(ViewRoom { context: context as usize, grid: grid((rows, cols))? }))
-            .transpose()
-    }
+/// What a model was opened for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Kind {
+    /// Walks and plans; of a room context, rows and columns.
+    Walks { side_px: u32, canvas_form: Option<CanvasForm>, room: Option<(u64, u32, u32)>, grid: (u32, u32) },
+    /// Questions; settings by task, in the order of all tasks.
+    Answers { only_grid: Option<(u32, u32)>, context: u64, settings: Vec<Settings> },
+}
+
+pub(crate) fn room((context, rows, cols): (u64, u32, u32)) -> Result<ViewRoom, ChildError> {
+    Ok(ViewRoom { context: context as usize, grid: grid((rows, cols))? })
 }
 
 pub(crate) fn grid((rows, cols): (u32, u32)) -> Result<Grid, ChildError> {
@@ -76,6 +80,8 @@ pub(crate) enum Ask {
     Revise { prompt: Vec<u32>, codes: Vec<u32>, filter: Filter, passes: u32, seed: u64 },
     Encode { view: Pixels },
     Picture { codes: Vec<u32>, memory: Option<Known> },
+    PictureIds { picture: Colours, area: u64 },
+    Answer(Box<Question>),
 }
 
 impl Ask {
@@ -84,11 +90,12 @@ impl Ask {
         match self {
             Self::Imagine(_) => "drawing a view",
             Self::Narrate { .. } => "talking about a view",
-            Self::RoundTrip { .. } | Self::Encode { .. } => "encoding a picture",
+            Self::RoundTrip { .. } | Self::Encode { .. } | Self::PictureIds { .. } => "encoding a picture",
             Self::Choose { .. } => "choosing an answer",
             Self::WriteText { .. } => "writing text",
             Self::Revise { .. } => "drawing a key-frame",
             Self::Picture { .. } => "decoding a picture",
+            Self::Answer(_) => "answering",
         }
     }
 }
@@ -101,6 +108,7 @@ pub(crate) enum Answer {
     Chosen { index: u64, log_probability: f64, passes: u32, steered: bool },
     Codes { codes: Vec<u32>, passes: u32 },
     Picture(Pixels),
+    Written(Written),
 }
 
 impl Answer {
@@ -111,6 +119,7 @@ impl Answer {
             Self::Chosen { .. } => "a choice",
             Self::Codes { .. } => "codes",
             Self::Picture(_) => "a picture",
+            Self::Written(_) => "an answer",
         }
     }
 }
@@ -254,10 +263,30 @@ pub(crate) struct View {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-enum How {
+pub(crate) enum How {
     Parallel(u32),
     Canvas(CanvasMethod, u32),
     NextToken,
+}
+
+impl From<Decoding> for How {
+    fn from(decoding: Decoding) -> Self {
+        match decoding {
+            Decoding::Parallel { passes } => Self::Parallel(passes),
+            Decoding::Canvas { method, passes } => Self::Canvas(method, passes),
+            Decoding::NextToken => Self::NextToken,
+        }
+    }
+}
+
+impl From<How> for Decoding {
+    fn from(how: How) -> Self {
+        match how {
+            How::Parallel(passes) => Self::Parallel { passes },
+            How::Canvas(method, passes) => Self::Canvas { method, passes },
+            How::NextToken => Self::NextToken,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -282,11 +311,7 @@ impl From<&ViewRequest> for View {
             world: request.world.clone(),
             prompt: request.prompt.clone(),
             memory: request.memory.as_ref().map(Known::from),
-            how: match request.decoding {
-                Decoding::Parallel { passes } => How::Parallel(passes),
-                Decoding::Canvas { method, passes } => How::Canvas(method, passes),
-                Decoding::NextToken => How::NextToken,
-            },
+            how: request.decoding.into(),
             picture: request.picture,
             guidance: request.guidance.map(|guidance| (guidance.scale, guidance.share)),
             shown,
@@ -306,11 +331,7 @@ impl View {
             world: self.world,
             prompt: self.prompt,
             memory: known(self.memory)?,
-            decoding: match self.how {
-                How::Parallel(passes) => Decoding::Parallel { passes },
-                How::Canvas(method, passes) => Decoding::Canvas { method, passes },
-                How::NextToken => Decoding::NextToken,
-            },
+            decoding: self.how.into(),
             picture: self.picture,
             guidance: self.guidance.map(|(scale, share)| Guidance { scale, share }),
             shown,

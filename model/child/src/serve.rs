@@ -5,17 +5,50 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rhea_engine::generate::{Answers, GenerateEvent};
 use rhea_engine::{Cancel, EngineError, NarrationRequest, Speak, TextPiece};
+use rhea_tokens::prompts::Task;
 
+use crate::answers::Settings;
 use crate::error::ChildError;
 use crate::limits;
-use crate::message::{Answer, Ask, Drawn, FromChild, Pixels, Ready, ToChild, Told, known, sides};
+use crate::message::{Answer, Ask, Drawn, FromChild, Kind, Pixels, Ready, ToChild, Told, known, sides};
 use crate::wire;
+
+/// A model, and what it was opened for.
+pub enum Model {
+    /// Walks and plans.
+    Walks(Box<dyn Speak>),
+    /// Questions.
+    Answers(Box<dyn Answers>),
+}
+
+impl Model {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Walks(model) => {
+                let room = model.reads_views().map(|room| {
+                    let (rows, cols) = sides(room.grid);
+                    (room.context as u64, rows, cols)
+                });
+                let (side_px, canvas_form, grid) = (model.side_px() as u32, model.canvas_form(), sides(model.grid()));
+                Kind::Walks { side_px, canvas_form, room, grid }
+            }
+            Self::Answers(model) => Kind::Answers {
+                only_grid: model.only_grid().map(sides),
+                context: model.context() as u64,
+                settings: Task::ALL.iter().map(|task| Settings::from(&model.settings_for(*task))).collect(),
+            },
+        }
+    }
+}
 
 /// A model that is ready to serve.
 pub struct Served {
+    /// Its name.
+    pub name: String,
     /// The model.
-    pub model: Box<dyn Speak>,
+    pub model: Model,
     /// What its files are known by, [`crate::fingerprint`].
     pub fingerprint: String,
     /// What the user should know of how it was opened, such as that it runs on another device than was asked for.
@@ -110,31 +143,36 @@ pub fn serve<W: Write + Send + 'static>(
         Err(error) => return shared.send(&FromChild::Refused(Told::from(&error))),
     };
     let note = served.note.take();
-    let model = served.model.as_mut();
-    let room = model.reads_views().map(|room| {
-        let (rows, cols) = sides(room.grid);
-        (room.context as u64, rows, cols)
-    });
-    let ready = Ready {
-        name: model.name().to_owned(),
-        fingerprint: served.fingerprint.clone(),
-        side_px: model.side_px() as u32,
-        canvas_form: model.canvas_form(),
-        room,
-        grid: sides(model.grid()),
-        note,
-    };
+    let (name, fingerprint) = (served.name.clone(), served.fingerprint.clone());
+    let ready = Ready { name, fingerprint, kind: served.model.kind(), note };
     shared.busy.store(false, Ordering::Relaxed);
     shared.send(&FromChild::Ready(ready))?;
     while let Ok(Job { id, ask, cancel }) = jobs.recv() {
         shared.served.fetch_add(1, Ordering::Relaxed);
         shared.busy.store(true, Ordering::Relaxed);
-        let mut say = |piece: TextPiece<'_>| {
-            let TextPiece { text, probability } = piece;
-            // A caller that hung up is noticed by the thread that reads.
-            shared.send(&FromChild::Text { id, text: text.to_owned(), probability }).ok();
+        let answer = match &mut served.model {
+            Model::Walks(model) => {
+                let mut say = |piece: TextPiece<'_>| {
+                    let TextPiece { text, probability } = piece;
+                    // A caller that hung up is noticed by the thread that reads.
+                    shared.send(&FromChild::Text { id, text: text.to_owned(), probability }).ok();
+                };
+                answer(model.as_mut(), *ask, &cancel, &mut say)
+            }
+            Model::Answers(model) => {
+                // An event over the limit is the end of its answer: none may be missing.
+                let mut unsent = None;
+                let mut tell = |event: GenerateEvent| {
+                    if let Err(error) = shared.send(&FromChild::Event { id, event: event.into() }) {
+                        unsent.get_or_insert(error);
+                        cancel.cancel();
+                    }
+                };
+                let written = write(model.as_mut(), *ask, &cancel, &mut tell);
+                unsent.map_or(written, |error| Err(error.into()))
+            }
         };
-        let answer = answer(model, *ask, &cancel, &mut say).map_err(|error| Told::from(&error));
+        let answer = answer.map_err(|error| Told::from(&error));
         shared.busy.store(false, Ordering::Relaxed);
         match shared.send(&FromChild::Done { id, answer }) {
             Err(error @ ChildError::TooLarge { .. }) => {
@@ -193,5 +231,27 @@ fn answer(
             let memory = known(memory)?;
             Answer::Picture(Pixels::from(&model.picture(&codes, memory.as_ref())?))
         }
+        other => return Err(not_for_this(&other)),
     })
+}
+
+/// Answers a question.
+fn write(
+    model: &mut dyn Answers,
+    ask: Ask,
+    cancel: &Cancel,
+    tell: &mut dyn FnMut(GenerateEvent),
+) -> Result<Answer, EngineError> {
+    Ok(match ask {
+        Ask::PictureIds { picture, area } => {
+            Answer::Codes { codes: model.picture_ids(&picture.into_picture()?, area as usize)?, passes: 0 }
+        }
+        Ask::Answer(question) => Answer::Written(model.generate(&question.into_request()?, cancel, tell)?.into()),
+        other => return Err(not_for_this(&other)),
+    })
+}
+
+/// What a model was not opened for.
+fn not_for_this(ask: &Ask) -> EngineError {
+    EngineError::Request(format!("{} is not what this model was opened for", ask.doing()))
 }

@@ -9,6 +9,10 @@ use crate::builder::StoryBuilder;
 use crate::error::RecordError;
 use crate::layout::{create, page_file, viewer_files, write};
 
+/// How far an answer had come.
+#[derive(Clone, Debug)]
+pub struct AnswerMark(StoryBuilder);
+
 /// A folder that is filled with the viewer's files while an answer comes, and gets the record and the page at its end.
 pub struct AnswerFolder {
     folder: PathBuf,
@@ -72,6 +76,26 @@ impl AnswerFolder {
     pub fn picture(&mut self, picture: &Picture) -> Result<(), RecordError> {
         self.builder.picture(picture)?;
         self.write_new()
+    }
+
+    /// How far it has come, for [`Self::back_to`].
+    #[must_use]
+    pub fn mark(&self) -> AnswerMark {
+        AnswerMark(self.builder.clone())
+    }
+
+    /// Forgets what came behind a mark; its files go.
+    ///
+    /// # Errors
+    /// When a file cannot be removed.
+    pub fn back_to(&mut self, mark: AnswerMark) -> Result<(), RecordError> {
+        let kept: BTreeSet<String> = viewer_files(mark.0.so_far()).into_iter().map(|(name, _)| name).collect();
+        for name in self.written.extract_if(.., |name| !kept.contains(name)) {
+            let path = self.folder.join(name);
+            std::fs::remove_file(&path).map_err(|source| RecordError::File { action: "remove", path, source })?;
+        }
+        self.builder = mark.0;
+        Ok(())
     }
 
     /// Writes the record as `NAME.pb` and the page. Returns the record's path.

@@ -19,7 +19,7 @@ mod page;
 mod story;
 mod wire;
 
-pub use answer::AnswerFolder;
+pub use answer::{AnswerFolder, AnswerMark};
 pub use builder::StoryBuilder;
 pub use error::RecordError;
 pub use layout::{NamedFile, export, viewer_files};

@@ -343,7 +343,7 @@ impl Answers for RemoteGenerator {
         GenerateSettings { guidance: 1.0, begin_with_picture: true, stop, ..settings }
     }
 
-    fn picture_ids(&self, picture: &Picture, area: usize) -> Result<Vec<u32>, EngineError> {
+    fn picture_ids(&mut self, picture: &Picture, area: usize) -> Result<Vec<u32>, EngineError> {
         self.tokenizers.picture_ids(picture, area)
     }
 

@@ -8,7 +8,8 @@ use rhea_engine::spread::DeviceRequest;
 use rhea_tokens::prompts::Task;
 
 use crate::batch::BatchWhat;
-use crate::engine::{ChildArgs, EngineArgs};
+use crate::engine::EngineArgs;
+use crate::engine_child::ChildArgs;
 use crate::eval::EvalWhat;
 use crate::export::ExportArgs;
 use crate::plan::PlanArgs;

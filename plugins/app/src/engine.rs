@@ -6,14 +6,13 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use rhea_child::{ChildEngine, Launch, Patience, Served, fingerprint, serve};
-use rhea_engine::spread::{DeviceInfo, ParallelPlan, ParallelRequest, devices_found};
+use rhea_child::{ChildEngine, ChildGenerator, Launch, Patience};
+use rhea_engine::spread::{DeviceInfo, ParallelPlan, devices_found};
 use rhea_engine::{EngineError, Imagination, ModelFolder, OpenOptions, Speak};
 use rhea_remote::{Client, Endpoint, Key, RemoteGenerator};
 
@@ -178,7 +177,8 @@ impl WalkEngine {
 pub fn open(folder: &Path, engine: &WalkEngine) -> Result<Box<dyn Speak>> {
     match engine.choice {
         EngineChoice::Process => {
-            let launch = launch(folder, engine)?;
+            let spread = engine.plan.as_ref().map(|_| &engine.spread);
+            let launch = launch(child_arguments(folder, spread, None), spread.is_some())?;
             let text = ModelFolder::open_text(folder, &walking()).hint(MODEL_HINT)?;
             Ok(Box::new(ChildEngine::open(launch, text).hint(MODEL_HINT)?))
         }
@@ -222,25 +222,44 @@ pub fn walking() -> OpenOptions {
     OpenOptions { walk: true, ..OpenOptions::default() }
 }
 
-fn launch(folder: &Path, engine: &WalkEngine) -> Result<Launch> {
+/// Opens a model that answers questions in a process of its own. `plan` says whether it is spread, and `spread` how.
+///
+/// # Errors
+/// When the process cannot be started or cannot open the model.
+pub fn open_answers(
+    folder: &Path,
+    spread: &SpreadChoice,
+    plan: Option<&ParallelPlan>,
+    options: &OpenOptions,
+) -> Result<ChildGenerator> {
+    let spread = plan.map(|_| SpreadArgs { device: Some(spread.device.0.clone()), parallel: Some(spread.parallel.0) });
+    let launch = launch(child_arguments(folder, spread.as_ref(), Some(options)), plan.is_some())?;
+    let text = ModelFolder::open_text(folder, options).hint(MODEL_HINT)?;
+    ChildGenerator::open(launch, text).hint(MODEL_HINT)
+}
+
+fn launch(arguments: Vec<OsString>, devices: bool) -> Result<Launch> {
     let program = std::env::current_exe().hint("The program's own file is needed for --engine process.")?;
-    let arguments = child_arguments(folder, engine);
     // A device that is lost may not come back.
-    let again = engine.plan.as_ref().map(|_| arguments.iter().cloned().chain([WHAT_IS_LEFT.into()]).collect());
+    let again = devices.then(|| arguments.iter().cloned().chain([WHAT_IS_LEFT.into()]).collect());
     Ok(Launch { program, arguments, again, environment: Vec::new(), patience: patience()? })
 }
 
-/// The command line of the process. Without a plan it is told nothing of devices, so that it opens the model as it would be here.
-fn child_arguments(folder: &Path, engine: &WalkEngine) -> Vec<OsString> {
+/// The command line of the process. Without a spread it is told nothing of devices, so that it opens the model as it would be here;
+/// with `answers` it opens it for questions.
+fn child_arguments(folder: &Path, spread: Option<&SpreadArgs>, answers: Option<&OpenOptions>) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec![CHILD_JOB.into(), "--model".into(), folder.as_os_str().to_owned()];
-    if engine.plan.is_some() {
-        let SpreadArgs { device, parallel } = &engine.spread;
-        for (name, value) in [
-            ("--device", device.as_ref().map(ToString::to_string)),
-            ("--parallel", parallel.as_ref().map(ToString::to_string)),
-        ] {
-            arguments.extend(value.into_iter().flat_map(|value| [name.into(), value.into()]));
-        }
+    let mut add = |name: &str, value: Option<String>| {
+        arguments.extend(value.into_iter().flat_map(|value| [name.into(), value.into()]));
+    };
+    if let Some(SpreadArgs { device, parallel }) = spread {
+        add("--device", device.as_ref().map(ToString::to_string));
+        add("--parallel", parallel.as_ref().map(ToString::to_string));
+    }
+    if let Some(options) = answers {
+        add("--branches", Some(options.branches.to_string()));
+        add("--context", options.context.map(|context| context.to_string()));
+        add("--quant", options.form.map(|form| form.name().to_owned()));
     }
     arguments
 }
@@ -254,80 +273,12 @@ fn patience() -> Result<Patience> {
     Ok(Patience { stall, ..Patience::default() })
 }
 
-/// `rhea engine-child`: the other end of `--engine process`.
-#[derive(Clone, Debug, Args)]
-pub struct ChildArgs {
-    /// The model folder.
-    #[arg(long, value_name = "DIR")]
-    pub model: PathBuf,
-    /// Where the model runs; without any of it, on one rank of the processor.
-    #[command(flatten)]
-    pub spread: SpreadArgs,
-    /// Where a device cannot be used, take those that are left, or the processor.
-    #[arg(long)]
-    pub what_is_left: bool,
-}
-
-impl ChildArgs {
-    /// Opens the model; where it may, on what is left of its devices, which is then said.
-    fn open_somewhere(&self) -> Result<(Imagination, Option<String>), EngineError> {
-        let why = match self.open() {
-            Ok(model) => return Ok((model, None)),
-            Err(error) if self.what_is_left && error.is_of_devices() => error,
-            Err(error) => return Err(error),
-        };
-        let on = |place: &str| Some(format!("The model now runs on {place}: {why}"));
-        let asked = self.spread.device.clone().unwrap_or_default();
-        let left: Vec<DeviceInfo> = asked.those_left(&devices_found());
-        if let Ok(model) = self.open_on(ParallelRequest::Auto, &left) {
-            let names: Vec<String> = left.iter().map(|info| info.device.to_string()).collect();
-            return Ok((model, on(&names.join(", "))));
-        }
-        Ok((Imagination::open(&self.model)?, on("the processor")))
-    }
-
-    /// Opens it on devices, if it fits them.
-    fn open_on(&self, parallel: ParallelRequest, devices: &[DeviceInfo]) -> Result<Imagination, EngineError> {
-        let (plan, sizes) = ModelFolder::plan(&self.model, &walking(), parallel, devices)?;
-        plan.check(&sizes)?;
-        open_inside(&self.model, Some(&plan))
-    }
-
-    /// Opens the model. The program that started this one has printed the plan.
-    fn open(&self) -> Result<Imagination, EngineError> {
-        let SpreadArgs { device, parallel } = &self.spread;
-        if device.is_none() && parallel.is_none() {
-            return Imagination::open(&self.model);
-        }
-        let devices = device.clone().unwrap_or_default().among(&devices_found())?;
-        self.open_on(parallel.unwrap_or_default(), &devices)
-    }
-}
-
-/// Serves the program that started this one, over standard input and output, until it hangs up.
-///
-/// # Errors
-/// When whoever started this program is not Rhea.
-pub fn run_child(args: &ChildArgs) -> Result<ExitCode> {
-    // Where memory runs out, this process goes and the walk stays. A system that does not allow it decides by itself.
-    std::fs::write("/proc/self/oom_score_adj", "500").ok();
-    let args = args.clone();
-    let open = move || -> Result<Served, EngineError> {
-        let ((model, note), folder) = (args.open_somewhere()?, &args.model);
-        let fingerprint = fingerprint(folder)
-            .map_err(|e| EngineError::Folder { what: format!("cannot be read: {e}"), path: folder.clone() })?;
-        Ok(Served { model: Box::new(model), fingerprint, note })
-    };
-    serve(std::io::stdin(), std::io::stdout(), open, || std::process::exit(0))
-        .hint("This job is started by `rhea --engine process`, not by hand.")?;
-    Ok(ExitCode::SUCCESS)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use clap::Parser as _;
     use rhea_engine::spread::Device;
+    use rhea_nn::transformer::WeightForm;
 
     use super::*;
     use crate::cli::{Cli, Job};
@@ -369,12 +320,25 @@ mod tests {
         let spread = SpreadArgs { device: Some("cpu".parse().unwrap()), parallel: Some("tp=2".parse().unwrap()) };
         let engine = EngineArgs { engine: Some(EngineChoice::Process), spread: spread.clone() }.local(&nano).unwrap();
         assert_eq!((engine.choice(), engine.ranks()), (&EngineChoice::Process, 2));
-        let words = child_arguments(&nano, &engine);
+        let words = child_arguments(&nano, Some(&engine.spread), None);
         assert_eq!(words[3..], ["--device", "cpu", "--parallel", "tp=2"]);
-        assert_eq!(child_arguments(&nano, &WalkEngine::inside()).len(), 3);
+        assert_eq!(child_arguments(&nano, None, None).len(), 3);
         // What the process reads of it is what was meant.
-        let line = std::iter::once(OsString::from("rhea")).chain(words);
-        let Some(Job::EngineChild(read)) = Cli::try_parse_from(line).unwrap().job else { panic!("another job") };
-        assert_eq!((read.model, read.spread), (nano, spread));
+        let read = |words: Vec<OsString>| {
+            let line = std::iter::once(OsString::from("rhea")).chain(words);
+            match Cli::try_parse_from(line).unwrap().job {
+                Some(Job::EngineChild(read)) => read,
+                _ => panic!("another job"),
+            }
+        };
+        let walks = read(words);
+        assert!(walks.answers().unwrap().is_none());
+        assert_eq!((&walks.model, &walks.spread), (&nano, &spread));
+        let form = WeightForm::named("q8_0");
+        let options = OpenOptions { context: Some(700), branches: 2, form, ..OpenOptions::default() };
+        let questions = read(child_arguments(&nano, Some(&spread), Some(&options)));
+        assert_eq!((&questions.model, &questions.spread), (&nano, &spread));
+        let opened = questions.answers().unwrap().unwrap();
+        assert_eq!((opened.context, opened.branches, opened.form), (options.context, options.branches, options.form));
     }
 }

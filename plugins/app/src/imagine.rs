@@ -16,12 +16,11 @@ use rhea_engine::spread::devices_found;
 use rhea_engine::{Cancel, EngineError, ModelFolder, OpenOptions};
 use rhea_nn::transformer::{TransformerConfig, WeightForm};
 use rhea_picture::{CELL_PX, Picture, load_picture};
-use rhea_record::{AnswerFolder, RecordError};
+use rhea_record::{AnswerFolder, AnswerMark, RecordError};
 use rhea_tokens::prompts::Task;
 use rhea_tokens::{Aspect, Conversation, Grid, TurnPrompt};
 
 use crate::cli::ImagineArgs;
-use crate::config::Origin;
 use crate::engine::{self, EngineChoice};
 use crate::fault::{Fault, WithHint as _};
 use crate::place;
@@ -57,7 +56,9 @@ pub fn run(args: &ImagineArgs) -> Result<ExitCode> {
 
     let began = Instant::now();
     let opened = open(&model, task, args, &wishes, pictures.len())?;
-    let (Some(out), Some((mut generator, place))) = (out, opened) else { return Ok(ExitCode::SUCCESS) };
+    let (Some(out), Some(Opened { mut generator, place, tries_again })) = (out, opened) else {
+        return Ok(ExitCode::SUCCESS);
+    };
     say!("Model {} opened in {:.1} s{place}.", model.display(), began.elapsed().as_secs_f32());
     let mut settings = generator.settings_for(task);
     wishes.change(&mut settings);
@@ -67,36 +68,77 @@ pub fn run(args: &ImagineArgs) -> Result<ExitCode> {
     let turns: Vec<&str> = std::iter::once(&args.prompt).chain(&args.then).map(String::as_str).collect();
     let mut answer = Answer::create(&out, &turns.join("\n"), &pictures, turns.len() * settings.stop.tokens)?;
     let request = GenerateRequest { prompt: NO_PROMPT, size, settings, seed: wishes.seed() };
-    let talked = talk(generator.as_mut(), (task, &turns), &pictures, request, &mut answer);
+    let generator = &mut Talker { generator: generator.as_mut(), tries_again };
+    let talked = talk(generator, (task, &turns), &pictures, request, &mut answer);
     answer.finish(talked, &out)
+}
+
+/// A model that is open.
+struct Opened {
+    generator: Box<dyn Answers>,
+    /// Where it is, if it is not in this program.
+    place: String,
+    /// How often a turn is tried again whose model was lost.
+    tries_again: u32,
+}
+
+/// A model that is asked again when it was lost.
+struct Talker<'a> {
+    generator: &'a mut dyn Answers,
+    tries_again: u32,
+}
+
+impl Talker<'_> {
+    /// One turn. Where its model is lost, what it wrote is forgotten, and the next model writes it.
+    fn turn(
+        &mut self,
+        request: &GenerateRequest,
+        cancel: &Cancel,
+        answer: &mut Answer,
+    ) -> Result<Generated, EngineError> {
+        let mut again = 0;
+        loop {
+            let mark = answer.folder.mark();
+            let generated = self.generator.generate(request, cancel, &mut |event| answer.hear(event, cancel));
+            self.generator.mended().iter().for_each(|what| answer.progress.say(what));
+            match generated {
+                Err(EngineError::Elsewhere(why)) if again < self.tries_again => {
+                    again += 1;
+                    answer.forget(mark, cancel);
+                    answer.progress.say(&format!("{why}; this turn is written again"));
+                }
+                generated => return generated,
+            }
+        }
+    }
 }
 
 /// Asks turn by turn; each reads what was said and drawn before, as far as it fits the context. Ends early when an answer does.
 fn talk(
-    generator: &mut dyn Answers,
+    talker: &mut Talker<'_>,
     (task, turns): (Task, &[&str]),
     pictures: &[Picture],
     mut request: GenerateRequest,
     answer: &mut Answer,
 ) -> Result<FinishReason, EngineError> {
     let area = request.settings.picture_area;
-    let mut references =
-        pictures.iter().map(|picture| generator.picture_ids(picture, area)).collect::<Result<Vec<_>, _>>()?;
-    let context = generator.context();
+    let ids = pictures.iter().map(|picture| talker.generator.picture_ids(picture, area));
+    let mut references = ids.collect::<Result<Vec<_>, _>>()?;
+    let context = talker.generator.context();
     let room = context - request.settings.stop.tokens.min(context / 2);
     let mut conversation = Conversation::new(task);
     let cancel = Cancel::default();
     let mut finish = FinishReason::EndOfAnswer;
     for words in turns {
-        let tokenizer = generator.text();
+        let tokenizer = talker.generator.text();
         conversation.ask(tokenizer, words, &std::mem::take(&mut references))?;
         let prompt = conversation.prompt(tokenizer, room)?;
         if prompt.left_out > 0 {
             answer.progress.say(&format!("{} earlier turns no longer fit the context", prompt.left_out));
         }
         request.prompt = Prompt::Turn(prompt);
-        let generated = generator.generate(&request, &cancel, &mut |event| answer.hear(event, &cancel))?;
-        conversation.answer(generator.text().vocabulary(), &generated.ids);
+        let generated = talker.turn(&request, &cancel, answer)?;
+        conversation.answer(talker.generator.text().vocabulary(), &generated.ids);
         request.seed = request.seed.wrapping_add(1);
         answer.end_turn(&generated, &cancel);
         finish = generated.finish;
@@ -116,38 +158,24 @@ fn load_pictures(files: &[PathBuf]) -> Result<Vec<Picture>> {
     files.iter().map(load).collect()
 }
 
-/// Opens a model with room for what the task may write; says where it is, if it is not in this program. `None` where only the plan
-/// was asked for.
-fn open(
-    model: &Path,
-    task: Task,
-    args: &ImagineArgs,
-    wishes: &Wishes,
-    pictures: usize,
-) -> Result<Option<(Box<dyn Answers>, String)>> {
-    match args.engine.choice()? {
-        (EngineChoice::Server(url), _) => {
-            let SpreadArgs { device, parallel } = &args.engine.spread;
-            if device.is_some() || parallel.is_some() || args.plan_only {
-                let what =
-                    format!("--device, --parallel and --plan-only spread a model here, and this one is at {url}");
-                return Err(Fault::new(what, "Leave them out, or take --engine inside.").into());
-            }
-            if args.quant.is_some() {
-                let what = format!("--quant says how weights are held here, and they are at {url}");
-                return Err(Fault::new(what, "Leave --quant out, or take --engine inside.").into());
-            }
-            let options = OpenOptions { context: wishes.context, ..OpenOptions::default() };
-            let remote = engine::open_server(model, &url, &options)?;
-            let place = format!(", behind {url} as {}", remote.model());
-            return Ok(Some((Box::new(remote), place)));
+/// Opens a model with room for what the task may write; `None` where only the plan was asked for.
+fn open(model: &Path, task: Task, args: &ImagineArgs, wishes: &Wishes, pictures: usize) -> Result<Option<Opened>> {
+    let (choice, _) = args.engine.choice()?;
+    if let EngineChoice::Server(url) = &choice {
+        let SpreadArgs { device, parallel } = &args.engine.spread;
+        if device.is_some() || parallel.is_some() || args.plan_only {
+            let what = format!("--device, --parallel and --plan-only spread a model here, and this one is at {url}");
+            return Err(Fault::new(what, "Leave them out, or take --engine inside.").into());
         }
-        (EngineChoice::Process, Origin::Flag(flag)) => {
-            let what = format!("{flag} process serves walks, plans and evaluations");
-            return Err(Fault::new(what, "Take --engine inside or the address of a server here.").into());
+        if args.quant.is_some() {
+            let what = format!("--quant says how weights are held here, and they are at {url}");
+            return Err(Fault::new(what, "Leave --quant out, or take --engine inside.").into());
         }
-        // A process is a wish for walks where it stands in a file or a variable.
-        (EngineChoice::Process | EngineChoice::Inside, _) => {}
+        let options = OpenOptions { context: wishes.context, ..OpenOptions::default() };
+        let remote = engine::open_server(model, url, &options)?;
+        let place = format!(", behind {url} as {}", remote.model());
+        // A server is asked again by its own client.
+        return Ok(Some(Opened { generator: Box::new(remote), place, tries_again: 0 }));
     }
     let mut settings = GenerateSettings::for_task(task);
     wishes.change(&mut settings);
@@ -177,12 +205,17 @@ fn open(
         let estimate = ModelFolder::estimate(model, &options).hint(hint)?;
         say!("Memory: {estimate}");
     }
-    let options = placed(options, plan.as_ref());
     if args.plan_only {
         return Ok(None);
     }
+    if choice == EngineChoice::Process {
+        let generator = engine::open_answers(model, &spread.choice()?, plan.as_ref(), &options)?;
+        let (place, tries_again) = (", in a process of its own".to_owned(), engine::TRIES_AGAIN);
+        return Ok(Some(Opened { generator: Box::new(generator), place, tries_again }));
+    }
+    let options = placed(options, plan.as_ref());
     let generator = ModelFolder::open_with(model, &options).and_then(Generator::new).hint(hint)?;
-    Ok(Some((Box::new(generator), String::new())))
+    Ok(Some(Opened { generator: Box::new(generator), place: String::new(), tries_again: 0 }))
 }
 
 /// The positions that a model's settings name. What is wrong with them is said when the model is opened.
@@ -273,6 +306,14 @@ impl Answer {
         let written = self.end_text();
         self.keep(written, cancel);
         self.before = sum(self.before, generated.usage);
+    }
+
+    /// Forgets what came behind a mark, as if it had not been written.
+    fn forget(&mut self, mark: AnswerMark, cancel: &Cancel) {
+        self.text.clear();
+        self.rows = None;
+        let gone = self.folder.back_to(mark);
+        self.keep(gone, cancel);
     }
 
     /// There is no sense in going on when nothing can be written.

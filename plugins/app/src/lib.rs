@@ -16,6 +16,7 @@ mod cli;
 mod config;
 mod doctor;
 mod engine;
+mod engine_child;
 mod eval;
 mod eval_planners;
 mod eval_plans;
@@ -86,7 +87,7 @@ pub fn run() -> ExitCode {
         Job::Man { out } => manual::pages(&out),
         Job::Config { what } => config::run(&what, &everywhere),
         Job::Doctor(args) => doctor::run(&args),
-        Job::EngineChild(args) => engine::run_child(&args),
+        Job::EngineChild(args) => engine_child::run(&args),
     });
     match done {
         Ok(code) => code,

@@ -289,8 +289,8 @@ fn what_is_no_engine_or_another_or_talks_too_much_is_told_apart() {
     };
     assert!(says("HTTP/1.1 404 Not Found").contains("no engine of Rhea"));
     let other = says(r"RHEA-ENG\007\000\000\000");
-    assert!(other.contains("version 7") && other.contains("version 2"), "{other}");
-    let large = says(r"RHEA-ENG\002\000\000\000\377\377\377\377\000\000\000\000");
+    assert!(other.contains("version 7") && other.contains("version 3"), "{other}");
+    let large = says(r"RHEA-ENG\003\000\000\000\377\377\377\377\000\000\000\000");
     assert!(large.contains("4294967295 bytes") && large.contains("up to 67108864"), "{large}");
     let silent = says("");
     assert!(silent.contains("said nothing"), "{silent}");

@@ -2,6 +2,7 @@
 
 use rhea_picture::Picture;
 use rhea_tokens::Grid;
+use serde::{Deserialize, Serialize};
 
 /// Something that happened while an answer is written.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,7 +66,7 @@ pub enum GenerateEvent {
 }
 
 /// What a thought is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ThoughtAbout {
     /// The whole answer (BOG to EOG).
     Answer,
@@ -74,7 +75,7 @@ pub enum ThoughtAbout {
 }
 
 /// Why an answer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FinishReason {
     /// The model ended the stream (EOS).
     EndOfStream,
@@ -91,7 +92,7 @@ pub enum FinishReason {
 }
 
 /// What an answer has used.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     /// Tokens of the prompt.
     pub prompt_tokens: usize,

@@ -136,7 +136,7 @@ impl Answers for Generator {
         Self::settings_for(self, task)
     }
 
-    fn picture_ids(&self, picture: &Picture, area: usize) -> Result<Vec<u32>, EngineError> {
+    fn picture_ids(&mut self, picture: &Picture, area: usize) -> Result<Vec<u32>, EngineError> {
         Self::picture_ids(self, picture, area)
     }
 

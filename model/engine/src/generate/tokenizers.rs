@@ -33,7 +33,7 @@ pub trait Answers {
     ///
     /// # Errors
     /// When a side would be 0 pixels, or the picture cannot be encoded.
-    fn picture_ids(&self, picture: &Picture, area: usize) -> Result<Vec<u32>, EngineError>;
+    fn picture_ids(&mut self, picture: &Picture, area: usize) -> Result<Vec<u32>, EngineError>;
 
     /// Answers a request; `on_event` is told what happens. Cancelling ends the answer, and what was written until then is
     /// returned.
@@ -46,6 +46,11 @@ pub trait Answers {
         cancel: &Cancel,
         on_event: &mut dyn FnMut(GenerateEvent),
     ) -> Result<Generated, EngineError>;
+
+    /// What had to be mended since this was last asked, for the user to read; nothing where a model cannot be lost.
+    fn mended(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// The two tokenizers of a model folder.
