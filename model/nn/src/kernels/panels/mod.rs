@@ -5,8 +5,8 @@
 //! A product walks this memory once from front to back for up to six rows at a time, and all rows of a block before it moves
 //! on to the next panel.
 //!
-//! Order of summation: within a chunk as `tile.rs` says, then chunk by chunk, then the bias. It depends on neither the
-//! number of threads nor the number of rows, so a row has the same bits alone and in a batch.
+//! Order of summation: within a chunk as `tile.rs` says, then chunk by chunk, then the bias; rows that are rounded to bf16 as `dots.rs`
+//! says. It depends on neither the number of threads nor the number of rows, so a row has the same bits alone and in a batch.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
