@@ -437,7 +437,7 @@ impl Transformer {
             } else if self.arithmetic.unit == Unit::AmxBf16 {
                 attention::forward(Unit::AmxBf16, shape, q, keys, visible, None, out, &mut work.attention);
             } else {
-                attention::fused::forward(self.arithmetic.isa, shape, q, keys, visible, out);
+                attention::fused::forward(self.arithmetic, shape, q, keys, visible, out);
             }
             heads::merge(out, shape, asking, &mut context[done * shape.q_width()..][..asking * shape.q_width()]);
             done += asking;

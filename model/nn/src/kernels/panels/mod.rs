@@ -16,6 +16,7 @@ mod block;
 #[cfg(target_arch = "x86_64")]
 mod dots;
 mod lanes;
+mod pairs;
 mod peak;
 mod quantise;
 mod run;
@@ -25,6 +26,7 @@ use rayon::prelude::*;
 use smallvec::SmallVec;
 
 pub use block::{Strided, dot_rows, multiply_block};
+pub use pairs::{StridedPairs, multiply_pairs};
 pub use peak::{dot_pairs, multiply_adds};
 
 use super::convert::{add_row, bf16};

@@ -166,6 +166,38 @@ fn small_blocks_agree_with_f64_for_every_stride() {
 }
 
 #[test]
+fn pairs_of_bf16_agree_with_f64_for_every_stride() {
+    if !Unit::Avx512Bf16.is_present() {
+        return;
+    }
+    // Two bf16 values of a pair, the first in the lower half.
+    let pairs = |count: usize, seed: u32| -> (Vec<u32>, Vec<[f64; 2]>) {
+        let all = values(2 * count, seed);
+        let two = |two: &[f32]| [two[0], two[1]].map(crate::kernels::convert::rounded);
+        let bits = |two: [f32; 2]| (two[0].to_bits() >> 16) | two[1].to_bits();
+        all.chunks_exact(2).map(|chunk| (bits(two(chunk)), two(chunk).map(f64::from))).unzip()
+    };
+    for (m, n, k) in [(1, 16, 1), (5, 32, 7), (7, 64, 64), (13, 48, 33), (64, 64, 32)] {
+        let ((x, x_values), (w, w_values), was) = (pairs(m * k, 10), pairs(k * n, 11), values(m * n, 12));
+        for (by_row, by_pair) in [(1, m), (k, 1)] {
+            let left = StridedPairs { values: &x, by_row, by_pair };
+            for add in [false, true] {
+                let mut out = was.clone();
+                multiply_pairs(left, &w, (m, n, k), &mut out, add);
+                for (i, got) in out.iter().enumerate() {
+                    let term = |l: usize| {
+                        let (x, w) = (x_values[i / n * by_row + l * by_pair], w_values[l * n + i % n]);
+                        x[0] * w[0] + x[1] * w[1]
+                    };
+                    let want = (0..k).map(term).sum::<f64>() + if add { f64::from(was[i]) } else { 0.0 };
+                    assert!((f64::from(*got) - want).abs() < 1e-5, "{m} x {k} x {n} {i}: {got}, not {want}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn dot_products_agree_with_f64() {
     for isa in Isa::present() {
         for (rows, keys, d) in [(1, 1, 1), (3, 64, 64), (2, 5, 128), (4, 9, 37)] {

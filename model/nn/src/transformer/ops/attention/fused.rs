@@ -4,6 +4,8 @@
 //! The query heads of one key head share every read of its keys and values. Keys may lie in several segments; a tile never
 //! crosses two of them, so segments of 64 rows give the same bits as one long segment.
 //!
+//! With bf16 weights on AVX-512 BF16, queries, keys, values and weights are rounded to bf16 where rows are many; sums stay f32.
+//!
 //! Invariant: a row's result depends on neither the number of threads nor the other rows of its tile.
 
 use std::ops::Range;
@@ -12,7 +14,10 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::Keys;
-use crate::kernels::{Isa, Strided, dot_rows, multiply_block};
+use crate::kernels::{
+    Arithmetic, Format, Isa, Strided, StridedPairs, Unit, dot_rows, interleave_rows, multiply_block, multiply_pairs,
+    row_to_bf16,
+};
 use crate::transformer::config::HeadShape;
 use crate::transformer::ops::math::{exp, max, sum};
 use crate::transformer::sequence::Visible;
@@ -23,6 +28,9 @@ const KEYS: usize = 64;
 const QUERIES: usize = 64;
 /// Stacked query rows up to which scores are plain dot products: turning queries into columns of 16 would waste most of them.
 const FEW: usize = 4;
+/// Stacked query rows from which on products may be those of bf16: canvases and blocks of a prompt. The few rows of a drawn token,
+/// alone or with what is forced behind it, are f32, so that tokens do not depend on how they are read.
+const MANY: usize = 64;
 /// Multiplications below which waking a second thread costs more than it brings.
 const SMALL: usize = 1 << 19;
 /// Columns that a product works on together.
@@ -36,7 +44,7 @@ const COLUMNS: usize = 16;
 /// # Panics
 /// When a slice does not have its length, or a row's ranges reach past the last key.
 pub fn forward<'a>(
-    isa: Isa,
+    arithmetic: Arithmetic,
     shape: HeadShape,
     q: &[f32],
     segments: impl Iterator<Item = Keys<'a>> + Clone + Sync + Send,
@@ -54,11 +62,14 @@ pub fn forward<'a>(
     if stacked == 0 {
         return;
     }
+    let Arithmetic { unit, isa, format } = arithmetic;
+    let rounds = unit == Unit::Avx512Bf16 && format == Format::Bf16 && d.is_multiple_of(COLUMNS);
+    let halves = rounds && stacked >= MANY;
     let mut tasks = Vec::new();
     for (head, (q, context)) in q.chunks_exact(stacked * d).zip(context.chunks_exact_mut(stacked * d)).enumerate() {
         for (part, (q, context)) in q.chunks(QUERIES * d).zip(context.chunks_mut(QUERIES * d)).enumerate() {
             let visible = (0..q.len() / d).map(|i| visible[(part * QUERIES + i) % rows]).collect();
-            tasks.push(Task { isa, d, head, segments: segments.clone(), q, visible, context });
+            tasks.push(Task { isa, halves, d, head, segments: segments.clone(), q, visible, context });
         }
     }
     if tasks.len() > 1 && q.len() * len >= SMALL && rayon::current_num_threads() > 1 {
@@ -71,6 +82,8 @@ pub fn forward<'a>(
 /// Some stacked query rows of one key head.
 struct Task<'a, S> {
     isa: Isa,
+    /// Are products of many rows those of bf16?
+    halves: bool,
     d: usize,
     head: usize,
     segments: S,
@@ -89,6 +102,7 @@ impl<'k, S: Iterator<Item = Keys<'k>>> Task<'_, S> {
         let scale = 1.0 / (d as f32).sqrt();
         let scaled: Vec<f32> = self.q.iter().map(|value| value * scale).collect();
         let queries = if few { scaled } else { columns(&scaled, d, online.lanes) };
+        let mut halves = (self.halves && !few).then(|| Halves::new(&queries, d, online.lanes));
         let mut first = 0;
         for keys in self.segments {
             let (k, v) = keys.head(self.head, d);
@@ -100,6 +114,8 @@ impl<'k, S: Iterator<Item = Keys<'k>>> Task<'_, S> {
                 }
                 if few {
                     dot_rows(self.isa, &queries, k, d, &mut online.scores, KEYS);
+                } else if let Some(halves) = &mut halves {
+                    halves.score(k, &mut online);
                 } else {
                     let left = Strided { values: k, by_row: d, by_inner: 1 };
                     let sizes = (tile.len, online.lanes, d);
@@ -108,10 +124,13 @@ impl<'k, S: Iterator<Item = Keys<'k>>> Task<'_, S> {
                 if !self.visible.iter().all(|seen| tile.is_inside(seen)) {
                     online.hide(tile, &self.visible, few);
                 }
-                if width == d {
-                    online.take(tile.len, v, few);
+                online.weigh(tile.len, few);
+                if let Some(halves) = &mut halves {
+                    halves.sum(v, &mut online);
+                } else if width == d {
+                    online.sum(tile.len, v, few);
                 } else {
-                    online.take(tile.len, &widened(v, d, width), few);
+                    online.sum(tile.len, &widened(v, d, width), few);
                 }
             }
         }
@@ -199,8 +218,8 @@ impl Online {
         }
     }
 
-    /// Adds `keys` scored keys and their values `(keys, width)`.
-    fn take(&mut self, keys: usize, values: &[f32], few: bool) {
+    /// Makes weights of the scores of `keys` keys; earlier sums shrink to the largest score.
+    fn weigh(&mut self, keys: usize, few: bool) {
         if few {
             for row in 0..self.rows {
                 let scores = &mut self.scores[row * KEYS..row * KEYS + keys];
@@ -216,9 +235,69 @@ impl Online {
                 total.iter_mut().for_each(|value| *value *= factor);
             }
         }
+    }
+
+    /// Adds the weighted values `(keys, width)`.
+    fn sum(&mut self, keys: usize, values: &[f32], few: bool) {
         let (by_row, by_inner) = if few { (KEYS, 1) } else { (1, self.lanes) };
         let left = Strided { values: &self.scores, by_row, by_inner };
         multiply_block(self.isa, left, values, (self.rows, self.width, keys), &mut self.totals, true);
+    }
+}
+
+/// The operands of a tile's products as pairs of bf16.
+struct Halves {
+    d: usize,
+    /// `(d / 2, lanes)`.
+    queries: Vec<u32>,
+    /// `(KEYS, d / 2)`.
+    keys: Vec<u32>,
+    /// Pairs of keys: `(KEYS / 2, lanes)`.
+    weights: Vec<u32>,
+    /// Pairs of keys: `(KEYS / 2, d)`.
+    values: Vec<u32>,
+}
+
+impl Halves {
+    /// Of queries `(d, lanes)`.
+    fn new(queries: &[f32], d: usize, lanes: usize) -> Self {
+        let mut pairs = vec![0; d / 2 * lanes];
+        interleave(queries, lanes, &mut pairs);
+        let room = |width: usize| vec![0; KEYS / 2 * width];
+        Self { d, queries: pairs, keys: room(d), weights: room(lanes), values: room(d) }
+    }
+
+    /// Scores of keys `(keys, d)`.
+    fn score(&mut self, keys: &[f32], online: &mut Online) {
+        let (pairs, lanes) = (self.d / 2, online.lanes);
+        row_to_bf16(keys, bytemuck::cast_slice_mut(&mut self.keys));
+        let left = StridedPairs { values: &self.keys, by_row: pairs, by_pair: 1 };
+        multiply_pairs(left, &self.queries, (keys.len() / self.d, lanes, pairs), &mut online.scores, false);
+    }
+
+    /// Adds the weighted values `(keys, d)`.
+    fn sum(&mut self, values: &[f32], online: &mut Online) {
+        let (keys, lanes) = (values.len() / self.d, online.lanes);
+        interleave(values, self.d, &mut self.values);
+        interleave(&online.scores[..keys * lanes], lanes, &mut self.weights);
+        let left = StridedPairs { values: &self.weights, by_row: 1, by_pair: lanes };
+        let sizes = (online.rows, self.d, keys.div_ceil(2));
+        multiply_pairs(left, &self.values, sizes, &mut online.totals, true);
+    }
+}
+
+/// `(rows, width)` to pairs of rows, `(rows / 2, width)`; the last one is paired with zeros where there is no other.
+fn interleave(x: &[f32], width: usize, to: &mut [u32]) {
+    let zeros = [0.0; 2 * KEYS];
+    for (two, to) in x.chunks(2 * width).zip(to.chunks_exact_mut(width)) {
+        let (even, odd) = two.split_at(width);
+        if odd.is_empty() {
+            for (even, to) in even.chunks(zeros.len()).zip(to.chunks_mut(zeros.len())) {
+                interleave_rows(even, &zeros, to);
+            }
+        } else {
+            interleave_rows(even, odd, to);
+        }
     }
 }
 
