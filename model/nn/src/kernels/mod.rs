@@ -29,7 +29,7 @@ mod tiles;
 
 pub use choice::{Arithmetic, Format, Isa, KernelError, Unit, arithmetic, check, unit, weights_asked};
 pub use conv::{ConvShape, conv_backward_data, conv_backward_weight, conv_forward};
-pub use convert::{interleave_rows, row_to_bf16};
+pub use convert::{row_to_bf16, rows_to_pairs};
 pub use matrix::{Channels, Kept, Right, Rows};
 pub use multiply::{multiply, multiply_right, multiply_tn};
 pub use outer::product_tn;

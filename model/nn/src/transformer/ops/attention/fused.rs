@@ -15,8 +15,8 @@ use rayon::prelude::*;
 
 use super::Keys;
 use crate::kernels::{
-    Arithmetic, Format, Isa, Strided, StridedPairs, Unit, dot_rows, interleave_rows, multiply_block, multiply_pairs,
-    row_to_bf16,
+    Arithmetic, Format, Isa, Strided, StridedPairs, Unit, dot_rows, multiply_block, multiply_pairs, row_to_bf16,
+    rows_to_pairs,
 };
 use crate::transformer::config::HeadShape;
 use crate::transformer::ops::math::{exp, max, sum};
@@ -262,7 +262,7 @@ impl Halves {
     /// Of queries `(d, lanes)`.
     fn new(queries: &[f32], d: usize, lanes: usize) -> Self {
         let mut pairs = vec![0; d / 2 * lanes];
-        interleave(queries, lanes, &mut pairs);
+        rows_to_pairs(queries, lanes, &mut pairs);
         let room = |width: usize| vec![0; KEYS / 2 * width];
         Self { d, queries: pairs, keys: room(d), weights: room(lanes), values: room(d) }
     }
@@ -278,26 +278,11 @@ impl Halves {
     /// Adds the weighted values `(keys, d)`.
     fn sum(&mut self, values: &[f32], online: &mut Online) {
         let (keys, lanes) = (values.len() / self.d, online.lanes);
-        interleave(values, self.d, &mut self.values);
-        interleave(&online.scores[..keys * lanes], lanes, &mut self.weights);
+        rows_to_pairs(values, self.d, &mut self.values);
+        rows_to_pairs(&online.scores[..keys * lanes], lanes, &mut self.weights);
         let left = StridedPairs { values: &self.weights, by_row: 1, by_pair: lanes };
         let sizes = (online.rows, self.d, keys.div_ceil(2));
         multiply_pairs(left, &self.values, sizes, &mut online.totals, true);
-    }
-}
-
-/// `(rows, width)` to pairs of rows, `(rows / 2, width)`; the last one is paired with zeros where there is no other.
-fn interleave(x: &[f32], width: usize, to: &mut [u32]) {
-    let zeros = [0.0; 2 * KEYS];
-    for (two, to) in x.chunks(2 * width).zip(to.chunks_exact_mut(width)) {
-        let (even, odd) = two.split_at(width);
-        if odd.is_empty() {
-            for (even, to) in even.chunks(zeros.len()).zip(to.chunks_mut(zeros.len())) {
-                interleave_rows(even, &zeros, to);
-            }
-        } else {
-            interleave_rows(even, odd, to);
-        }
     }
 }
 
