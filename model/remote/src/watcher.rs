@@ -13,11 +13,16 @@ use ureq::Agent;
 /// How often a wish to cancel is looked at.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
 
+/// Looks without a request after which the thread sleeps. Until then the next request need not wake it, which takes longer than to look.
+const LOOKS: u32 = 200;
+
 /// What the thread looks at.
 #[derive(Default)]
 struct Watched {
     /// The connections of the request in hand, and who may cancel it.
     request: Option<(Agent, Cancel)>,
+    /// Does the thread sleep until it is woken?
+    asleep: bool,
     over: bool,
 }
 
@@ -48,8 +53,11 @@ impl Watcher {
 
     /// Closes the connections of `agent` as soon as `cancel` says so, until [`Self::release`].
     pub fn watch(&self, agent: Agent, cancel: Cancel) {
-        lock(&self.shared).request = Some((agent, cancel));
-        self.shared.1.notify_one();
+        let mut watched = lock(&self.shared);
+        watched.request = Some((agent, cancel));
+        if watched.asleep {
+            self.shared.1.notify_one();
+        }
     }
 
     /// The request is over. Says whether its connections were closed.
@@ -60,15 +68,20 @@ impl Watcher {
 
 fn watch(shared: &Shared) {
     let mut watched = lock(shared);
+    let mut idle = 0;
     while !watched.over {
         let cancelled = watched.request.as_ref().is_some_and(|(_, cancel)| cancel.cancelled());
         if cancelled && let Some((agent, _)) = watched.request.take() {
             agent.shutdown();
         }
-        watched = match watched.request {
-            Some(_) => shared.1.wait_timeout(watched, TICK).unwrap_or_else(PoisonError::into_inner).0,
-            None => shared.1.wait(watched).unwrap_or_else(PoisonError::into_inner),
-        };
+        idle = if watched.request.is_some() { 0 } else { idle + 1 };
+        if idle < LOOKS {
+            watched = shared.1.wait_timeout(watched, TICK).unwrap_or_else(PoisonError::into_inner).0;
+        } else {
+            watched.asleep = true;
+            watched = shared.1.wait(watched).unwrap_or_else(PoisonError::into_inner);
+            watched.asleep = false;
+        }
     }
 }
 
@@ -99,14 +112,21 @@ mod tests {
         calm.cancel();
         watcher.watch(ureq::agent(), Cancel::default());
         assert!(!watcher.release());
-        let wish = Cancel::default();
-        watcher.watch(ureq::agent(), wish.clone());
-        wish.cancel();
-        let began = Instant::now();
-        while lock(&watcher.shared).request.is_some() {
-            assert!(began.elapsed() < Duration::from_secs(10));
-            std::thread::yield_now();
+        // Awake or asleep.
+        for sleeps in [false, true] {
+            let began = Instant::now();
+            let until = |done: &dyn Fn() -> bool| {
+                while !done() {
+                    assert!(began.elapsed() < Duration::from_secs(60), "asleep: {sleeps}");
+                    std::thread::yield_now();
+                }
+            };
+            until(&|| !sleeps || lock(&watcher.shared).asleep);
+            let wish = Cancel::default();
+            watcher.watch(ureq::agent(), wish.clone());
+            wish.cancel();
+            until(&|| lock(&watcher.shared).request.is_none());
+            assert!(watcher.release());
         }
-        assert!(watcher.release());
     }
 }
