@@ -197,12 +197,7 @@ mod tests {
     use rhea_engine::{CanvasMethod, Decoding, Grid};
 
     use super::*;
-    use crate::wire;
-
-    fn sent<T: Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
-        let frame = wire::frame(value).unwrap();
-        wire::receive(&mut frame.as_slice()).unwrap().unwrap()
-    }
+    use crate::wire::sent;
 
     #[test]
     fn a_question_arrives_as_it_was() {

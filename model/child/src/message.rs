@@ -395,12 +395,7 @@ mod tests {
     use rhea_engine::canvas_samplers::{EntropySettings, Flow};
 
     use super::*;
-    use crate::wire;
-
-    fn sent<T: Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
-        let frame = wire::frame(value).unwrap();
-        wire::receive(&mut frame.as_slice()).unwrap().unwrap()
-    }
+    use crate::wire::sent;
 
     fn warp() -> Warp {
         let mut warp = Warp::empty(4, 2);

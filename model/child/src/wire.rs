@@ -100,6 +100,13 @@ pub(crate) fn receive<T: DeserializeOwned>(from: &mut impl Read) -> Result<Optio
     }
 }
 
+/// What the other end hears of a value.
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+pub(crate) fn sent<T: Serialize + DeserializeOwned>(value: &T) -> T {
+    receive(&mut frame(value).unwrap().as_slice()).unwrap().unwrap()
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
