@@ -25,24 +25,6 @@ pub fn interleave_rows(even: &[f32], odd: &[f32], to: &mut [u32]) {
     }
 }
 
-/// `(rows, width)` to pairs of rows, `(rows / 2, width)`, the first of a pair in the lower half; the last row is paired with zeros where
-/// there is no other.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
-pub fn rows_to_pairs(x: &[f32], width: usize, to: &mut [u32]) {
-    for (two, to) in x.chunks(2 * width).zip(to.chunks_exact_mut(width)) {
-        let (even, odd) = two.split_at(width);
-        if odd.len() == width {
-            for i in 0..width {
-                to[i] = u32::from(bf16(even[i])) | (u32::from(bf16(odd[i])) << 16);
-            }
-        } else {
-            for i in 0..width {
-                to[i] = u32::from(bf16(even[i]));
-            }
-        }
-    }
-}
-
 /// As [`interleave_rows`] for rows that are bf16 already.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
 pub fn interleave_bf16(even: &[u16], odd: &[u16], to: &mut [u32]) {

@@ -29,10 +29,11 @@ mod tiles;
 
 pub use choice::{Arithmetic, Format, Isa, KernelError, Unit, arithmetic, check, unit, weights_asked};
 pub use conv::{ConvShape, conv_backward_data, conv_backward_weight, conv_forward};
-pub use convert::{row_to_bf16, rows_to_pairs};
 pub use matrix::{Channels, Kept, Right, Rows};
 pub use multiply::{multiply, multiply_right, multiply_tn};
 pub use outer::product_tn;
 pub use packed::Packed;
-pub use panels::{Strided, StridedPairs, dot_rows, multiply_block, multiply_pairs};
+pub use panels::{
+    Running, Strided, StridedPairs, dot_rows, multiply_block, multiply_pairs, round_pairs, round_row, weigh_pairs,
+};
 pub use product::product;

@@ -7,16 +7,15 @@
 #![allow(clippy::needless_range_loop, reason = "an iterator that is not inlined keeps the sums out of registers")]
 
 use std::arch::x86_64::{
-    __m512bh, __m512i, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_set1_epi32,
-    _mm512_setzero_ps, _mm512_storeu_ps,
+    __m512bh, __m512i, _MM_HINT_ET0, _mm_prefetch, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
 use super::run::{Task, place, sized};
-use super::{COLUMNS, FLOAT_CHUNK, Panels};
-use crate::kernels::convert::row_to_bf16;
+use super::{COLUMNS, FLOAT_CHUNK, Panels, round_row};
 
 /// Rows of the largest tile.
-const ROWS: usize = 8;
+const ROWS: usize = 12;
 /// Chunks whose sums stay in registers: the rows of a task and two panels of them fit the second-level cache.
 const TOGETHER: usize = 4;
 /// Distance of rows in the scratch: not a multiple of 4 KiB, so that rows do not compete for the same cache lines.
@@ -33,6 +32,19 @@ struct Chunks<'a> {
     wide: usize,
     /// The first panel.
     panel: usize,
+}
+
+/// The step of as many rows as there are and of two panels, or of one at the end; one and two rows have more.
+macro_rules! tiles_of {
+    (($w:expr, $x:expr, $column:expr, $add:expr, $out:expr, $count:expr), $($rows:literal)*) => {
+        match ($out.len(), $count) {
+            (1, 8) => step::<1, 8>($x, $w, $column, $add, $out),
+            (2, 4) => step::<2, 4>($x, $w, $column, $add, $out),
+            $(($rows, 2) => step::<$rows, 2>($x, $w, $column, $add, $out),
+            ($rows, _) => step::<$rows, 1>($x, $w, $column, $add, $out),)*
+            (rows, _) => unreachable!("a tile of {rows} rows"),
+        }
+    };
 }
 
 /// Runs a task.
@@ -53,7 +65,7 @@ pub unsafe fn run(weights: &Panels, values: &[u16], task: &mut Task<'_>, kept: &
     for start in (0..k).step_by(TOGETHER * FLOAT_CHUNK) {
         let length = (TOGETHER * FLOAT_CHUNK).min(k - start);
         for (to, from) in block.chunks_exact_mut(PITCH).zip(task.x.chunks_exact(k)) {
-            row_to_bf16(&from[start..start + length], to);
+            round_row(&from[start..start + length], to);
             // Weights go in pairs; what is left over from before could be NaN, and zero times NaN is NaN.
             to[length..length.next_multiple_of(2)].fill(0);
         }
@@ -70,24 +82,7 @@ pub unsafe fn run(weights: &Panels, values: &[u16], task: &mut Task<'_>, kept: &
                 // SAFETY: `x` holds the tile's rows, `w` panels of as many inner values, `count` of them from its first on; the
                 // caller's promise.
                 unsafe {
-                    match (out.len(), count) {
-                        (1, 8) => step::<1, 8>(x, w, column, start > 0, out),
-                        (1, _) => step::<1, 1>(x, w, column, start > 0, out),
-                        (2, 4) => step::<2, 4>(x, w, column, start > 0, out),
-                        (2, _) => step::<2, 1>(x, w, column, start > 0, out),
-                        (3, 2) => step::<3, 2>(x, w, column, start > 0, out),
-                        (3, _) => step::<3, 1>(x, w, column, start > 0, out),
-                        (4, 2) => step::<4, 2>(x, w, column, start > 0, out),
-                        (4, _) => step::<4, 1>(x, w, column, start > 0, out),
-                        (5, 2) => step::<5, 2>(x, w, column, start > 0, out),
-                        (5, _) => step::<5, 1>(x, w, column, start > 0, out),
-                        (6, 2) => step::<6, 2>(x, w, column, start > 0, out),
-                        (6, _) => step::<6, 1>(x, w, column, start > 0, out),
-                        (7, 2) => step::<7, 2>(x, w, column, start > 0, out),
-                        (7, _) => step::<7, 1>(x, w, column, start > 0, out),
-                        (_, 2) => step::<8, 2>(x, w, column, start > 0, out),
-                        _ => step::<8, 1>(x, w, column, start > 0, out),
-                    }
+                    tiles_of!((w, x, column, start > 0, out, count), 1 2 3 4 5 6 7 8 9 10 11 12);
                 }
             }
             panel += count;
@@ -107,6 +102,14 @@ unsafe fn step<const M: usize, const P: usize>(
     add: bool,
     out: &mut [&mut [f32]],
 ) {
+    for row in out.iter().take(M) {
+        if let Some(to) = row.get(column..column + P * COLUMNS) {
+            for p in 0..P {
+                // SAFETY: a hint about an address of the row.
+                unsafe { _mm_prefetch::<_MM_HINT_ET0>(to.as_ptr().add(p * COLUMNS).cast()) };
+            }
+        }
+    }
     let mut sums = [[_mm512_setzero_ps(); P]; M];
     for first in (0..w.length).step_by(FLOAT_CHUNK) {
         let pairs = FLOAT_CHUNK.min(w.length - first).div_ceil(2);

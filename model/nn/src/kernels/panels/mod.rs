@@ -15,6 +15,7 @@ mod avx512;
 mod block;
 #[cfg(target_arch = "x86_64")]
 mod dots;
+mod halves;
 mod lanes;
 mod pairs;
 mod peak;
@@ -26,6 +27,7 @@ use rayon::prelude::*;
 use smallvec::SmallVec;
 
 pub use block::{Strided, dot_rows, multiply_block};
+pub use halves::{Running, round_pairs, round_row, weigh_pairs};
 pub use pairs::{StridedPairs, multiply_pairs};
 pub use peak::{dot_pairs, multiply_adds};
 

@@ -49,7 +49,7 @@ const ODD_SIZES: [(usize, usize); 9] =
 fn every_format_and_unit_agrees_with_f64() {
     for of in present() {
         for (n, k) in ODD_SIZES {
-            for m in [1, 2, 3, 4, 5, 6, 7, 8, 9, 31, 33, 257] {
+            for m in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 31, 33, 257] {
                 // Slices that begin one element after an allocation, so that nothing is aligned by chance.
                 let (x, w, bias) = (values(m * k + 1, 1), values(n * k + 1, 2), values(n + 1, 3));
                 let (x, w, bias) = (&x[1..], &w[1..], &bias[1..]);

@@ -15,8 +15,8 @@ use rayon::prelude::*;
 
 use super::Keys;
 use crate::kernels::{
-    Arithmetic, Format, Isa, Strided, StridedPairs, Unit, dot_rows, multiply_block, multiply_pairs, row_to_bf16,
-    rows_to_pairs,
+    Arithmetic, Format, Isa, Running, Strided, StridedPairs, Unit, dot_rows, multiply_block, multiply_pairs,
+    round_pairs, round_row, weigh_pairs,
 };
 use crate::transformer::config::HeadShape;
 use crate::transformer::ops::math::{exp, max, sum};
@@ -124,10 +124,13 @@ impl<'k, S: Iterator<Item = Keys<'k>>> Task<'_, S> {
                 if !self.visible.iter().all(|seen| tile.is_inside(seen)) {
                     online.hide(tile, &self.visible, few);
                 }
-                online.weigh(tile.len, few);
                 if let Some(halves) = &mut halves {
+                    halves.weigh(tile.len, &mut online);
                     halves.sum(v, &mut online);
-                } else if width == d {
+                    continue;
+                }
+                online.weigh(tile.len, few);
+                if width == d {
                     online.sum(tile.len, v, few);
                 } else {
                     online.sum(tile.len, &widened(v, d, width), few);
@@ -229,6 +232,11 @@ impl Online {
             let scores = &mut self.scores[..keys * self.lanes];
             weigh_columns(scores, &mut self.largest, &mut self.sums, &mut self.factors);
         }
+        self.shrink();
+    }
+
+    /// Earlier sums shrink to the largest score.
+    fn shrink(&mut self) {
         for (total, factor) in self.totals.chunks_exact_mut(self.width).zip(&self.factors) {
             // Exactly one where an earlier key remains the largest, which is nearly always.
             if *factor != 1.0 {
@@ -262,7 +270,7 @@ impl Halves {
     /// Of queries `(d, lanes)`.
     fn new(queries: &[f32], d: usize, lanes: usize) -> Self {
         let mut pairs = vec![0; d / 2 * lanes];
-        rows_to_pairs(queries, lanes, &mut pairs);
+        round_pairs(queries, lanes, &mut pairs);
         let room = |width: usize| vec![0; KEYS / 2 * width];
         Self { d, queries: pairs, keys: room(d), weights: room(lanes), values: room(d) }
     }
@@ -270,16 +278,22 @@ impl Halves {
     /// Scores of keys `(keys, d)`.
     fn score(&mut self, keys: &[f32], online: &mut Online) {
         let (pairs, lanes) = (self.d / 2, online.lanes);
-        row_to_bf16(keys, bytemuck::cast_slice_mut(&mut self.keys));
+        round_row(keys, bytemuck::cast_slice_mut(&mut self.keys));
         let left = StridedPairs { values: &self.keys, by_row: pairs, by_pair: 1 };
         multiply_pairs(left, &self.queries, (keys.len() / self.d, lanes, pairs), &mut online.scores, false);
+    }
+
+    /// As [`Online::weigh`], with weights that are rounded.
+    fn weigh(&mut self, keys: usize, online: &mut Online) {
+        let Online { scores, largest, sums, factors, .. } = online;
+        weigh_pairs(&scores[..keys * online.lanes], Running { largest, sums, factors }, &mut self.weights);
+        online.shrink();
     }
 
     /// Adds the weighted values `(keys, d)`.
     fn sum(&mut self, values: &[f32], online: &mut Online) {
         let (keys, lanes) = (values.len() / self.d, online.lanes);
-        rows_to_pairs(values, self.d, &mut self.values);
-        rows_to_pairs(&online.scores[..keys * lanes], lanes, &mut self.weights);
+        round_pairs(values, self.d, &mut self.values);
         let left = StridedPairs { values: &self.weights, by_row: 1, by_pair: lanes };
         let sizes = (online.rows, self.d, keys.div_ceil(2));
         multiply_pairs(left, &self.values, sizes, &mut online.totals, true);
