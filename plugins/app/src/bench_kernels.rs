@@ -70,8 +70,8 @@ fn measured(case: Case, pairs: usize, limits: &Limits) -> Result<(Row, Timing)> 
     let Case { format, m, n, k } = case;
     let arithmetic = rhea_nn::kernels::arithmetic();
     let timing = measure::compare(arithmetic, case, pairs).context("measuring the peer")?;
-    if timing.difference.is_nan() || timing.difference > case.allowed_difference(arithmetic.unit) {
-        let (got, allowed) = (timing.difference, case.allowed_difference(arithmetic.unit));
+    if timing.difference.is_nan() || timing.difference > case.allowed_difference() {
+        let (got, allowed) = (timing.difference, case.allowed_difference());
         bail!("{m} x {k} x {n} in {} differs from f32 by {got:.2e}; {allowed:.0e} is allowed", format.name());
     }
     Ok((row(case, &timing, limits), timing))

@@ -37,3 +37,4 @@ pub use panels::{
     Running, Strided, StridedPairs, dot_rows, multiply_block, multiply_pairs, round_pairs, round_row, weigh_pairs,
 };
 pub use product::product;
+pub(crate) use tiles::{Tiles, transpose};

@@ -3,7 +3,7 @@
 use super::convert::{interleave_rows, row_to_bf16};
 use super::panels::Panels;
 use super::tiles::{self, Operand, TILE};
-use super::{Arithmetic, Format, Unit};
+use super::{Arithmetic, Unit};
 
 /// Columns of a tile's inner dimension.
 pub(super) const INNER: usize = 32;
@@ -36,18 +36,12 @@ impl Packed {
 
     /// From `[n][k]` for [`super::product`] alone, in the format that decoding asks for.
     ///
-    /// On AMX, f32 and bf16 weights are tiles, as [`Self::from_nk`] makes them; all others are panels.
-    ///
     /// # Panics
     /// When `w` does not have `n * k` values, or this CPU lacks the instructions.
     #[must_use]
     pub fn for_decoding(arithmetic: Arithmetic, w: &[f32], n: usize, k: usize) -> Self {
-        let Arithmetic { unit, format, .. } = arithmetic;
-        if unit == Unit::AmxBf16 && format != Format::Int8 {
-            return Self::from_nk(unit, w, n, k);
-        }
         let panels = Some(Panels::pack(arithmetic, w, n, k));
-        Self { unit, n, k, taps: 1, tiles: Vec::new(), plain: Vec::new(), panels }
+        Self { unit: arithmetic.unit, n, k, taps: 1, tiles: Vec::new(), plain: Vec::new(), panels }
     }
 
     /// From `[k][n]`: the product is `x w`.

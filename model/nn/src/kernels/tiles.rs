@@ -4,6 +4,8 @@
 //! columns. Sums are f32 and run over the pairs of the inner dimension in order.
 #![allow(unsafe_code, reason = "tile kernels on raw pointers; every entry checks the operands")]
 
+use smallvec::SmallVec;
+
 use super::{Unit, amx, avx512};
 
 /// Elements of one bf16 operand tile: 16 rows of 32.
@@ -21,10 +23,10 @@ pub struct Step {
     pub b: usize,
 }
 
-/// Steps of even strides, with how far they reach.
+/// Steps of even strides, with how far they reach; those of a chunk of 512 inner values take no memory.
 #[derive(Clone, Debug)]
 pub struct Path {
-    steps: Vec<Step>,
+    steps: SmallVec<[Step; 16]>,
     reach_a: usize,
     reach_b: usize,
 }
@@ -133,6 +135,24 @@ impl Tiles {
         unsafe { self.run(&path.steps, a, b, out.as_mut_ptr().add(first), target, accumulate) }
     }
 
+    /// `out (m, n) = left (m, k) · right (k / 2, n)`, or `out +=` with `add`: `left` are rows of bf16 bits, `right` pairs of inner
+    /// values, the first of a pair in the lower half.
+    ///
+    /// # Panics
+    /// When a slice is shorter than the sizes say, or a size is no positive multiple of 32.
+    pub fn multiply(&self, left: &[u16], right: &[u32], (m, n, k): (usize, usize, usize), out: &mut [f32], add: bool) {
+        assert!([m, n, k].iter().all(|size| *size > 0 && size.is_multiple_of(32)), "{m} x {k} x {n} in tiles");
+        let path = Path::even(k / 32, Step { a: 64, b: 64 * n });
+        let right: &[u16] = bytemuck::cast_slice(right);
+        for column in (0..n).step_by(32) {
+            let b = Operand { data: right, first: 2 * column, second: 2 * (column + 16), pitch: 4 * n };
+            for row in (0..m).step_by(32) {
+                let a = Operand { data: left, first: row * k, second: (row + 16) * k, pitch: 2 * k };
+                self.block_to(&path, a, b, out, row * n + column, n, add);
+            }
+        }
+    }
+
     /// # Safety
     /// There is a step; every tile row that the steps address lies inside its operand, every output of the target behind `c`.
     #[inline]
@@ -177,6 +197,26 @@ pub fn transpose16(from: &[u32; 256], to: &mut [u32; 256]) {
     transpose16_plain(from, to);
 }
 
+/// The transpose of `(rows, columns)`, both multiples of 16.
+///
+/// # Panics
+/// When a slice is shorter than the sizes say, or a size is no multiple of 16.
+pub fn transpose(from: &[u32], (rows, columns): (usize, usize), to: &mut [u32]) {
+    assert!(rows.is_multiple_of(16) && columns.is_multiple_of(16), "{rows} x {columns} in squares of 16");
+    let (mut square, mut turned) = ([0; 256], [0; 256]);
+    for row in (0..rows).step_by(16) {
+        for column in (0..columns).step_by(16) {
+            for (i, to) in square.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+                to.copy_from_slice(&from[(row + i) * columns + column..][..16]);
+            }
+            transpose16(&square, &mut turned);
+            for (i, from) in turned.as_chunks::<16>().0.iter().enumerate() {
+                to[(column + i) * rows + row..][..16].copy_from_slice(from);
+            }
+        }
+    }
+}
+
 fn transpose16_plain(from: &[u32; 256], to: &mut [u32; 256]) {
     for r in 0..16 {
         for c in 0..16 {
@@ -188,6 +228,7 @@ fn transpose16_plain(from: &[u32; 256], to: &mut [u32; 256]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::convert::bf16;
 
     #[test]
     fn transposing_moves_every_element() {
@@ -196,5 +237,33 @@ mod tests {
         transpose16(&from, &mut fast);
         transpose16_plain(&from, &mut plain);
         assert_eq!(fast, plain);
+        let (rows, columns) = (32, 48);
+        let from: Vec<u32> = (0..rows * columns).map(|i| i as u32).collect();
+        let mut to = vec![0; rows * columns];
+        transpose(&from, (rows, columns), &mut to);
+        assert!((0..rows * columns).all(|i| to[i % columns * rows + i / columns] == from[i]));
+    }
+
+    #[test]
+    fn products_of_tiles_are_sums_of_pairs() {
+        let (m, n, k) = (64, 96, 64);
+        let value = |i: usize| bf16((i * 37 % 101) as f32 / 64.0 - 0.7);
+        let exact = |half: u16| f64::from(f32::from_bits(u32::from(half) << 16));
+        let left: Vec<u16> = (0..m * k).map(value).collect();
+        let at = |inner: usize, column: usize| value(1000 + inner * n + column);
+        let pair = |i: usize| {
+            let [low, high] = [0, 1].map(|odd| u32::from(at(i / n * 2 + odd, i % n)));
+            low | (high << 16)
+        };
+        let right: Vec<u32> = (0..k / 2 * n).map(pair).collect();
+        for unit in [Unit::AmxBf16, Unit::Avx512Bf16].into_iter().filter(|unit| unit.is_present()) {
+            let mut out = vec![1.0; m * n];
+            Tiles::of(unit).multiply(&left, &right, (m, n, k), &mut out, true);
+            for (i, got) in out.iter().enumerate() {
+                let terms = (0..k).map(|inner| exact(left[i / n * k + inner]) * exact(at(inner, i % n)));
+                let want = 1.0 + terms.sum::<f64>();
+                assert!((f64::from(*got) - want).abs() < 1e-5 * k as f64, "{} {i}: {got}, not {want}", unit.name());
+            }
+        }
     }
 }

@@ -14,7 +14,6 @@ use super::sequence::check_sequence;
 use super::{
     Branch, Half, KvStore, Token, Transformer, TransformerError, Visible, cell_position, inference::Layer, sized,
 };
-use crate::kernels::Unit;
 use crate::parallel::Communicator;
 
 /// Rows times query heads per key head up to which attention works on single rows instead of stacked products.
@@ -434,8 +433,6 @@ impl Transformer {
             if asking * shape.group() <= FEW_STACKED_ROWS {
                 let scores = sized(&mut work.scores, start + whole);
                 attention::forward_few(shape, q, keys, visible, scores, out);
-            } else if self.arithmetic.unit == Unit::AmxBf16 {
-                attention::forward(Unit::AmxBf16, shape, q, keys, visible, None, out, &mut work.attention);
             } else {
                 attention::fused::forward(self.arithmetic, shape, q, keys, visible, out);
             }

@@ -22,6 +22,7 @@ mod peak;
 mod quantise;
 mod run;
 mod tile;
+mod tiled;
 
 use rayon::prelude::*;
 use smallvec::SmallVec;
@@ -32,6 +33,7 @@ pub use pairs::{StridedPairs, multiply_pairs};
 pub use peak::{dot_pairs, multiply_adds};
 
 use super::convert::{add_row, bf16};
+use super::packed::INNER;
 use super::{Arithmetic, Format, Isa, Unit};
 use quantise::quantise_weights;
 
@@ -88,6 +90,8 @@ enum Stored {
     Bf16(Lines),
     /// As `Bf16`, for rows that are rounded too.
     Dots(Lines),
+    /// As `Dots`, in whole tiles of a unit.
+    Tiles(Lines, Unit),
     /// `[chunk][panel][block][column]` scales beside the values.
     Int8(Lines, Lines),
 }
@@ -102,7 +106,7 @@ pub struct Panels {
 }
 
 impl Panels {
-    /// From `[n][k]`. On the AVX-512 unit, rows are rounded to bf16 for weights that are.
+    /// From `[n][k]`. On the units of bf16, rows are rounded to bf16 for weights that are.
     ///
     /// # Panics
     /// When `w` does not have `n * k` values, or this CPU lacks the instructions.
@@ -114,14 +118,15 @@ impl Panels {
         let stored = match format {
             Format::F32 => {
                 let mut lines = Lines::zeros::<f32>(wide * k.next_multiple_of(2));
-                fill(lines.of_mut::<f32>(), w, n, k, |value| value, |column, inner| inner * COLUMNS + column);
+                let at = |column, inner| inner * COLUMNS + column;
+                fill(lines.of_mut::<f32>(), w, (n, k, 2), |value| value, at);
                 Stored::F32(lines)
             }
-            Format::Bf16 => {
-                let mut lines = Lines::zeros::<u16>(wide * k.next_multiple_of(2));
-                fill(lines.of_mut::<u16>(), w, n, k, bf16, in_pairs);
-                if unit == Unit::Avx512Bf16 { Stored::Dots(lines) } else { Stored::Bf16(lines) }
-            }
+            Format::Bf16 => match unit {
+                Unit::AmxBf16 => Stored::tiles(unit, w, n, k),
+                Unit::Avx512Bf16 => Stored::Dots(pairs(w, n, k, 2)),
+                Unit::F32 => Stored::Bf16(pairs(w, n, k, 2)),
+            },
             Format::Int8 => {
                 let padded = k.next_multiple_of(BLOCK);
                 let (mut values, mut scales) =
@@ -136,7 +141,7 @@ impl Panels {
     /// Bytes held.
     pub fn bytes(&self) -> usize {
         match &self.stored {
-            Stored::F32(lines) | Stored::Bf16(lines) | Stored::Dots(lines) => lines.bytes(),
+            Stored::F32(lines) | Stored::Bf16(lines) | Stored::Dots(lines) | Stored::Tiles(lines, _) => lines.bytes(),
             Stored::Int8(values, scales) => values.bytes() + scales.bytes(),
         }
     }
@@ -188,17 +193,36 @@ impl Panels {
     }
 }
 
+impl Stored {
+    fn tiles(unit: Unit, w: &[f32], n: usize, k: usize) -> Self {
+        Self::Tiles(pairs(w, n, k, INNER), unit)
+    }
+}
+
+/// Panels of pairs of inner values, with room for whole `room`s of them.
+fn pairs(w: &[f32], n: usize, k: usize, room: usize) -> Lines {
+    let mut lines = Lines::zeros::<u16>(n.next_multiple_of(COLUMNS) * k.next_multiple_of(room));
+    fill(lines.of_mut::<u16>(), w, (n, k, room), bf16, in_pairs);
+    lines
+}
+
 /// Where a column of an inner value stands in a panel of pairs.
 fn in_pairs(column: usize, inner: usize) -> usize {
     inner / 2 * 2 * COLUMNS + column * 2 + inner % 2
 }
 
-/// Writes `[n][k]` into chunks of panels; `at(column, inner)` is the place in a panel.
-fn fill<T>(to: &mut [T], w: &[f32], n: usize, k: usize, value: impl Fn(f32) -> T, at: impl Fn(usize, usize) -> usize) {
+/// Writes `[n][k]` into chunks of panels with room for whole `room`s of inner values; `at(column, inner)` is the place in a panel.
+fn fill<T>(
+    to: &mut [T],
+    w: &[f32],
+    (n, k, room): (usize, usize, usize),
+    value: impl Fn(f32) -> T,
+    at: impl Fn(usize, usize) -> usize,
+) {
     let panels = n.div_ceil(COLUMNS);
     for (row, w) in w.chunks_exact(k.max(1)).enumerate() {
         for (chunk, w) in w.chunks(FLOAT_CHUNK).enumerate() {
-            let panel = w.len().next_multiple_of(2) * COLUMNS;
+            let panel = w.len().next_multiple_of(room) * COLUMNS;
             let first = chunk * FLOAT_CHUNK * panels * COLUMNS + row / COLUMNS * panel;
             for (inner, w) in w.iter().enumerate() {
                 to[first + at(row % COLUMNS, inner)] = value(*w);

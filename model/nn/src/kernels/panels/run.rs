@@ -53,13 +53,22 @@ pub struct Task<'a> {
 pub fn run(weights: &Panels, task: &mut Task<'_>) {
     assert_eq!(task.x.len(), task.out.len() * weights.k, "rows of a task");
     assert!(task.panels.end <= weights.n.div_ceil(COLUMNS), "panels of a task");
-    #[cfg(target_arch = "x86_64")]
-    if let Stored::Dots(lines) = &weights.stored {
-        let mut kept = HALVES.take();
-        // SAFETY: weights for dot products are only packed where the CPU has AVX-512 BF16.
-        unsafe { super::dots::run(weights, lines.of::<u16>(), task, &mut kept) };
-        HALVES.set(kept);
-        return;
+    match &weights.stored {
+        #[cfg(target_arch = "x86_64")]
+        Stored::Dots(lines) => {
+            let mut kept = HALVES.take();
+            // SAFETY: weights for dot products are only packed where the CPU has AVX-512 BF16.
+            unsafe { super::dots::run(weights, lines.of::<u16>(), task, &mut kept) };
+            HALVES.set(kept);
+            return;
+        }
+        Stored::Tiles(lines, unit) => {
+            let mut kept = HALVES.take();
+            super::tiled::run(weights, (lines.of::<u16>(), *unit), task, &mut kept);
+            HALVES.set(kept);
+            return;
+        }
+        _ => {}
     }
     match weights.isa {
         #[cfg(target_arch = "x86_64")]
@@ -98,7 +107,7 @@ unsafe fn run_with<L: Lanes>(weights: &Panels, task: &mut Task<'_>) {
     unsafe {
         match &weights.stored {
             Stored::F32(lines) => floats::<L, Whole>(weights, lines.of::<f32>(), task, &mut floats_kept),
-            Stored::Bf16(lines) | Stored::Dots(lines) => {
+            Stored::Bf16(lines) | Stored::Dots(lines) | Stored::Tiles(lines, _) => {
                 floats::<L, Halves>(weights, lines.of::<u16>(), task, &mut floats_kept)
             }
             Stored::Int8(values, scales) => {

@@ -19,9 +19,9 @@ fn reference(x: &[f32], w: &[f32], (m, n, k): (usize, usize, usize)) -> Vec<(f64
 
 /// Largest relative rounding error of one weight: none, half a unit of 8 bits, half a step of 127 of the block's largest.
 /// The last is relative to 1, the largest value there is.
-fn tolerance(of: Arithmetic, (sum, magnitude): (f64, f64), k: usize) -> f64 {
+fn tolerance(Form(of, _): Form, (sum, magnitude): (f64, f64), k: usize) -> f64 {
     let f32 = 1e-6 * (1.0 + magnitude) + 1e-7 * sum.abs();
-    let roundings = if of.unit == Unit::Avx512Bf16 { 2.0 } else { 1.0 };
+    let roundings = if of.unit == Unit::F32 { 1.0 } else { 2.0 };
     match of.format {
         Format::F32 => f32,
         Format::Bf16 => f32 + roundings * magnitude / 256.0,
@@ -29,17 +29,31 @@ fn tolerance(of: Arithmetic, (sum, magnitude): (f64, f64), k: usize) -> f64 {
     }
 }
 
-/// Everything that panels can be packed for here.
-fn present() -> Vec<Arithmetic> {
-    let plain = Isa::present()
-        .into_iter()
-        .flat_map(|isa| Format::ALL.map(|format| Arithmetic { unit: Unit::F32, isa, format }));
-    let dots = Arithmetic { unit: Unit::Avx512Bf16, isa: Isa::Portable, format: Format::Bf16 };
-    plain.chain(Unit::Avx512Bf16.is_present().then_some(dots)).collect()
+/// An arithmetic, and whether its weights stand in whole tiles.
+#[derive(Clone, Copy)]
+struct Form(Arithmetic, bool);
+
+impl Form {
+    fn pack(self, w: &[f32], n: usize, k: usize) -> Panels {
+        let Self(Arithmetic { unit, isa, .. }, tiles) = self;
+        if tiles { Panels { isa, n, k, stored: Stored::tiles(unit, w, n, k) } } else { Panels::pack(self.0, w, n, k) }
+    }
+
+    fn name(self) -> String {
+        let Self(of, tiles) = self;
+        format!("{} {} {}{}", of.unit.name(), of.isa.name(), of.format.name(), if tiles { " tiles" } else { "" })
+    }
 }
 
-fn named(arithmetic: Arithmetic) -> String {
-    format!("{} {} {}", arithmetic.unit.name(), arithmetic.isa.name(), arithmetic.format.name())
+/// Everything that panels can be packed for here. Any unit of bf16 multiplies tiles, AVX-512 as it would for AMX.
+fn present() -> Vec<Form> {
+    let plain = Isa::present()
+        .into_iter()
+        .flat_map(|isa| Format::ALL.map(|format| Form(Arithmetic { unit: Unit::F32, isa, format }, false)));
+    let rounded = [Unit::AmxBf16, Unit::Avx512Bf16].into_iter().filter(|unit| unit.is_present()).flat_map(|unit| {
+        [false, true].map(|tiles| Form(Arithmetic { unit, isa: Isa::Portable, format: Format::Bf16 }, tiles))
+    });
+    plain.chain(rounded).collect()
 }
 
 const ODD_SIZES: [(usize, usize); 9] =
@@ -53,12 +67,12 @@ fn every_format_and_unit_agrees_with_f64() {
                 // Slices that begin one element after an allocation, so that nothing is aligned by chance.
                 let (x, w, bias) = (values(m * k + 1, 1), values(n * k + 1, 2), values(n + 1, 3));
                 let (x, w, bias) = (&x[1..], &w[1..], &bias[1..]);
-                let panels = Panels::pack(of, w, n, k);
+                let panels = of.pack(w, n, k);
                 let mut out = vec![f32::NAN; m * n + 1];
                 panels.product(x, m, Some(bias), &mut out[1..]);
                 for (i, (got, want)) in out[1..].iter().zip(reference(x, w, (m, n, k))).enumerate() {
                     let error = (f64::from(*got) - want.0 - f64::from(bias[i % n])).abs();
-                    let what = format!("{} {m} x {k} x {n}: element {i}", named(of));
+                    let what = format!("{} {m} x {k} x {n}: element {i}", of.name());
                     assert!(error <= tolerance(of, want, k), "{what} is off by {error}");
                 }
             }
@@ -86,7 +100,7 @@ fn neither_threads_nor_the_number_of_rows_change_a_bit() {
     let (m, n, k) = (401, 300, 2060);
     let (x, w) = (values(m * k, 6), values(n * k, 7));
     for of in present() {
-        let panels = Panels::pack(of, &w, n, k);
+        let panels = of.pack(&w, n, k);
         let run = |threads: usize, m: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let mut out = vec![f32::NAN; m * n];
@@ -96,7 +110,7 @@ fn neither_threads_nor_the_number_of_rows_change_a_bit() {
         let all = run(1, m);
         for m in [1, 2, 7, 8, 33, m] {
             for threads in [1, 2, 3] {
-                assert_eq!(run(threads, m), all[..m * n], "{} {m} {threads}", named(of));
+                assert_eq!(run(threads, m), all[..m * n], "{} {m} {threads}", of.name());
             }
         }
     }
@@ -110,12 +124,12 @@ fn values_that_are_not_finite_are_not_hidden() {
             let (mut x, mut w) = (values(k, 8), values(n * k, 9));
             x[100] = bad;
             let mut out = vec![0.0; n];
-            Panels::pack(of, &w, n, k).product(&x, 1, None, &mut out);
-            assert!(out.iter().all(|v| !v.is_finite()), "{} left {bad}", named(of));
+            of.pack(&w, n, k).product(&x, 1, None, &mut out);
+            assert!(out.iter().all(|v| !v.is_finite()), "{} left {bad}", of.name());
             x[100] = 1.0;
             w[3 * k + 129] = bad;
-            Panels::pack(of, &w, n, k).product(&x, 1, None, &mut out);
-            assert!(!out[3].is_finite() && out[4].is_finite(), "{} weight {bad}", named(of));
+            of.pack(&w, n, k).product(&x, 1, None, &mut out);
+            assert!(!out[3].is_finite() && out[4].is_finite(), "{} weight {bad}", of.name());
         }
     }
 }

@@ -22,7 +22,6 @@ pub use branch::Branch;
 use self::ledger::{Ledger, SharedLedger};
 pub(super) use self::pages::Pages;
 use super::device::DeviceNet;
-use super::ops::attention::Scratch;
 use super::team::Remote;
 use super::{Token, TransformerError, Visible};
 use crate::parallel::Slice;
@@ -105,7 +104,6 @@ pub(super) struct Work {
     pub heads_context: Vec<f32>,
     pub context: Vec<f32>,
     pub scores: Vec<f32>,
-    pub attention: Scratch,
     pub gate_up: Vec<f32>,
     pub act: Vec<f32>,
     pub scales: Vec<f32>,

@@ -4,7 +4,7 @@
 //! The query heads of one key head share every read of its keys and values. Keys may lie in several segments; a tile never
 //! crosses two of them, so segments of 64 rows give the same bits as one long segment.
 //!
-//! With bf16 weights on AVX-512 BF16, queries, keys, values and weights are rounded to bf16 where rows are many; sums stay f32.
+//! With bf16 weights on a unit of bf16, `rounded.rs` does this where rows are many.
 //!
 //! Invariant: a row's result depends on neither the number of threads nor the other rows of its tile.
 
@@ -13,14 +13,14 @@ use std::ops::Range;
 use multiversion::multiversion;
 use rayon::prelude::*;
 
+use self::rounded::Rounded;
 use super::Keys;
-use crate::kernels::{
-    Arithmetic, Format, Isa, Running, Strided, StridedPairs, Unit, dot_rows, multiply_block, multiply_pairs,
-    round_pairs, round_row, weigh_pairs,
-};
+use crate::kernels::{Arithmetic, Format, Isa, Strided, Unit, dot_rows, multiply_block};
 use crate::transformer::config::HeadShape;
 use crate::transformer::ops::math::{exp, max, sum};
 use crate::transformer::sequence::Visible;
+
+mod rounded;
 
 /// Keys of a tile.
 const KEYS: usize = 64;
@@ -63,13 +63,13 @@ pub fn forward<'a>(
         return;
     }
     let Arithmetic { unit, isa, format } = arithmetic;
-    let rounds = unit == Unit::Avx512Bf16 && format == Format::Bf16 && d.is_multiple_of(COLUMNS);
-    let halves = rounds && stacked >= MANY;
+    let rounds = unit != Unit::F32 && format == Format::Bf16 && Rounded::takes(d) && stacked >= MANY;
+    let unit = if rounds { unit } else { Unit::F32 };
     let mut tasks = Vec::new();
     for (head, (q, context)) in q.chunks_exact(stacked * d).zip(context.chunks_exact_mut(stacked * d)).enumerate() {
         for (part, (q, context)) in q.chunks(QUERIES * d).zip(context.chunks_mut(QUERIES * d)).enumerate() {
             let visible = (0..q.len() / d).map(|i| visible[(part * QUERIES + i) % rows]).collect();
-            tasks.push(Task { isa, halves, d, head, segments: segments.clone(), q, visible, context });
+            tasks.push(Task { unit, isa, d, head, segments: segments.clone(), q, visible, context });
         }
     }
     if tasks.len() > 1 && q.len() * len >= SMALL && rayon::current_num_threads() > 1 {
@@ -81,9 +81,9 @@ pub fn forward<'a>(
 
 /// Some stacked query rows of one key head.
 struct Task<'a, S> {
+    /// Of the products of many rows.
+    unit: Unit,
     isa: Isa,
-    /// Are products of many rows those of bf16?
-    halves: bool,
     d: usize,
     head: usize,
     segments: S,
@@ -94,58 +94,78 @@ struct Task<'a, S> {
 
 impl<'k, S: Iterator<Item = Keys<'k>>> Task<'_, S> {
     fn run(self) {
+        if self.unit == Unit::F32 || self.visible.len() <= FEW { self.run_exact() } else { self.run_rounded() }
+    }
+
+    fn run_rounded(self) {
+        let Self { unit, d, head, segments, q, visible, context, .. } = self;
+        let mut rounded = Rounded::new(unit, q, d);
+        for (tile, k, v) in tiles(segments, head, d) {
+            if visible.iter().any(|seen| tile.meets(seen)) {
+                rounded.read(tile, k, v, &visible);
+            }
+        }
+        rounded.finish(context);
+    }
+
+    fn run_exact(self) {
         let (d, rows) = (self.d, self.visible.len());
         // Products want whole columns of 16; heads of other sizes are filled up with zeros.
         let width = d.next_multiple_of(COLUMNS);
         let mut online = Online::new(self.isa, rows, width);
         let few = rows <= FEW;
-        let scale = 1.0 / (d as f32).sqrt();
-        let scaled: Vec<f32> = self.q.iter().map(|value| value * scale).collect();
-        let queries = if few { scaled } else { columns(&scaled, d, online.lanes) };
-        let mut halves = (self.halves && !few).then(|| Halves::new(&queries, d, online.lanes));
-        let mut first = 0;
-        for keys in self.segments {
-            let (k, v) = keys.head(self.head, d);
-            for (k, v) in k.chunks(KEYS * d).zip(v.chunks(KEYS * d)) {
-                let tile = Tile { first, len: k.len() / d };
-                first += tile.len;
-                if !self.visible.iter().any(|seen| tile.meets(seen)) {
-                    continue;
-                }
-                if few {
-                    dot_rows(self.isa, &queries, k, d, &mut online.scores, KEYS);
-                } else if let Some(halves) = &mut halves {
-                    halves.score(k, &mut online);
-                } else {
-                    let left = Strided { values: k, by_row: d, by_inner: 1 };
-                    let sizes = (tile.len, online.lanes, d);
-                    multiply_block(self.isa, left, &queries, sizes, &mut online.scores, false);
-                }
-                if !self.visible.iter().all(|seen| tile.is_inside(seen)) {
-                    online.hide(tile, &self.visible, few);
-                }
-                if let Some(halves) = &mut halves {
-                    halves.weigh(tile.len, &mut online);
-                    halves.sum(v, &mut online);
-                    continue;
-                }
-                online.weigh(tile.len, few);
-                if width == d {
-                    online.sum(tile.len, v, few);
-                } else {
-                    online.sum(tile.len, &widened(v, d, width), few);
-                }
+        let queries = if few { scaled(self.q, d) } else { columns(&scaled(self.q, d), d, online.lanes) };
+        for (tile, k, v) in tiles(self.segments, self.head, d) {
+            if !self.visible.iter().any(|seen| tile.meets(seen)) {
+                continue;
+            }
+            if few {
+                dot_rows(self.isa, &queries, k, d, &mut online.scores, KEYS);
+            } else {
+                let left = Strided { values: k, by_row: d, by_inner: 1 };
+                multiply_block(self.isa, left, &queries, (tile.len, online.lanes, d), &mut online.scores, false);
+            }
+            let by = if few { (KEYS, 1) } else { (1, online.lanes) };
+            tile.hide(&self.visible, &mut online.scores, by);
+            online.weigh(tile.len, few);
+            if width == d {
+                online.sum(tile.len, v, few);
+            } else {
+                online.sum(tile.len, &widened(v, d, width), few);
             }
         }
         for ((context, sum), total) in
             self.context.chunks_exact_mut(d).zip(online.totals.chunks_exact(width)).zip(&online.sums)
         {
-            let share = if *total == 0.0 { 0.0 } else { 1.0 / total };
+            let share = share(*total);
             for (to, value) in context.iter_mut().zip(sum) {
                 *to = *value * share;
             }
         }
     }
+}
+
+/// Keys and values of a head, tile by tile.
+fn tiles<'k>(
+    segments: impl Iterator<Item = Keys<'k>>,
+    head: usize,
+    d: usize,
+) -> impl Iterator<Item = (Tile, &'k [f32], &'k [f32])> {
+    let mut first = 0;
+    let rows = segments.flat_map(move |keys| {
+        let (k, v) = keys.head(head, d);
+        k.chunks(KEYS * d).zip(v.chunks(KEYS * d))
+    });
+    rows.map(move |(k, v)| {
+        let tile = Tile { first, len: k.len() / d };
+        first += tile.len;
+        (tile, k, v)
+    })
+}
+
+/// What sums of weighted values are multiplied by in the end; a row that saw nothing gets zeros.
+fn share(total: f32) -> f32 {
+    if total == 0.0 { 0.0 } else { 1.0 / total }
 }
 
 /// Keys `first .. first + len`.
@@ -175,6 +195,15 @@ impl Tile {
             start - self.first..end.clamp(start, self.end()) - self.first
         };
         [clip(seen.causal, seen.block_start as usize), clip(seen.block_end, usize::MAX)]
+    }
+
+    /// Scores that a row does not see become minus infinity.
+    fn hide(self, visible: &[Visible], scores: &mut [f32], (by_row, by_key): (usize, usize)) {
+        for (row, seen) in visible.iter().enumerate().filter(|(_, seen)| !self.is_inside(seen)) {
+            for key in self.hidden(seen).into_iter().flatten() {
+                scores[row * by_row + key * by_key] = f32::NEG_INFINITY;
+            }
+        }
     }
 }
 
@@ -211,16 +240,6 @@ impl Online {
         }
     }
 
-    /// Scores that a row does not see become minus infinity.
-    fn hide(&mut self, tile: Tile, visible: &[Visible], few: bool) {
-        let (by_row, by_key) = if few { (KEYS, 1) } else { (1, self.lanes) };
-        for (row, seen) in visible.iter().enumerate() {
-            for key in tile.hidden(seen).into_iter().flatten() {
-                self.scores[row * by_row + key * by_key] = f32::NEG_INFINITY;
-            }
-        }
-    }
-
     /// Makes weights of the scores of `keys` keys; earlier sums shrink to the largest score.
     fn weigh(&mut self, keys: usize, few: bool) {
         if few {
@@ -232,11 +251,6 @@ impl Online {
             let scores = &mut self.scores[..keys * self.lanes];
             weigh_columns(scores, &mut self.largest, &mut self.sums, &mut self.factors);
         }
-        self.shrink();
-    }
-
-    /// Earlier sums shrink to the largest score.
-    fn shrink(&mut self) {
         for (total, factor) in self.totals.chunks_exact_mut(self.width).zip(&self.factors) {
             // Exactly one where an earlier key remains the largest, which is nearly always.
             if *factor != 1.0 {
@@ -253,51 +267,10 @@ impl Online {
     }
 }
 
-/// The operands of a tile's products as pairs of bf16.
-struct Halves {
-    d: usize,
-    /// `(d / 2, lanes)`.
-    queries: Vec<u32>,
-    /// `(KEYS, d / 2)`.
-    keys: Vec<u32>,
-    /// Pairs of keys: `(KEYS / 2, lanes)`.
-    weights: Vec<u32>,
-    /// Pairs of keys: `(KEYS / 2, d)`.
-    values: Vec<u32>,
-}
-
-impl Halves {
-    /// Of queries `(d, lanes)`.
-    fn new(queries: &[f32], d: usize, lanes: usize) -> Self {
-        let mut pairs = vec![0; d / 2 * lanes];
-        round_pairs(queries, lanes, &mut pairs);
-        let room = |width: usize| vec![0; KEYS / 2 * width];
-        Self { d, queries: pairs, keys: room(d), weights: room(lanes), values: room(d) }
-    }
-
-    /// Scores of keys `(keys, d)`.
-    fn score(&mut self, keys: &[f32], online: &mut Online) {
-        let (pairs, lanes) = (self.d / 2, online.lanes);
-        round_row(keys, bytemuck::cast_slice_mut(&mut self.keys));
-        let left = StridedPairs { values: &self.keys, by_row: pairs, by_pair: 1 };
-        multiply_pairs(left, &self.queries, (keys.len() / self.d, lanes, pairs), &mut online.scores, false);
-    }
-
-    /// As [`Online::weigh`], with weights that are rounded.
-    fn weigh(&mut self, keys: usize, online: &mut Online) {
-        let Online { scores, largest, sums, factors, .. } = online;
-        weigh_pairs(&scores[..keys * online.lanes], Running { largest, sums, factors }, &mut self.weights);
-        online.shrink();
-    }
-
-    /// Adds the weighted values `(keys, d)`.
-    fn sum(&mut self, values: &[f32], online: &mut Online) {
-        let (keys, lanes) = (values.len() / self.d, online.lanes);
-        round_pairs(values, self.d, &mut self.values);
-        let left = StridedPairs { values: &self.weights, by_row: 1, by_pair: lanes };
-        let sizes = (online.rows, self.d, keys.div_ceil(2));
-        multiply_pairs(left, &self.values, sizes, &mut online.totals, true);
-    }
+/// Queries with the factor of their scores.
+fn scaled(q: &[f32], d: usize) -> Vec<f32> {
+    let scale = 1.0 / (d as f32).sqrt();
+    q.iter().map(|value| value * scale).collect()
 }
 
 /// `(rows, d)` to `(d, lanes)`.
