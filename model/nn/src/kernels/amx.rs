@@ -11,11 +11,11 @@ mod imp {
 
     use crate::kernels::tiles::{Operand, Step, Target};
 
-    /// Does the CPU have AMX bf16 and AVX-512, and does the kernel let this process use the tile registers?
+    /// Does the CPU have AMX bf16 and, as all that do, AVX-512 BF16, and does the kernel let this process use the tile registers?
     pub fn available() -> bool {
         let leaf = __cpuid_count(7, 0);
         let tiles = leaf.edx & (1 << 22) != 0 && leaf.edx & (1 << 24) != 0;
-        tiles && std::is_x86_feature_detected!("avx512f") && permission()
+        tiles && crate::kernels::avx512::available() && permission()
     }
 
     #[cfg(target_os = "linux")]

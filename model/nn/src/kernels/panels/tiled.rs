@@ -3,10 +3,11 @@
 //!
 //! Order of summation: in a chunk as the unit sums a tile's pairs, then chunk by chunk, whatever the number of rows.
 
+use multiversion::multiversion;
+
 use super::run::{Task, place, sized};
-use super::{COLUMNS, FLOAT_CHUNK, Panels};
+use super::{COLUMNS, FLOAT_CHUNK, Panels, round_row};
 use crate::kernels::Unit;
-use crate::kernels::convert::row_to_bf16;
 use crate::kernels::packed::{INNER, SIDE};
 use crate::kernels::tiles::{BLOCK, Operand, Path, Step, TILE, Tiles};
 
@@ -27,7 +28,7 @@ pub fn run(weights: &Panels, (values, unit): (&[u16], Unit), task: &mut Task<'_>
         let length = FLOAT_CHUNK.min(k - start);
         let inner = length.next_multiple_of(INNER);
         for (to, from) in block.chunks_exact_mut(PITCH).zip(task.x.chunks_exact(k)) {
-            row_to_bf16(&from[start..start + length], to);
+            round_row(&from[start..start + length], to);
             to[length..inner].fill(0);
         }
         let path = Path::even(inner / INNER, Step { a: INNER * 2, b: TILE * 2 });
@@ -46,13 +47,19 @@ pub fn run(weights: &Panels, (values, unit): (&[u16], Unit), task: &mut Task<'_>
                 let second = if rows - row > ROWS { row + ROWS } else { row };
                 let a = Operand { data: block, first: row * PITCH, second: second * PITCH, pitch: PITCH * 2 };
                 tiles.block_to(&path, a, b, &mut out, 0, SIDE, false);
-                for (to, sums) in task.out[row..].iter_mut().zip(out.as_chunks::<COLUMNS>().0.chunks_exact(2)) {
-                    place(to, column, &sums[0], start > 0);
-                    if two {
-                        place(to, column + COLUMNS, &sums[1], start > 0);
-                    }
-                }
+                store(&out, &mut task.out[row..], (column, two), start > 0);
             }
+        }
+    }
+}
+
+/// Writes or adds a block of 32 x 32 from a column on, or its left half alone.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
+fn store(block: &[f32; BLOCK], out: &mut [&mut [f32]], (column, two): (usize, bool), add: bool) {
+    for (to, sums) in out.iter_mut().zip(block.as_chunks::<COLUMNS>().0.chunks_exact(2)) {
+        place(to, column, &sums[0], add);
+        if two {
+            place(to, column + COLUMNS, &sums[1], add);
         }
     }
 }
