@@ -1,7 +1,7 @@
-//! AMX bf16 tiles by inline assembly: the only assembly in Rhea.
+//! AMX tiles by inline assembly: the only assembly in Rhea.
 //!
-//! One micro-kernel serves every product: it walks a table of operand offsets, loads two tiles of each operand and
-//! accumulates a 32 x 32 block of outputs in four tiles.
+//! One micro-kernel serves every product of bf16: it walks a table of operand offsets, loads two tiles of each operand and
+//! accumulates a 32 x 32 block of outputs in four tiles. Another multiplies bytes.
 #![allow(unsafe_code, reason = "AMX has no stable intrinsics; `tiles.rs` makes a safe interface of it")]
 
 #[cfg(target_arch = "x86_64")]
@@ -11,10 +11,11 @@ mod imp {
 
     use crate::kernels::tiles::{Operand, Step, Target};
 
-    /// Does the CPU have AMX bf16 and, as all that do, AVX-512 BF16, and does the kernel let this process use the tile registers?
+    /// Does the CPU have AMX with bf16 and bytes and, as all that do, AVX-512 BF16, and does the kernel let this process use the
+    /// tile registers?
     pub fn available() -> bool {
         let leaf = __cpuid_count(7, 0);
-        let tiles = leaf.edx & (1 << 22) != 0 && leaf.edx & (1 << 24) != 0;
+        let tiles = [22, 24, 25].iter().all(|bit| leaf.edx & (1 << bit) != 0);
         tiles && crate::kernels::avx512::available() && permission()
     }
 
@@ -103,6 +104,26 @@ mod imp {
         }
     }
 
+    impl Configured {
+        /// Sums of sixteen rows of 64 signed bytes times a tile of 16 fours of 16 columns, then of sixteen rows of unsigned bytes.
+        ///
+        /// # Safety
+        /// `rows` are two tiles, `panel` is one, and there is room for two tiles of sums.
+        pub unsafe fn bytes(&self, rows: *const u8, panel: *const u8, sums: *mut i32) {
+            // SAFETY: the caller's promise; tile registers are configured by construction of `self`.
+            unsafe {
+                asm!(
+                    "tilezero tmm0", "tilezero tmm1",
+                    "tileloadd tmm4, [{rows} + {s}]", "tileloadd tmm6, [{panel} + {s}]", "tileloadd tmm5, [{low} + {s}]",
+                    "tdpbssd tmm0, tmm4, tmm6", "tdpbusd tmm1, tmm5, tmm6",
+                    "tilestored [{sums} + {s}], tmm0", "tilestored [{more} + {s}], tmm1",
+                    rows = in(reg) rows, low = in(reg) rows.add(1024), panel = in(reg) panel, sums = in(reg) sums,
+                    more = in(reg) sums.add(256), s = in(reg) 64_usize,
+                    out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm5") _, out("tmm6") _, options(nostack));
+            }
+        }
+    }
+
     /// Adds the products of all steps to the four accumulator tiles.
     ///
     /// # Safety
@@ -165,6 +186,8 @@ mod imp {
         }
 
         pub unsafe fn run(&self, _: &[Step], _: Operand<'_>, _: Operand<'_>, _: *mut f32, _: Target, _: bool) {}
+
+        pub unsafe fn bytes(&self, _: *const u8, _: *const u8, _: *mut i32) {}
     }
 }
 

@@ -3,8 +3,8 @@
 //! A kernel is one piece of generic code; an instruction set is one implementation of [`Lanes`] and one function in
 //! `panels/run.rs` that compiles the kernels with its features.
 //!
-//! int8 sums pairs of 16-bit values. The instructions that sum four of 8 bits (VNNI's `vpdpbusd`, AMX's `tdpbssd`) would
-//! want the left operand in 8 bits too; with one or two rows reading the weights is what takes the time.
+//! int8 sums pairs of 16-bit values. The instructions that sum four of 8 bits want the left operand in 8 bits too: VNNI's would do
+//! two sums in the time that one of pairs takes; AMX's are faster, and `int_tiles.rs` does two with them.
 #![allow(unsafe_code, reason = "vector instructions and pointers behind one contract")]
 
 /// Operations on the sixteen columns of a panel.

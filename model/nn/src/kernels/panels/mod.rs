@@ -16,6 +16,7 @@ mod block;
 #[cfg(target_arch = "x86_64")]
 mod dots;
 mod halves;
+mod int_tiles;
 mod lanes;
 mod pairs;
 mod peak;
@@ -90,8 +91,8 @@ enum Stored {
     Bf16(Lines),
     /// As `Bf16`, for rows that are rounded too.
     Dots(Lines),
-    /// As `Dots`, in whole tiles of a unit.
-    Tiles(Lines, Unit),
+    /// As `Dots`, in whole tiles.
+    Tiles(Lines),
     /// `[chunk][panel][block][column]` scales beside the values.
     Int8(Lines, Lines),
 }
@@ -99,6 +100,7 @@ enum Stored {
 /// Packed weights `(n, k)`.
 #[derive(Clone, Debug)]
 pub struct Panels {
+    unit: Unit,
     isa: Isa,
     n: usize,
     k: usize,
@@ -123,7 +125,7 @@ impl Panels {
                 Stored::F32(lines)
             }
             Format::Bf16 => match unit {
-                Unit::AmxBf16 => Stored::tiles(unit, w, n, k),
+                Unit::AmxBf16 => Stored::Tiles(pairs(w, n, k, INNER)),
                 Unit::Avx512Bf16 => Stored::Dots(pairs(w, n, k, 2)),
                 Unit::F32 => Stored::Bf16(pairs(w, n, k, 2)),
             },
@@ -135,13 +137,13 @@ impl Panels {
                 Stored::Int8(values, scales)
             }
         };
-        Self { isa, n, k, stored }
+        Self { unit, isa, n, k, stored }
     }
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
         match &self.stored {
-            Stored::F32(lines) | Stored::Bf16(lines) | Stored::Dots(lines) | Stored::Tiles(lines, _) => lines.bytes(),
+            Stored::F32(lines) | Stored::Bf16(lines) | Stored::Dots(lines) | Stored::Tiles(lines) => lines.bytes(),
             Stored::Int8(values, scales) => values.bytes() + scales.bytes(),
         }
     }
@@ -190,12 +192,6 @@ impl Panels {
             }
         }
         tasks
-    }
-}
-
-impl Stored {
-    fn tiles(unit: Unit, w: &[f32], n: usize, k: usize) -> Self {
-        Self::Tiles(pairs(w, n, k, INNER), unit)
     }
 }
 

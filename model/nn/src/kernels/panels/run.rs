@@ -9,17 +9,17 @@ use smallvec::SmallVec;
 use super::lanes::{Lanes, Portable};
 use super::quantise::quantise_row;
 use super::tile::{Halves, Left, Quantised, Weights, Whole, float_tile, int_tile};
-use super::{BLOCK, COLUMNS, FLOAT_CHUNK, INT_CHUNK, Panels, Stored};
-use crate::kernels::Isa;
+use super::{BLOCK, COLUMNS, FLOAT_CHUNK, INT_CHUNK, Panels, Stored, int_tiles};
+use crate::kernels::{Isa, Unit};
 
 /// Rows of the largest int8 tile.
 const INT_ROWS: usize = 5;
 /// Distance of rows in the scratch: not a multiple of 4 KiB, so that rows do not compete for the same cache lines.
 const FLOAT_PITCH: usize = FLOAT_CHUNK + 16;
 /// The same for int8.
-const INT_PITCH: usize = INT_CHUNK + 32;
+pub(super) const INT_PITCH: usize = INT_CHUNK + 32;
 /// Scales of a row in the scratch.
-const SCALES: usize = INT_CHUNK / BLOCK;
+pub(super) const SCALES: usize = INT_CHUNK / BLOCK;
 
 /// Output rows of a task; those of a few rows lie on the stack, so that decoding a token takes no memory.
 pub type OutRows<'a> = SmallVec<[&'a mut [f32]; 8]>;
@@ -62,9 +62,9 @@ pub fn run(weights: &Panels, task: &mut Task<'_>) {
             HALVES.set(kept);
             return;
         }
-        Stored::Tiles(lines, unit) => {
+        Stored::Tiles(lines) => {
             let mut kept = HALVES.take();
-            super::tiled::run(weights, (lines.of::<u16>(), *unit), task, &mut kept);
+            super::tiled::run(weights, lines.of::<u16>(), task, &mut kept);
             HALVES.set(kept);
             return;
         }
@@ -107,7 +107,7 @@ unsafe fn run_with<L: Lanes>(weights: &Panels, task: &mut Task<'_>) {
     unsafe {
         match &weights.stored {
             Stored::F32(lines) => floats::<L, Whole>(weights, lines.of::<f32>(), task, &mut floats_kept),
-            Stored::Bf16(lines) | Stored::Dots(lines) | Stored::Tiles(lines, _) => {
+            Stored::Bf16(lines) | Stored::Dots(lines) | Stored::Tiles(lines) => {
                 floats::<L, Halves>(weights, lines.of::<u16>(), task, &mut floats_kept)
             }
             Stored::Int8(values, scales) => {
@@ -215,7 +215,6 @@ unsafe fn ints<L: Lanes>(
 ) {
     let (k, rows) = (weights.k, task.out.len());
     let wide = weights.n.div_ceil(COLUMNS) * COLUMNS;
-    let tiles = rows.div_ceil(INT_ROWS);
     let (block, block_scales) = (sized(kept.0, rows * INT_PITCH), sized(kept.1, rows * SCALES));
     for start in (0..k).step_by(INT_CHUNK) {
         let length = INT_CHUNK.min(k - start);
@@ -227,8 +226,20 @@ unsafe fn ints<L: Lanes>(
         let (panel_items, panel_scales) = (blocks * BLOCK * COLUMNS, blocks * COLUMNS);
         let chunk = &values[start * wide..][..wide / COLUMNS * panel_items];
         let chunk_scales = &scales[start / BLOCK * wide..][..wide / COLUMNS * panel_scales];
+        let done = if weights.unit == Unit::AmxBf16 {
+            let left = int_tiles::Left { values: block, scales: block_scales };
+            let right = int_tiles::Right { values: chunk, scales: chunk_scales, blocks };
+            int_tiles::run(left, right, task.panels.clone(), &mut task.out, start > 0)
+        } else {
+            0
+        };
+        let rest = rows - done;
+        let tiles = rest.div_ceil(INT_ROWS);
+        if tiles == 0 {
+            continue;
+        }
         // Sums of a tile wait for each other less when there are several panels of them.
-        let together = match (L::MANY_REGISTERS, rows) {
+        let together = match (L::MANY_REGISTERS, rest) {
             (true, 1) => 4,
             (true, _) => 2,
             (false, _) => 1,
@@ -240,7 +251,7 @@ unsafe fn ints<L: Lanes>(
             let w_scales = &chunk_scales[panel * panel_scales..][..count * panel_scales];
             let column = (panel - task.panels.start) * COLUMNS;
             for tile in 0..tiles {
-                let range = rows * tile / tiles..rows * (tile + 1) / tiles;
+                let range = done + rest * tile / tiles..done + rest * (tile + 1) / tiles;
                 let x = Quantised {
                     first: block[range.start * INT_PITCH..range.end * INT_PITCH].as_ptr(),
                     pitch: INT_PITCH,

@@ -29,14 +29,20 @@ fn tolerance(Form(of, _): Form, (sum, magnitude): (f64, f64), k: usize) -> f64 {
     }
 }
 
-/// An arithmetic, and whether its weights stand in whole tiles.
+/// An arithmetic, and whether it is done as on AMX: bf16 weights in whole tiles, which AVX-512 multiplies too, int8 ones by
+/// tiles of bytes or what stands for them.
 #[derive(Clone, Copy)]
 struct Form(Arithmetic, bool);
 
 impl Form {
     fn pack(self, w: &[f32], n: usize, k: usize) -> Panels {
-        let Self(Arithmetic { unit, isa, .. }, tiles) = self;
-        if tiles { Panels { isa, n, k, stored: Stored::tiles(unit, w, n, k) } } else { Panels::pack(self.0, w, n, k) }
+        let mut panels = Panels::pack(self.0, w, n, k);
+        if self.1 && self.0.format == Format::Bf16 {
+            panels.stored = Stored::Tiles(pairs(w, n, k, INNER));
+        } else if self.1 {
+            panels.unit = Unit::AmxBf16;
+        }
+        panels
     }
 
     fn name(self) -> String {
@@ -45,7 +51,7 @@ impl Form {
     }
 }
 
-/// Everything that panels can be packed for here. Any unit of bf16 multiplies tiles, AVX-512 as it would for AMX.
+/// Everything that panels can be packed for here.
 fn present() -> Vec<Form> {
     let plain = Isa::present()
         .into_iter()
@@ -53,7 +59,8 @@ fn present() -> Vec<Form> {
     let rounded = [Unit::AmxBf16, Unit::Avx512Bf16].into_iter().filter(|unit| unit.is_present()).flat_map(|unit| {
         [false, true].map(|tiles| Form(Arithmetic { unit, isa: Isa::Portable, format: Format::Bf16 }, tiles))
     });
-    plain.chain(rounded).collect()
+    let bytes = Form(Arithmetic { unit: Unit::F32, isa: Isa::Avx512, format: Format::Int8 }, true);
+    plain.chain(rounded).chain(Isa::Avx512.is_present().then_some(bytes)).collect()
 }
 
 const ODD_SIZES: [(usize, usize); 9] =

@@ -7,7 +7,6 @@ use multiversion::multiversion;
 
 use super::run::{Task, place, sized};
 use super::{COLUMNS, FLOAT_CHUNK, Panels, round_row};
-use crate::kernels::Unit;
 use crate::kernels::packed::{INNER, SIDE};
 use crate::kernels::tiles::{BLOCK, Operand, Path, Step, TILE, Tiles};
 
@@ -17,10 +16,10 @@ const ROWS: usize = 16;
 const PITCH: usize = FLOAT_CHUNK + INNER;
 
 /// Runs a task.
-pub fn run(weights: &Panels, (values, unit): (&[u16], Unit), task: &mut Task<'_>, kept: &mut Vec<u16>) {
+pub fn run(weights: &Panels, values: &[u16], task: &mut Task<'_>, kept: &mut Vec<u16>) {
     let (k, rows) = (weights.k, task.out.len());
     let wide = weights.n.div_ceil(COLUMNS) * COLUMNS;
-    let tiles = Tiles::of(unit);
+    let tiles = Tiles::of(weights.unit);
     // What stands in rows behind the last is left over from before; their outputs are nobody's.
     let block = sized(kept, rows.next_multiple_of(ROWS) * PITCH);
     let mut out = [0.0; BLOCK];
