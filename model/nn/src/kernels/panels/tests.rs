@@ -123,6 +123,23 @@ fn neither_threads_nor_the_number_of_rows_change_a_bit() {
     }
 }
 
+/// Small enough for an emulated CPU, which the two tests above keep busy for minutes.
+#[test]
+fn tiles_of_bytes_give_the_bits_of_pairs() {
+    if !Isa::Avx512.is_present() {
+        return;
+    }
+    let (m, n, k) = (37, 40, 700);
+    let (x, w) = (values(m * k, 10), values(n * k, 11));
+    let of = Arithmetic { unit: Unit::F32, isa: Isa::Avx512, format: Format::Int8 };
+    let [pairs, bytes] = [false, true].map(|tiles| {
+        let mut out = vec![f32::NAN; m * n];
+        Form(of, tiles).pack(&w, n, k).product(&x, m, None, &mut out);
+        out
+    });
+    assert!(pairs == bytes && pairs.iter().any(|v| *v != 0.0), "sums of tiles differ from those of pairs");
+}
+
 #[test]
 fn values_that_are_not_finite_are_not_hidden() {
     let (n, k) = (20, 130);
