@@ -69,11 +69,11 @@ pub fn weigh_pairs(scores: &[f32], running: Running<'_>, to: &mut [u32]) {
 #[cfg(target_arch = "x86_64")]
 mod imp {
     use std::arch::x86_64::{
-        __m512, __m512i, _CMP_EQ_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm256_mask_storeu_epi16,
-        _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_cvtne2ps_pbh, _mm512_cvtneps_pbh, _mm512_fmadd_ps, _mm512_loadu_ps,
-        _mm512_mask_blend_ps, _mm512_maskz_loadu_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_permutexvar_epi16,
-        _mm512_roundscale_ps, _mm512_scalef_ps, _mm512_set_epi16, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
-        _mm512_storeu_si512, _mm512_sub_ps,
+        __m256bh, __m256i, __m512, __m512bh, __m512i, _CMP_EQ_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT,
+        _mm256_mask_storeu_epi16, _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_cvtne2ps_pbh, _mm512_cvtneps_pbh,
+        _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_blend_ps, _mm512_maskz_loadu_ps, _mm512_max_ps, _mm512_mul_ps,
+        _mm512_permutexvar_epi16, _mm512_roundscale_ps, _mm512_scalef_ps, _mm512_set_epi16, _mm512_set1_ps,
+        _mm512_setzero_ps, _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_ps,
     };
 
     use super::{COLUMNS, Running};
@@ -93,7 +93,11 @@ mod imp {
             for i in (whole..from.len()).step_by(COLUMNS) {
                 let mask = u16::MAX >> (COLUMNS - COLUMNS.min(from.len() - i));
                 let values = _mm512_maskz_loadu_ps(mask, from.as_ptr().add(i));
-                _mm256_mask_storeu_epi16(to.add(i).cast(), mask, std::mem::transmute(_mm512_cvtneps_pbh(values)));
+                _mm256_mask_storeu_epi16(
+                    to.add(i).cast(),
+                    mask,
+                    std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(values)),
+                );
             }
         }
     }
@@ -186,7 +190,7 @@ mod imp {
     }
 
     #[inline(always)]
-    fn bits(halves: std::arch::x86_64::__m512bh) -> __m512i {
+    fn bits(halves: __m512bh) -> __m512i {
         // SAFETY: both are 64 bytes without invalid values.
         unsafe { std::mem::transmute(halves) }
     }
