@@ -4,6 +4,8 @@
 #![allow(unsafe_code, reason = "vector instructions; the entries are safe")]
 
 use super::COLUMNS;
+#[cfg(target_arch = "x86_64")]
+pub(super) use imp::alternating;
 
 /// Rounds a row; `to` may be longer and keeps its tail.
 ///
@@ -182,11 +184,18 @@ mod imp {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     fn paired(even: __m512, odd: __m512) -> __m512i {
+        _mm512_permutexvar_epi16(alternating(), bits(_mm512_cvtne2ps_pbh(odd, even)))
+    }
+
+    /// Where 32 values of 16 bits go so that those of the lower and of the upper half alternate.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub fn alternating() -> __m512i {
         #[rustfmt::skip]
         let order = _mm512_set_epi16(
             31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0,
         );
-        _mm512_permutexvar_epi16(order, bits(_mm512_cvtne2ps_pbh(odd, even)))
+        order
     }
 
     #[inline(always)]

@@ -2,13 +2,17 @@
 //!
 //! A value of 16 bits is 256 high + low, with a signed and an unsigned byte. So two products of bytes give the sums that a
 //! product of 16 bits gives, exactly, and a row has the same bits here and where rows are few.
-#![allow(unsafe_code, reason = "the call of the tile instructions; the entry is safe")]
+#![allow(unsafe_code, reason = "vector instructions and tiles; the entry says what it needs")]
 
+use std::arch::x86_64::{
+    _mm256_storeu_si256, _mm512_add_epi32, _mm512_cvtepi16_epi8, _mm512_cvtepi32_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_mul_ps, _mm512_permutexvar_epi16, _mm512_set1_ps, _mm512_slli_epi32, _mm512_srai_epi16,
+    _mm512_storeu_ps, _mm512_storeu_si512,
+};
 use std::cell::RefCell;
 use std::ops::Range;
 
-use multiversion::multiversion;
-
+use super::halves::alternating;
 use super::run::{INT_PITCH, SCALES, place, sized};
 use super::{BLOCK, COLUMNS};
 use crate::kernels::amx;
@@ -22,6 +26,9 @@ thread_local! {
     /// Rows in bytes, then a panel in fours; kept between tasks.
     static BYTES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
+
+/// Sums of high bytes, then of low ones, `(16, 16)` each.
+type Sums = [i32; 2 * ROWS * COLUMNS];
 
 /// Rows of a chunk: values at [`INT_PITCH`], scales of blocks at [`SCALES`].
 #[derive(Clone, Copy)]
@@ -40,7 +47,10 @@ pub struct Right<'a> {
 }
 
 /// Writes or adds what a range of panels makes of the rows, as far as they fill tiles; returns how many rows that were.
-pub fn run(left: Left<'_>, right: Right<'_>, panels: Range<usize>, out: &mut [&mut [f32]], add: bool) -> usize {
+///
+/// # Safety
+/// The CPU has AVX-512 F and BW.
+pub unsafe fn run(left: Left<'_>, right: Right<'_>, panels: Range<usize>, out: &mut [&mut [f32]], add: bool) -> usize {
     let (groups, blocks) = (out.len() / ROWS, right.blocks);
     if groups == 0 {
         return 0;
@@ -48,22 +58,31 @@ pub fn run(left: Left<'_>, right: Right<'_>, panels: Range<usize>, out: &mut [&m
     let tiles = Tiles::new();
     let mut kept = BYTES.take();
     let (rows, panel) = sized(&mut kept, (2 * groups + 1) * blocks * TILE).split_at_mut(2 * groups * blocks * TILE);
+    assert!(left.values.len() >= groups * ROWS * INT_PITCH && left.scales.len() >= groups * ROWS * SCALES, "left rows");
+    assert!(blocks <= SCALES && right.values.len() >= panels.end * blocks * TILE, "{blocks} blocks of panels");
+    assert!(right.scales.len() >= panels.end * blocks * COLUMNS, "scales of panels");
     for (i, tile) in rows.chunks_exact_mut(2 * TILE).enumerate() {
-        split(&left.values[i / blocks * ROWS * INT_PITCH + i % blocks * BLOCK..], tile);
+        let values = &left.values[i / blocks * ROWS * INT_PITCH + i % blocks * BLOCK..];
+        // SAFETY: the caller's promise; sixteen rows of a block, as asserted, and two tiles.
+        unsafe { split(values.as_ptr(), tile.as_mut_ptr()) };
     }
     let mut sums = [0; 2 * ROWS * COLUMNS];
     for at in panels.clone() {
         let values = &right.values[at * blocks * TILE..(at + 1) * blocks * TILE];
-        fours(bytemuck::cast_slice(values), bytemuck::cast_slice_mut(panel));
+        // SAFETY: the caller's promise; both are `blocks` tiles.
+        unsafe { fours(values.as_ptr(), blocks, panel.as_mut_ptr()) };
         for group in 0..groups {
             let mut totals = [0.0; ROWS * COLUMNS];
             for block in 0..blocks {
                 let row = &rows[(group * blocks + block) * 2 * TILE..][..2 * TILE];
                 tiles.multiply(row, &panel[block * TILE..(block + 1) * TILE], &mut sums);
-                let row_scales = &left.scales[group * ROWS * SCALES + block..];
-                scale_add(&sums, row_scales, &right.scales[(at * blocks + block) * COLUMNS..], &mut totals);
+                let row_scales = left.scales[group * ROWS * SCALES + block..].as_ptr();
+                let column_scales = right.scales[(at * blocks + block) * COLUMNS..].as_ptr();
+                // SAFETY: the caller's promise; scales as asserted.
+                unsafe { scale_add(&sums, row_scales, column_scales, &mut totals) };
             }
-            store(&totals, &mut out[group * ROWS..], (at - panels.start) * COLUMNS, add);
+            let rows = out[group * ROWS..].iter_mut().zip(totals.as_chunks::<COLUMNS>().0);
+            rows.for_each(|(row, totals)| place(row, (at - panels.start) * COLUMNS, totals, add));
         }
     }
     BYTES.set(kept);
@@ -87,8 +106,7 @@ impl Tiles {
         Self::Amx(amx::Configured::new())
     }
 
-    /// The sums of sixteen rows of high bytes, then of those of low bytes, `(16, 16)` each.
-    fn multiply(&self, rows: &[u8], panel: &[u8], sums: &mut [i32; 2 * ROWS * COLUMNS]) {
+    fn multiply(&self, rows: &[u8], panel: &[u8], sums: &mut Sums) {
         assert!(rows.len() >= 2 * TILE && panel.len() >= TILE, "operands of whole tiles");
         match self {
             // SAFETY: two left tiles, a right one, and room for two tiles of sums.
@@ -107,53 +125,61 @@ impl Tiles {
     }
 }
 
-/// A block of sixteen rows to high and low bytes.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
-fn split(values: &[i16], to: &mut [u8]) {
-    let (high, low) = to.split_at_mut(TILE);
-    for (row, (high, low)) in high.chunks_exact_mut(BLOCK).zip(low.chunks_exact_mut(BLOCK)).enumerate() {
-        let values = &values[row * INT_PITCH..][..BLOCK];
-        for i in 0..BLOCK {
-            let bits = values[i].cast_unsigned();
-            (high[i], low[i]) = ((bits >> 8) as u8, (bits & 0xff) as u8);
+/// A block of sixteen rows at [`INT_PITCH`] to high and low bytes.
+///
+/// # Safety
+/// The CPU has AVX-512 F and BW; the rows are there, and room for two tiles.
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn split(values: *const i16, to: *mut u8) {
+    for row in 0..ROWS {
+        for half in 0..2 {
+            // SAFETY: the caller's promise, for 32 values of a row.
+            unsafe {
+                let bits = _mm512_loadu_si512(values.add(row * INT_PITCH + half * 32).cast());
+                let to = to.add(row * BLOCK + half * 32);
+                _mm256_storeu_si256(to.cast(), _mm512_cvtepi16_epi8(_mm512_srai_epi16::<8>(bits)));
+                _mm256_storeu_si256(to.add(TILE).cast(), _mm512_cvtepi16_epi8(bits));
+            }
         }
     }
 }
 
-/// Pairs of inner values of sixteen columns, two rows of pairs after each other, to fours.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
-fn fours(pairs: &[u16], to: &mut [u16]) {
-    for (pairs, to) in pairs.chunks_exact(2 * COLUMNS).zip(to.chunks_exact_mut(2 * COLUMNS)) {
-        for column in 0..COLUMNS {
-            to[2 * column] = pairs[column];
-            to[2 * column + 1] = pairs[COLUMNS + column];
+/// A panel of pairs of inner values of sixteen columns to fours, over `blocks` blocks.
+///
+/// # Safety
+/// The CPU has AVX-512 F and BW; both hold so many tiles.
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn fours(pairs: *const i8, blocks: usize, to: *mut u8) {
+    for at in (0..blocks * TILE).step_by(64) {
+        // SAFETY: the caller's promise, for two rows of sixteen pairs.
+        unsafe {
+            let pairs = _mm512_loadu_si512(pairs.add(at).cast());
+            _mm512_storeu_si512(to.add(at).cast(), _mm512_permutexvar_epi16(alternating(), pairs));
         }
     }
 }
 
-/// Adds the sums of a block with their scales, by the operations of [`super::lanes::Lanes::scale_add`] on AVX-512.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
-fn scale_add(
-    sums: &[i32; 2 * ROWS * COLUMNS],
-    row_scales: &[f32],
-    column_scales: &[f32],
+/// Adds the sums of a block with their scales to `(16, 16)` totals, by the operations of `Lanes::scale_add` on AVX-512.
+///
+/// # Safety
+/// The CPU has AVX-512 F; there are a scale at every [`SCALES`] for sixteen rows, and sixteen for the columns.
+#[target_feature(enable = "avx512f")]
+unsafe fn scale_add(
+    sums: &Sums,
+    row_scales: *const f32,
+    column_scales: *const f32,
     totals: &mut [f32; ROWS * COLUMNS],
 ) {
-    let (high, low) = sums.split_at(ROWS * COLUMNS);
-    for row in 0..ROWS {
-        let (of, row_scale) = (row * COLUMNS..(row + 1) * COLUMNS, row_scales[row * SCALES]);
-        let (high, low, totals) = (&high[of.clone()], &low[of.clone()], &mut totals[of]);
-        let column_scales = &column_scales[..COLUMNS];
-        for i in 0..COLUMNS {
-            let sum = (high[i] << 8) + low[i];
-            totals[i] = (sum as f32 * row_scale).mul_add(column_scales[i], totals[i]);
+    // SAFETY: the caller's promise; sums are two tiles, totals one.
+    unsafe {
+        let column_scales = _mm512_loadu_ps(column_scales);
+        for row in 0..ROWS {
+            let high = _mm512_loadu_si512(sums.as_ptr().add(row * COLUMNS).cast());
+            let low = _mm512_loadu_si512(sums.as_ptr().add((ROWS + row) * COLUMNS).cast());
+            let sum = _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32::<8>(high), low));
+            let scaled = _mm512_mul_ps(sum, _mm512_set1_ps(*row_scales.add(row * SCALES)));
+            let total = totals.as_mut_ptr().add(row * COLUMNS);
+            _mm512_storeu_ps(total, _mm512_fmadd_ps(scaled, column_scales, _mm512_loadu_ps(total)));
         }
-    }
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq", "x86_64+avx2+fma"))]
-fn store(totals: &[f32; ROWS * COLUMNS], out: &mut [&mut [f32]], column: usize, add: bool) {
-    for (row, totals) in out.iter_mut().zip(totals.as_chunks::<COLUMNS>().0) {
-        place(row, column, totals, add);
     }
 }

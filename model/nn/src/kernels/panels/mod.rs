@@ -16,6 +16,7 @@ mod block;
 #[cfg(target_arch = "x86_64")]
 mod dots;
 mod halves;
+#[cfg(target_arch = "x86_64")]
 mod int_tiles;
 mod lanes;
 mod pairs;

@@ -6,11 +6,15 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
+#[cfg(target_arch = "x86_64")]
+use super::int_tiles;
 use super::lanes::{Lanes, Portable};
 use super::quantise::quantise_row;
 use super::tile::{Halves, Left, Quantised, Weights, Whole, float_tile, int_tile};
-use super::{BLOCK, COLUMNS, FLOAT_CHUNK, INT_CHUNK, Panels, Stored, int_tiles};
-use crate::kernels::{Isa, Unit};
+use super::{BLOCK, COLUMNS, FLOAT_CHUNK, INT_CHUNK, Panels, Stored};
+use crate::kernels::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::kernels::Unit;
 
 /// Rows of the largest int8 tile.
 const INT_ROWS: usize = 5;
@@ -226,13 +230,14 @@ unsafe fn ints<L: Lanes>(
         let (panel_items, panel_scales) = (blocks * BLOCK * COLUMNS, blocks * COLUMNS);
         let chunk = &values[start * wide..][..wide / COLUMNS * panel_items];
         let chunk_scales = &scales[start / BLOCK * wide..][..wide / COLUMNS * panel_scales];
-        let done = if weights.unit == Unit::AmxBf16 {
+        let mut done = 0;
+        #[cfg(target_arch = "x86_64")]
+        if weights.unit == Unit::AmxBf16 {
             let left = int_tiles::Left { values: block, scales: block_scales };
             let right = int_tiles::Right { values: chunk, scales: chunk_scales, blocks };
-            int_tiles::run(left, right, task.panels.clone(), &mut task.out, start > 0)
-        } else {
-            0
-        };
+            // SAFETY: what has AMX has AVX-512.
+            done = unsafe { int_tiles::run(left, right, task.panels.clone(), &mut task.out, start > 0) };
+        }
         let rest = rows - done;
         let tiles = rest.div_ceil(INT_ROWS);
         if tiles == 0 {

@@ -26,8 +26,9 @@ fn reference(shape: HeadShape, q: &[f32], k: &[f32], v: &[f32], len: usize, visi
 /// All arithmetic that there is here, and how far sums may be off. Of bf16, weights of a few large scores are.
 fn present() -> Vec<(Arithmetic, f64)> {
     let plain = Isa::present().into_iter().map(|isa| (Arithmetic { unit: Unit::F32, isa, format: Format::F32 }, 3e-6));
-    let halves = Arithmetic { unit: Unit::Avx512Bf16, isa: Isa::Portable, format: Format::Bf16 };
-    plain.chain(Unit::Avx512Bf16.is_present().then_some((halves, 3e-2))).collect()
+    let halves = [Unit::AmxBf16, Unit::Avx512Bf16].into_iter().filter(|unit| unit.is_present());
+    let halves = halves.map(|unit| (Arithmetic { unit, isa: Isa::Portable, format: Format::Bf16 }, 3e-2));
+    plain.chain(halves).collect()
 }
 
 /// Copies `(kv_heads, len, d)` into segments of `rows` rows that have room for more.
