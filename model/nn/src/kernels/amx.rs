@@ -102,9 +102,7 @@ mod imp {
                     out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _, options(nostack));
             }
         }
-    }
 
-    impl Configured {
         /// Sums of sixteen rows of 64 signed bytes times a tile of 16 fours of 16 columns, then of sixteen rows of unsigned bytes.
         ///
         /// # Safety

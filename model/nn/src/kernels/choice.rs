@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::{amx, avx512};
 
-/// The arithmetic that training and convolutions run on.
+/// The arithmetic that training, convolutions and rounded decoding run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// AMX tiles: operands rounded to bf16, sums in f32.
@@ -46,7 +46,7 @@ pub enum Format {
 /// What a model is packed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arithmetic {
-    /// Unit of operands that are not panels.
+    /// Unit of training and convolutions, and of what decoding rounds to bf16.
     pub unit: Unit,
     /// Instructions for panels.
     pub isa: Isa,

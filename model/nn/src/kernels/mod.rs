@@ -4,8 +4,8 @@
 //! * **operands for training and convolutions** run on a [`Unit`]: bf16 tiles with f32 sums on AMX (inline assembly)
 //!   or AVX-512 BF16, f32 through the `gemm` crate everywhere else;
 //! * **weights for decoding** stand in panels of 16 outputs, in a [`Format`] of 4, 2 or 1 bytes a value, and are read by
-//!   kernels written once over a set of vector operations and compiled for each [`Isa`]. On AMX, f32 and bf16 weights stand
-//!   in tiles instead; on AVX-512 BF16, rows are rounded to bf16 for bf16 weights.
+//!   kernels written once over a set of vector operations and compiled for each [`Isa`]. On the units of bf16, rows are rounded
+//!   to bf16 for bf16 weights; AMX multiplies these, and int8 weights of 16 rows or more, in whole tiles.
 //!
 //! `RHEA_KERNELS=amx-bf16|avx512-bf16|avx512|avx2|portable|f32` forces a choice, `RHEA_WEIGHTS=f32|bf16|int8` the format;
 //! [`check`] says when that is impossible.

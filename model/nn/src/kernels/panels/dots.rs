@@ -1,8 +1,8 @@
 //! bf16 weights times rows that are rounded to bf16 too: AVX-512 BF16 (`vdpbf16ps`) over the panels that bf16 weights have
 //! anyway. It multiplies twice as many values an instruction as f32 does.
 //!
-//! Order of summation: every output is one chain over the pairs of four chunks, whatever the number of rows and panels of a tile; then come
-//! the next four. So an output is read and written once for 2,048 inner values.
+//! Order of summation: every output is one chain over the pairs of four chunks, whatever the number of rows and panels of a tile;
+//! then come the next four. So an output is read and written once for 2,048 inner values.
 #![allow(unsafe_code, reason = "vector instructions; the entry says what it needs")]
 #![allow(clippy::needless_range_loop, reason = "an iterator that is not inlined keeps the sums out of registers")]
 
@@ -32,19 +32,6 @@ struct Chunks<'a> {
     wide: usize,
     /// The first panel.
     panel: usize,
-}
-
-/// The step of as many rows as there are and of two panels, or of one at the end; one and two rows have more.
-macro_rules! tiles_of {
-    (($w:expr, $x:expr, $column:expr, $add:expr, $out:expr, $count:expr), $($rows:literal)*) => {
-        match ($out.len(), $count) {
-            (1, 8) => step::<1, 8>($x, $w, $column, $add, $out),
-            (2, 4) => step::<2, 4>($x, $w, $column, $add, $out),
-            $(($rows, 2) => step::<$rows, 2>($x, $w, $column, $add, $out),
-            ($rows, _) => step::<$rows, 1>($x, $w, $column, $add, $out),)*
-            (rows, _) => unreachable!("a tile of {rows} rows"),
-        }
-    };
 }
 
 /// Runs a task.
@@ -82,7 +69,11 @@ pub unsafe fn run(weights: &Panels, values: &[u16], task: &mut Task<'_>, kept: &
                 // SAFETY: `x` holds the tile's rows, `w` panels of as many inner values, `count` of them from its first on; the
                 // caller's promise.
                 unsafe {
-                    tiles_of!((w, x, column, start > 0, out, count), 1 2 3 4 5 6 7 8 9 10 11 12);
+                    match (out.len(), count) {
+                        (1, 8) => step::<1, 8>(x, w, column, start > 0, out),
+                        (2, 4) => step::<2, 4>(x, w, column, start > 0, out),
+                        size => step_of!(size, step(x, w, column, start > 0, out), 1 2 3 4 5 6 7 8 9 10 11 12),
+                    }
                 }
             }
             panel += count;
@@ -102,6 +93,7 @@ unsafe fn step<const M: usize, const P: usize>(
     add: bool,
     out: &mut [&mut [f32]],
 ) {
+    // The outputs are on their way while the sums are made.
     for row in out.iter().take(M) {
         if let Some(to) = row.get(column..column + P * COLUMNS) {
             for p in 0..P {

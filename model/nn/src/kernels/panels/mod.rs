@@ -8,6 +8,18 @@
 //! Order of summation: within a chunk as `tile.rs` says, then chunk by chunk, then the bias; rows that are rounded to bf16 as `dots.rs`
 //! says. It depends on neither the number of threads nor the number of rows, so a row has the same bits alone and in a batch.
 
+/// Calls a step over as many rows as there are, and over two panels or one: sizes that the compiler knows keep sums in registers.
+#[cfg(target_arch = "x86_64")]
+macro_rules! step_of {
+    ($size:expr, $step:ident $arguments:tt, $($rows:literal)*) => {
+        match $size {
+            $(($rows, 2) => $step::<$rows, 2> $arguments,
+            ($rows, _) => $step::<$rows, 1> $arguments,)*
+            (rows, _) => unreachable!("a tile of {rows} rows"),
+        }
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]

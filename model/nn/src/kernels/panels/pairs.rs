@@ -84,24 +84,7 @@ mod imp {
                     let w = right.as_ptr().add(column);
                     let to = out.as_mut_ptr().add(row * n + column);
                     let sizes = (n, k, left.by_row, left.by_pair);
-                    match (end - row, panels) {
-                        (1, 2) => step::<1, 2>(x, w, sizes, to, add),
-                        (1, _) => step::<1, 1>(x, w, sizes, to, add),
-                        (2, 2) => step::<2, 2>(x, w, sizes, to, add),
-                        (2, _) => step::<2, 1>(x, w, sizes, to, add),
-                        (3, 2) => step::<3, 2>(x, w, sizes, to, add),
-                        (3, _) => step::<3, 1>(x, w, sizes, to, add),
-                        (4, 2) => step::<4, 2>(x, w, sizes, to, add),
-                        (4, _) => step::<4, 1>(x, w, sizes, to, add),
-                        (5, 2) => step::<5, 2>(x, w, sizes, to, add),
-                        (5, _) => step::<5, 1>(x, w, sizes, to, add),
-                        (6, 2) => step::<6, 2>(x, w, sizes, to, add),
-                        (6, _) => step::<6, 1>(x, w, sizes, to, add),
-                        (7, 2) => step::<7, 2>(x, w, sizes, to, add),
-                        (7, _) => step::<7, 1>(x, w, sizes, to, add),
-                        (_, 2) => step::<8, 2>(x, w, sizes, to, add),
-                        _ => step::<8, 1>(x, w, sizes, to, add),
-                    }
+                    step_of!((end - row, panels), step(x, w, sizes, to, add), 1 2 3 4 5 6 7 8);
                 }
             }
             column += panels * COLUMNS;
