@@ -24,6 +24,16 @@ pub struct Strided<'a> {
     pub by_inner: usize,
 }
 
+/// Is there nothing to multiply? Otherwise checks the sizes of a right operand `(k, n)` and of outputs `(m, n)`.
+pub(super) fn is_empty((m, n, k): (usize, usize, usize), (right, out): (usize, usize), add: bool) -> bool {
+    if m == 0 || n == 0 || k == 0 {
+        assert!(add || m * n == 0, "a product over no inner values");
+        return true;
+    }
+    assert!(n.is_multiple_of(COLUMNS) && right >= k * n && out >= m * n, "block of {m} x {k} x {n}");
+    false
+}
+
 /// `out (m, n) = left (m, k) · right (k, n)`, or `out +=` with `add`; `n` is a multiple of 16, rows of `right` and `out` are
 /// `n` apart. One thread; every output is one chain over `k`.
 ///
@@ -37,11 +47,9 @@ pub fn multiply_block(
     out: &mut [f32],
     add: bool,
 ) {
-    if m == 0 || n == 0 || k == 0 {
-        assert!(add || m * n == 0, "a product over no inner values");
+    if is_empty((m, n, k), (right.len(), out.len()), add) {
         return;
     }
-    assert!(n.is_multiple_of(COLUMNS) && right.len() >= k * n && out.len() >= m * n, "block of {m} x {k} x {n}");
     assert!((m - 1) * left.by_row + (k - 1) * left.by_inner < left.values.len(), "left operand of {m} x {k}");
     assert!(isa.is_present(), "this CPU does not have {}", isa.name());
     match isa {

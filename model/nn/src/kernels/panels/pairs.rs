@@ -3,6 +3,7 @@
 #![allow(clippy::needless_range_loop, reason = "an iterator that is not inlined keeps the sums out of registers")]
 
 use super::COLUMNS;
+use super::block::is_empty;
 
 /// A left operand of pairs of inner values, the first of a pair in the lower half: pair `(row, pair)` stands at
 /// `row * by_row + pair * by_pair`.
@@ -28,11 +29,9 @@ pub fn multiply_pairs(
     out: &mut [f32],
     add: bool,
 ) {
-    if m == 0 || n == 0 || k == 0 {
-        assert!(add || m * n == 0, "a product over no inner values");
+    if is_empty((m, n, k), (right.len(), out.len()), add) {
         return;
     }
-    assert!(n.is_multiple_of(COLUMNS) && right.len() >= k * n && out.len() >= m * n, "pairs of {m} x {k} x {n}");
     assert!((m - 1) * left.by_row + (k - 1) * left.by_pair < left.values.len(), "left operand of {m} x {k} pairs");
     assert!(crate::kernels::avx512::available(), "AVX-512 BF16 is not available");
     #[cfg(target_arch = "x86_64")]
